@@ -1,0 +1,71 @@
+# The interpreter that makes the virtual environment; everything else runs inside of it.
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for `sheaf run`, pytest or the benchmark: make test ARGS="-k ledger -x"
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
+
+# pip cannot share an environment: who comes second waits here, then finds the work done.
+LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = os.open("Makefile", os.O_RDONLY); \
+	fcntl.flock(lock, fcntl.LOCK_EX); os.set_inheritable(lock, True); \
+	os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --silent --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit chaos bench lint fix clean ready-to-run ready-to-test python
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ready-to-run ## Start Sheaf on this machine; ctrl-C stops it
+	@exec $(BIN)/sheaf run $(ARGS)
+
+test: ready-to-test ## Run all tests but the long chaos runs
+	$(BIN)/pytest -m "not chaos" $(ARGS)
+
+unit: ready-to-test ## Run the unit tests only
+	$(BIN)/pytest tests/unit $(ARGS)
+
+chaos: ready-to-test ## Run the chaos tests: processes get killed, records get counted
+	$(BIN)/pytest -m chaos $(ARGS)
+
+bench: ready-to-test ## Compare with Rotel, side by side on this machine
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+lint: ready-to-test ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: ready-to-test ## Repair style and write docs/settings.md anew
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sheaf settings --markdown > docs/.settings.md
+	mv docs/.settings.md docs/settings.md
+
+clean: ## Remove caches and build output; data and the virtual environment stay
+	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name $(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready-to-run: python
+	@+$(LOCKED) $(VENV)/.ready-to-run
+
+ready-to-test: python
+	@+$(LOCKED) $(VENV)/.ready-to-test
+
+python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	"Sheaf needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] \
+	+ ". Name another one: make PYTHON=python3.12 ...")'
+
+$(VENV)/.ready-to-run: pyproject.toml constraints.txt
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.ready-to-test: pyproject.toml constraints.txt
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $(VENV)/.ready-to-run $@

@@ -1,0 +1,67 @@
+"""OTLP requests out of real log lines, each unlike the others."""
+
+import itertools
+import time
+from pathlib import Path
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+_LINES = Path(__file__).resolve().parents[2] / "shared" / "data" / "loghub"
+
+
+def lines() -> list[str]:
+    """Lines of the Loghub samples if they are at hand, else made ones."""
+    found = [
+        line
+        for path in sorted(_LINES.glob("*.log"))
+        for line in path.read_bytes().decode("utf-8", "replace").splitlines()
+        if line
+    ]
+    return found or [
+        f"request {n} of user {n * 7919 % 1013} took {n % 977} ms and ended well"
+        for n in range(5000)
+    ]
+
+
+def make(count: int, records: int, tenants: int = 1, seed: int = 0) -> list[bytes]:
+    """`count` requests of `records` records: 8 resource and 6 log attributes each."""
+    source = itertools.cycle(lines())
+    start = time.time_ns()
+    made = []
+    for number in range(count):
+        request = ExportLogsServiceRequest()
+        group = request.resource_logs.add()
+        tenant = number % tenants
+        service = f"service-{number % 20}"
+        for key, value in (
+            ("service.name", service),
+            ("service.version", "1.4.2"),
+            ("service.instance.id", f"{service}-{number % 5}"),
+            ("host.name", f"host-{number % 50}"),
+            ("k8s.namespace.name", "shop"),
+            ("k8s.pod.name", f"{service}-7d9f-{number % 50}"),
+            ("telemetry.sdk.language", "python"),
+            ("workspace_id", f"workspace-{tenant}"),
+        ):
+            group.resource.attributes.add(key=key).value.string_value = value
+        scope = group.scope_logs.add()
+        scope.scope.name = "bench"
+        for index in range(records):
+            record = scope.log_records.add()
+            unique = (seed * count + number) * records + index
+            record.time_unix_nano = start + unique
+            record.observed_time_unix_nano = start + unique
+            record.severity_number = (5, 9, 9, 9, 13, 17)[index % 6]  # type: ignore[assignment]
+            record.severity_text = ("DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR")[index % 6]
+            record.body.string_value = next(source)
+            record.trace_id = unique.to_bytes(16, "big")
+            record.span_id = (unique & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big")
+            attributes = record.attributes
+            attributes.add(key="http.request.method").value.string_value = "GET"
+            attributes.add(key="http.route").value.string_value = f"/api/v1/resource{index % 20}"
+            attributes.add(key="http.response.status_code").value.int_value = 200 + index % 5
+            attributes.add(key="duration_ms").value.double_value = (unique % 977) / 10
+            attributes.add(key="user.id").value.string_value = f"user-{unique % 1013}"
+            attributes.add(key="record.id").value.string_value = f"{unique:012d}"
+        made.append(request.SerializeToString())
+    return made

@@ -1,0 +1,38 @@
+"""Celery's configuration, from Sheaf's settings."""
+
+from config.settings import load
+
+_settings = load()
+
+broker_url = _settings.broker_url
+broker_connection_retry_on_startup = True
+# A broker that is away for hours must not end a worker.
+broker_connection_max_retries = None
+broker_transport_options = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+task_default_queue = "sheaf"
+task_ignore_result = True
+task_serializer = "json"
+accept_content = ["json"]
+timezone = "UTC"
+
+# Hints are small and acknowledged at once: a limit would only stop the flush by rows.
+worker_prefetch_multiplier = 0
+worker_concurrency = _settings.worker_threads
+worker_send_task_events = True
+worker_hijack_root_logger = False
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+beat_schedule = {
+    "sweep": {
+        "task": "sheaf.sweep",
+        "schedule": _settings.sweep_interval,
+        "options": {"expires": 10 * _settings.sweep_interval, "retry": False},
+    },
+}
+beat_schedule_filename = str(_settings.data_dir / "beat-schedule")

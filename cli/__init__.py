@@ -1,0 +1,1 @@
+"""The command `sheaf`: starting, stopping and describing the whole system."""

@@ -1,0 +1,78 @@
+"""The command `sheaf`: reads the command line and the environment, then calls the one asked for."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from config.settings import Settings, SettingsError, load
+
+# What shells make of a process that SIGINT ended.
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; `arguments` are those of the process if not given.
+
+    Wrong settings end as wrong arguments do: a sentence each on standard error, exit code 2.
+    """
+    options = _parser().parse_args(arguments)
+    if getattr(options, "data_dir", None):
+        os.environ["DATA_DIR"] = options.data_dir
+    try:
+        settings = load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        code: int = options.command(settings, options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sheaf",
+        description="OpenTelemetry and JSON logs in, bound into large batches, stored once.",
+        epilog="Everything else is set in the environment: see `sheaf settings`.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="start everything and keep it running until ctrl-C")
+    run.add_argument(
+        "--data-dir", metavar="FOLDER", help="where Sheaf keeps its files, as DATA_DIR"
+    )
+    run.set_defaults(command=_run)
+    migrate = commands.add_parser("migrate", help="bring ClickHouse to the newest schema")
+    migrate.add_argument(
+        "--wait", action="store_true", help="wait up to a minute until ClickHouse answers"
+    )
+    migrate.set_defaults(command=_migrate)
+    show = commands.add_parser("settings", help="print every setting, its value and its meaning")
+    show.add_argument("--markdown", action="store_true", help="print docs/settings.md instead")
+    show.set_defaults(command=_settings)
+    return parser
+
+
+def _run(settings: Settings, _: argparse.Namespace) -> int:
+    from cli.run import run  # noqa: PLC0415 - `sheaf settings` needs none of what it imports
+
+    return run(settings)
+
+
+def _migrate(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.schema import migrate  # noqa: PLC0415 - as above
+
+    return migrate(settings, wait=options.wait)
+
+
+def _settings(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.settings_table import markdown, text  # noqa: PLC0415 - as above
+
+    print(markdown() if options.markdown else text(settings), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Whether the processes of Sheaf answer: each probe asks once and gives yes or no."""
+
+import http.client
+import socket
+from collections.abc import Callable
+
+import grpc
+import redis
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.errors import StartError
+from cli.ports import LOOPBACK, reachable
+from config.settings import Settings
+from storage.client import Clickhouse
+from storage.errors import QueryRefusedError, UnavailableError
+
+Probe = Callable[[], bool]
+
+_PATIENCE_SECONDS = 2.0
+
+
+def server_probes(settings: Settings) -> dict[str, Probe]:
+    """Probes of ClickHouse and the broker, embedded or not, by their names in the Procfile."""
+    return {
+        "clickhouse": lambda: clickhouse_answers(settings),
+        "valkey": lambda: broker_answers(settings.broker_url),
+    }
+
+
+def process_probes(settings: Settings) -> dict[str, Probe]:
+    """Probes of Sheaf's own processes, by their names in the Procfile."""
+    host = reachable(settings.listen_host)
+    return {
+        "grpc": lambda: grpc_serves(f"{host}:{settings.otel_grpc_port}"),
+        "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/ready"),
+        "api": lambda: http_answers(f"{host}:{settings.api_port}", "/ready"),
+        "worker": worker_answers,
+        "flower": lambda: port_open(LOOPBACK, settings.flower_port),
+    }
+
+
+def clickhouse_answers(settings: Settings) -> bool:
+    """Whether ClickHouse answers a query, and the embedded one its HTTP interface too.
+
+    Raises:
+        StartError: it answers, and refuses us: waiting does not help.
+    """
+    # The driver writes a warning with a traceback for each connection that is refused.
+    if not port_open(settings.clickhouse_address, settings.clickhouse_port):
+        return False
+    clickhouse = Clickhouse(settings, database="system")
+    try:
+        clickhouse.ping()
+    except UnavailableError:
+        return False
+    except QueryRefusedError as error:
+        raise StartError(
+            f"ClickHouse at {settings.clickhouse_address} refused us: {error}"
+        ) from None
+    finally:
+        clickhouse.close()
+    embedded_http = f"{LOOPBACK}:{settings.clickhouse_http_port}"
+    return not settings.embedded_clickhouse or http_answers(embedded_http, "/ping")
+
+
+def broker_answers(url: str) -> bool:
+    """Whether the broker answers a PING; while it still loads its file it does not.
+
+    Raises:
+        StartError: it answers, and wants another password.
+    """
+    client = redis.Redis.from_url(
+        url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS
+    )
+    try:
+        return bool(client.ping())
+    except redis.AuthenticationError as error:
+        raise StartError(f"The broker at REDIS_URL refused us: {error}") from None
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def grpc_serves(address: str) -> bool:
+    """Whether the gRPC server at `host:port` says SERVING in the standard health protocol."""
+    with grpc.insecure_channel(address) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_PATIENCE_SECONDS
+            )
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def http_answers(address: str, path: str) -> bool:
+    """Whether the HTTP server at `host:port` answers 200 to a GET of `path`."""
+    connection = http.client.HTTPConnection(address, timeout=_PATIENCE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def port_open(host: str, port: int) -> bool:
+    """Whether something listens on the port."""
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def worker_answers() -> bool:
+    """Whether at least one Celery worker answers a ping."""
+    # The app is configured from the environment when it is imported.
+    from tasks.app import app  # noqa: PLC0415 - see above
+
+    return bool(app.control.inspect(timeout=_PATIENCE_SECONDS, limit=1).ping())

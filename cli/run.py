@@ -1,0 +1,165 @@
+"""`sheaf run`: everything of the Procfile, started in order, kept running, stopped in order."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from honcho.environ import parse_procfile
+
+from cli.announce import announcement, clear, publish
+from cli.errors import StartError, StopAskedError
+from cli.folder import claim
+from cli.keeper import Keeper
+from cli.output import Output
+from cli.ports import check_free
+from cli.ready import Probe, process_probes, server_probes
+from cli.supervise import Supervisor
+from config import logging
+from config.settings import Settings
+from storage.errors import StorageError
+from storage.migrate import migrate
+
+READY_SECONDS = 60.0
+
+_SAME_SIGNAL_SECONDS = 0.5
+_SERVERS = ("clickhouse", "valkey")
+# Flower looks once, when it starts, for the workers that are there.
+_LAST = ("flower",)
+
+
+def run(settings: Settings) -> int:
+    """Run Sheaf until a signal asks for its end.
+
+    Returns:
+        The exit code: 0 after a stop that was asked for and went in order, 1 if Sheaf could not
+        start, a process kept dying, or one did not stop in time.
+    """
+    logging.configure(settings)
+    try:
+        procfile = find_procfile()
+        commands = wanted(parse_procfile(procfile.read_text(encoding="utf-8")).processes, settings)
+        with (
+            claim(settings.data_dir) as lock,
+            _counted_signals() as signals,
+            Output(commands, sys.stdout) as output,
+        ):
+            check_free(settings)
+            keeper = Keeper(procfile.parent, lock, output.reading_ends.values())
+            supervisor = Supervisor(
+                commands,
+                environment=environment(settings),
+                folder=procfile.parent,
+                output=output,
+                keeper=keeper,
+                stops_asked=lambda: len(signals),
+            )
+            try:
+                return _run(settings, commands, supervisor, output)
+            finally:
+                keeper.dismiss()
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(
+    settings: Settings, commands: dict[str, str], supervisor: Supervisor, output: Output
+) -> int:
+    code = 0
+    try:
+        _boot(settings, commands, supervisor)
+        output.block(announcement(settings))
+        supervisor.watch(lambda: publish(settings, supervisor.pids, ready=True))
+    except StopAskedError:
+        pass
+    except (StartError, StorageError) as error:
+        output.say(str(error))
+        code = 1
+    output.say("stopping; ctrl-C again to hurry")
+    killed = supervisor.stop()
+    clear(settings)
+    for name in killed:
+        output.say(f"{name} did not stop in time and was killed")
+    output.say("stopped")
+    return 1 if killed else code
+
+
+def _boot(settings: Settings, commands: dict[str, str], supervisor: Supervisor) -> None:
+    def start(names: Iterable[str], probes: Mapping[str, Probe]) -> None:
+        for name in names:
+            supervisor.start(name)
+        publish(settings, supervisor.pids, ready=False)
+        supervisor.wait_until(probes, READY_SECONDS)
+
+    start([name for name in commands if name in _SERVERS], server_probes(settings))
+    migrate(settings)
+    probes = process_probes(settings)
+    for names in _phases(commands):
+        start(names, {name: probes[name] for name in names if name in probes})
+    publish(settings, supervisor.pids, ready=True)
+
+
+def _phases(commands: Mapping[str, str]) -> Iterator[list[str]]:
+    """The names of Sheaf's own processes, in the groups in which they start."""
+    yield [name for name in commands if name not in {*_SERVERS, *_LAST}]
+    yield [name for name in commands if name in _LAST]
+
+
+def find_procfile() -> Path:
+    """The Procfile beside the source, else the one in the current folder.
+
+    Raises:
+        StartError: There is none.
+    """
+    for folder in (Path(__file__).resolve().parent.parent, Path.cwd()):
+        if (folder / "Procfile").is_file():
+            return folder / "Procfile"
+    raise StartError("There is no Procfile here: run `sheaf run` in the folder of Sheaf's source.")
+
+
+def wanted(commands: dict[str, str], settings: Settings) -> dict[str, str]:
+    """The commands to run: without the servers that the settings place elsewhere."""
+    left_out = set()
+    if not settings.embedded_clickhouse:
+        left_out.add("clickhouse")
+    if not settings.embedded_valkey:
+        left_out.add("valkey")
+    return {name: command for name, command in commands.items() if name not in left_out}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of every process: ours, with this interpreter's programs found first.
+
+    What the Procfile expands by itself is set even where it is a default.
+    """
+    programs = str(Path(sys.executable).parent)
+    return os.environ | {
+        "PATH": programs + os.pathsep + os.environ.get("PATH", os.defpath),
+        "DATA_DIR": str(settings.data_dir.absolute()),
+        "FLOWER_PORT": str(settings.flower_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def _counted_signals() -> Iterator[list[float]]:
+    """Collect the signals that ask for a stop, instead of dying from them."""
+    seen: list[float] = []
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        # One to the whole process group may come twice: from outside, and passed on by make.
+        if not seen or time.monotonic() - seen[-1] > _SAME_SIGNAL_SECONDS:
+            seen.append(time.monotonic())
+
+    stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in stopping}
+    try:
+        yield seen
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

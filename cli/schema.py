@@ -1,0 +1,27 @@
+"""`sheaf migrate`: the newest schema, for deployments that do not use `sheaf run`."""
+
+import sys
+import time
+
+from cli.errors import StartError
+from cli.ready import clickhouse_answers
+from config import logging
+from config.settings import Settings
+from storage.errors import StorageError
+from storage.migrate import migrate as apply
+
+WAIT_SECONDS = 60
+
+
+def migrate(settings: Settings, *, wait: bool) -> int:
+    """Apply what is missing and give the exit code; with `wait`, first until ClickHouse answers."""
+    logging.configure(settings)
+    deadline = time.monotonic() + (WAIT_SECONDS if wait else 0)
+    try:
+        while not clickhouse_answers(settings) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        apply(settings)
+    except (StartError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

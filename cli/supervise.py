@@ -1,0 +1,154 @@
+"""Keeping the processes of the Procfile running, and stopping them."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+from honcho.process import Popen
+
+from cli.errors import StartError, StopAskedError
+from cli.keeper import Keeper
+from cli.output import Output
+from cli.ready import Probe
+from cli.stop import kill_group, stop_in_order
+
+MOST_RESTARTS = 5
+_FIRST_PAUSE_SECONDS = 0.5
+_STEADY_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class _Child:
+    process: "subprocess.Popen[bytes]"
+    started: float
+    failures: int
+    restart_at: float | None = None
+
+
+class Supervisor:
+    """Starts processes by name, restarts those that die, stops all in order.
+
+    Only the thread that made it may call it; `stops_asked` says how often a stop was asked for.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a process needs, each by name
+        self,
+        commands: Mapping[str, str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: Output,
+        keeper: Keeper,
+        stops_asked: Callable[[], int],
+    ) -> None:
+        """Start nothing yet. `commands` are shell commands, to be run in `folder`."""
+        self._commands = commands
+        self._environment = dict(environment)
+        self._folder = folder
+        self._output = output
+        self._keeper = keeper
+        self._stops_asked = stops_asked
+        self._children: dict[str, _Child] = {}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name; after a death the old one, until the process is started again."""
+        return {name: child.process.pid for name, child in self._children.items()}
+
+    def start(self, name: str, failures: int = 0) -> None:
+        """Start the process of that name, in a session of its own."""
+        process = Popen(
+            self._commands[name],
+            env=self._environment,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output.writing_ends[name],
+        )
+        self._keeper.started(name, process.pid)
+        self._children[name] = _Child(process, time.monotonic(), failures)
+
+    def wait_until(self, probes: Mapping[str, Probe], seconds: float) -> None:
+        """Wait until each probe has said yes once.
+
+        Raises:
+            StartError: a process ended meanwhile, or time is up; the text names it.
+            StopAskedError: a stop was asked for.
+        """
+        waiting = dict(probes)
+        deadline = time.monotonic() + seconds
+        while waiting:
+            for name, answers in list(waiting.items()):
+                self._raise_if_over()
+                if answers():
+                    del waiting[name]
+            if waiting and time.monotonic() > deadline:
+                names = " and ".join(waiting)
+                raise StartError(f"Not ready after {seconds:.0f} s: {names}.")
+            if waiting:
+                time.sleep(_LOOK_SECONDS)
+
+    def watch(self, restarted: Callable[[], None]) -> None:
+        """Restart whoever dies, until a stop is asked for; call `restarted` after each.
+
+        Raises:
+            StartError: a process died again after its last restart.
+        """
+        while not self._stops_asked():
+            for name, child in list(self._children.items()):
+                if child.restart_at is not None:
+                    if time.monotonic() >= child.restart_at:
+                        self.start(name, child.failures)
+                        restarted()
+                elif child.process.poll() is not None:
+                    self._bury(name, child)
+            time.sleep(_LOOK_SECONDS)
+
+    def stop(self) -> list[str]:
+        """Stop everything in order; the names of those that had to be killed.
+
+        A further stop that is asked for meanwhile hurries.
+        """
+        asked = self._stops_asked()
+        killed = stop_in_order(
+            {name: child.process.pid for name, child in self._children.items()},
+            lambda name: self._children[name].process.poll() is None,
+            lambda: self._stops_asked() > asked,
+        )
+        for name, child in self._children.items():
+            child.process.wait()
+            self._keeper.gone(name)
+        self._children.clear()
+        return killed
+
+    def _raise_if_over(self) -> None:
+        if self._stops_asked():
+            raise StopAskedError
+        for name, child in self._children.items():
+            if child.process.poll() is not None:
+                raise StartError(f"{name} ended while starting, {_how(child.process.returncode)}.")
+
+    def _bury(self, name: str, child: _Child) -> None:
+        kill_group(child.process.pid)
+        self._keeper.gone(name)
+        steady = time.monotonic() - child.started > _STEADY_SECONDS
+        child.failures = 1 if steady else child.failures + 1
+        how = _how(child.process.returncode)
+        if child.failures > MOST_RESTARTS:
+            raise StartError(f"{name} died, {how}, after {MOST_RESTARTS} restarts: giving up.")
+        pause = _FIRST_PAUSE_SECONDS * 2 ** (child.failures - 1)
+        child.restart_at = time.monotonic() + pause
+        self._output.say(
+            f"{name} died, {how}; starting it again in {pause:g} s "
+            f"({child.failures} of {MOST_RESTARTS})"
+        )
+
+
+def _how(returncode: int) -> str:
+    """The exit code of a process, or the signal that ended it, in words."""
+    if returncode < 0:
+        return f"killed by {Signals(-returncode).name}"
+    return f"exit code {returncode}"

@@ -1,0 +1,1 @@
+"""A leaf: settings, logging and metric names."""

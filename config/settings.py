@@ -1,0 +1,239 @@
+"""Every setting of Sheaf, in one visible place.
+
+Read from the environment once per process with :func:`load`, checked at start, and then handed
+to whoever needs it: nothing below the boot scripts reads the environment.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+MIB = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """The environment holds a value that Sheaf cannot run with; the text says which and why."""
+
+
+class Settings(BaseSettings):
+    """What can be set from the environment; each field's description says what it does."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder of the embedded ClickHouse's and Valkey's files.",
+    )
+
+    clickhouse_host: str = Field(
+        "",
+        description="Host of the ClickHouse server. Empty: Sheaf starts its own, on 127.0.0.1.",
+    )
+    clickhouse_port: Port = Field(
+        19000,
+        description="Native protocol port. 9000 if `CLICKHOUSE_HOST` is set and this is not.",
+    )
+    clickhouse_http_port: Port = Field(
+        18123,
+        description="HTTP port, for inserts. 8123 if `CLICKHOUSE_HOST` is set and this is not.",
+    )
+    clickhouse_user: str = Field("default", description="ClickHouse user.")
+    clickhouse_password: str = Field("", description="ClickHouse password.", repr=False)
+    clickhouse_database: str = Field(
+        "default",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Database that holds Sheaf's tables; made if it is missing.",
+    )
+    clickhouse_secure: bool = Field(
+        default=False, description="Speak TLS on both ClickHouse ports."
+    )
+    clickhouse_cluster: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.-]*$",
+        description="Cluster name: tables become Replicated with Distributed fronts.",
+    )
+
+    redis_url: str = Field(
+        "",
+        description="Broker and ledger (Redis or Valkey). Empty: Sheaf starts its own Valkey.",
+    )
+    valkey_port: Port = Field(16379, description="Port of the embedded Valkey.")
+    appendfsync: Literal["everysec", "always"] = Field(
+        "everysec",
+        description="When the embedded Valkey's append-only file reaches the disk.",
+    )
+
+    listen_host: str = Field(
+        "0.0.0.0",  # noqa: S104 - a collector is there to be reached
+        description="Address on which the doors and the API listen.",
+    )
+    otel_grpc_port: Port = Field(4317, description="OTLP/gRPC door.")
+    otel_http_port: Port = Field(4318, description="OTLP/HTTP and JSON door.")
+    api_port: Port = Field(8000, description="Query API and web page.")
+    flower_port: Port = Field(5555, description="Flower.")
+    api_v1_prefix: str = Field(
+        "/api/v1", pattern=r"^(/[A-Za-z0-9._-]+)+$", description="Path prefix of the REST API."
+    )
+    cors_origins: str = Field(
+        "",
+        description="Comma-separated origins that browsers may call the API from; `*` for any.",
+    )
+    door_processes: int = Field(
+        1, ge=1, le=64, description="gRPC door processes that share the port (SO_REUSEPORT)."
+    )
+    door_threads: int = Field(
+        16, ge=1, le=512, description="Threads of the HTTP door and of the API, each."
+    )
+
+    max_request_bytes: int = Field(
+        64 * MIB,
+        ge=1024,
+        le=1024 * MIB,
+        description="Largest request a door takes, in bytes, before and after decompression.",
+    )
+    commit_interval_ms: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="How long a door waits for more requests to bind into one commit, in ms.",
+    )
+    ledger_max_bytes: int = Field(
+        1024 * MIB,
+        ge=MIB,
+        description="High-water mark: with more waiting chunk bytes than this, doors push back.",
+    )
+    broker_timeout: float = Field(
+        2.0, gt=0, le=60, description="Seconds a door waits for the broker before it gives up."
+    )
+    direct_inserts: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="Inserts a door makes itself at a time while the broker is away. 0: none.",
+    )
+    request_window: int = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="Seconds in which a byte-identical request counts as a retry.",
+    )
+    receipt_window: int = Field(
+        3600, ge=1, le=604_800, description="Seconds for which a receipt can be asked for."
+    )
+
+    log_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="Most rows in one insert.")
+    log_batch_timeout: float = Field(
+        0.5, gt=0, le=60, description="Seconds before a batch that is not full is stored anyway."
+    )
+    batch_max_bytes: int = Field(
+        128 * MIB, ge=MIB, description="Most uncompressed OTLP bytes in one insert."
+    )
+    worker_threads: int = Field(2, ge=1, le=64, description="Batches a worker stores at a time.")
+    insert_timeout: float = Field(
+        30.0, ge=1, le=3600, description="Seconds that one insert may take."
+    )
+    lease_margin: float = Field(
+        15.0,
+        ge=1,
+        le=3600,
+        description="Seconds beyond `INSERT_TIMEOUT` before a silent worker's batch is taken over.",
+    )
+    fsync_parts: bool = Field(
+        default=True, description="Make ClickHouse sync each new part to the disk."
+    )
+    sweep_interval: float = Field(
+        2.0, gt=0, le=3600, description="Seconds between two looks for chunks that were left lying."
+    )
+    retention_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days a workspace's records are kept unless it says otherwise; 0: for ever.",
+    )
+
+    query_max_seconds: float = Field(
+        30.0, gt=0, le=3600, description="Time limit of one query of the API."
+    )
+    query_max_memory: int = Field(
+        1024 * MIB, ge=16 * MIB, description="Memory limit of one query of the API, in bytes."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level of Sheaf's own log."
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="How Sheaf's own log is written."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_ports(cls, values: dict[str, object]) -> dict[str, object]:
+        if values.get("clickhouse_host"):
+            secure = str(values.get("clickhouse_secure", "")).lower() in {"1", "true", "yes", "on"}
+            values.setdefault("clickhouse_port", 9440 if secure else 9000)
+            values.setdefault("clickhouse_http_port", 8443 if secure else 8123)
+        return values
+
+    @model_validator(mode="after")
+    def _distinct_ports(self) -> Self:
+        named = {
+            "OTEL_GRPC_PORT": self.otel_grpc_port,
+            "OTEL_HTTP_PORT": self.otel_http_port,
+            "API_PORT": self.api_port,
+            "FLOWER_PORT": self.flower_port,
+        }
+        taken: dict[int, str] = {}
+        for name, port in named.items():
+            if port in taken:
+                raise ValueError(f"{taken[port]} and {name} are both {port}; give each its own")
+            taken[port] = name
+        return self
+
+    @property
+    def embedded_clickhouse(self) -> bool:
+        """Whether Sheaf runs its own ClickHouse."""
+        return not self.clickhouse_host
+
+    @property
+    def embedded_valkey(self) -> bool:
+        """Whether Sheaf runs its own Valkey."""
+        return not self.redis_url
+
+    @property
+    def clickhouse_address(self) -> str:
+        """Host name or address to reach ClickHouse at."""
+        return self.clickhouse_host or "127.0.0.1"
+
+    @property
+    def broker_url(self) -> str:
+        """URL of the broker and ledger."""
+        return self.redis_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: A value is missing, malformed or contradicts another; one sentence each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        text = problem["msg"].removeprefix("Value error, ")
+        value = "" if name in _SECRET else f"={problem['input']!r}"
+        sentences.append(f"{name}{value}: {text}." if name else f"{text}.")
+    return sentences
+
+
+_SECRET = frozenset({"CLICKHOUSE_PASSWORD", "REDIS_URL"})

@@ -1,0 +1,1 @@
+"""The doors: OTLP over gRPC and HTTP, and JSON."""

@@ -1,0 +1,66 @@
+"""What is refused before it is decoded: too large, too much waiting, stopping."""
+
+import threading
+
+import structlog
+
+from config.settings import Settings
+from ingest.status import Reason, RefusedError, too_large, unavailable
+from tasks.ledger import BrokerError, Ledger
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 0.5
+_LONGEST_WAIT = 60.0
+
+
+class Admission:
+    """Decides by cheap checks, from what a thread sees of the ledger twice a second."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        """Guard with the limits of `settings`."""
+        self._max_request = settings.max_request_bytes
+        self._max_waiting = settings.ledger_max_bytes
+        self._ledger = ledger
+        self._full = False
+        self._oldest = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="admission", daemon=True)
+
+    def start(self) -> None:
+        """Start to watch the ledger."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse everything from now on."""
+        self._stopping.set()
+
+    def admit(self, size: int) -> None:
+        """Let a request of `size` bytes in.
+
+        Raises:
+            RefusedError: it is too large, too much is waiting, or the door is stopping.
+        """
+        if self._stopping.is_set():
+            raise unavailable("the door is stopping; another may be open")
+        if size > self._max_request:
+            raise too_large("the request", self._max_request)
+        if self._full:
+            raise self.overloaded()
+
+    def overloaded(self) -> RefusedError:
+        """The refusal of a full ledger; the wait it asks for grows with the backlog's age."""
+        wait = min(_LONGEST_WAIT, 1.0 + self._oldest / 10)
+        text = "more is waiting to be stored than the ledger may hold; try again later"
+        return RefusedError(Reason.OVERLOADED, text, retry_after=wait)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY):
+            try:
+                stats = self._ledger.stats()
+            except BrokerError as error:
+                log.debug("admission: the ledger cannot be seen", error=str(error))
+                self._full = False
+                continue
+            self._full = stats.waiting_bytes >= self._max_waiting
+            self._oldest = stats.oldest_seconds

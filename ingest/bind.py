@@ -1,0 +1,189 @@
+"""Group commit: pieces that arrive together become few chunks and one trip to the broker."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from config.settings import Settings
+from ingest.admission import Admission
+from ingest.direct import DirectPath
+from ingest.group import Group, Receipt, Settle, Submission, Waiting
+from ingest.memory import Memory
+from ingest.piece import Piece, Pieces
+from ingest.status import unavailable
+from tasks import chunk
+from tasks.announce import Announcer
+from tasks.chunk import Chunk, Header
+from tasks.ledger import (
+    BrokerAwayError,
+    BrokerDoubtError,
+    BrokerFullError,
+    Entry,
+    Ledger,
+    LedgerFullError,
+    RepeatedRequestsError,
+)
+
+log = structlog.get_logger(__name__)
+
+_MOST_BYTES = 4 * chunk.MAX_BYTES
+"""Most payload bytes in one commit: the broker is busy with nothing else meanwhile."""
+
+
+class Binder:
+    """Binds pieces into chunks and commits them, in a thread of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        admission: Admission,
+        announcer: Announcer,
+        direct: DirectPath,
+    ) -> None:
+        """Commit to `ledger`; while it is away, store through `direct`."""
+        self._interval = settings.commit_interval_ms / 1000
+        self._patience = settings.broker_timeout
+        self._retention_days = settings.retention_days
+        self._ledger = ledger
+        self._admission = admission
+        self._announcer = announcer
+        self._direct = direct
+        self._in_doubt = Memory(settings.request_window)
+        self._waiting: deque[Waiting] = deque()
+        self._arrived = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="binder", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what was submitted, then end the thread."""
+        self._stopping = True
+        self._arrived.set()
+        self._thread.join(timeout=20)
+
+    def submit(self, pieces: Pieces, settle: Settle) -> None:
+        """Hand a request over; `settle` is called when it is safe, or refused."""
+        if not pieces.pieces:
+            settle(Receipt((), "redis"))
+            return
+        submission = Submission(len(pieces.pieces), settle)
+        self._waiting.extend((piece, submission) for piece in pieces)
+        self._arrived.set()
+
+    def _run(self) -> None:
+        while not self._stopping or self._waiting:
+            self._arrived.wait()
+            self._arrived.clear()
+            # Not woken for each arrival: what comes meanwhile costs its sender an append.
+            time.sleep(self._interval)
+            while self._waiting:
+                group = Group(self._take())
+                try:
+                    self._commit(group)
+                except Exception:
+                    log.exception("commit: failed")
+                    group.fail_all(unavailable("an internal fault; try again"))
+
+    def _take(self) -> Iterator[Waiting]:
+        """What waits, as far as one commit may hold it."""
+        size = 0
+        while self._waiting and size < _MOST_BYTES:
+            piece, submission = self._waiting.popleft()
+            size += len(piece.payload)
+            yield piece, submission
+
+    def _commit(self, group: Group) -> None:
+        deadline = time.monotonic() + self._patience
+        self._direct.report(self._ledger)
+        group.fail(
+            [piece.request_id for piece in group.pieces if piece.request_id in self._direct.busy],
+            unavailable("the same request is being stored at this moment; repeat it later"),
+        )
+        entries = self._bind(group)
+        doubted = False
+        while group:
+            try:
+                self._ledger.accept(entries)
+            except RepeatedRequestsError as repeats:
+                for request_id, chunk_id in repeats.known.items():
+                    group.place(request_id, chunk_id)
+                entries = self._bind(group)
+            except LedgerFullError:
+                group.fail_all(self._admission.overloaded())
+            except BrokerDoubtError as error:
+                doubted = True
+                if time.monotonic() > deadline:
+                    self._doubt(group, error)
+            except (BrokerAwayError, BrokerFullError) as error:
+                if doubted:
+                    self._doubt(group, error)
+                else:
+                    self._go_direct(group, error)
+                return
+            else:
+                self._accepted(group, entries)
+
+    def _bind(self, group: Group) -> list[Entry]:
+        """Chunks of one tenant and signal each; what may be stored already, on its own."""
+        received_at = time.time_ns()
+        entries = []
+        bound: dict[tuple[object, str], list[Piece]] = {}
+        for piece in group.pieces:
+            if piece.request_id in self._direct.seen:
+                entries.append(self._entry([piece], received_at, tried=True))
+                continue
+            pieces = bound.setdefault((piece.tenant, piece.signal), [])
+            if (
+                pieces
+                and sum(len(p.payload) for p in pieces) + len(piece.payload) > chunk.MAX_BYTES
+            ):
+                entries.append(self._entry(pieces, received_at))
+                pieces.clear()
+            pieces.append(piece)
+        return entries + [self._entry(pieces, received_at) for pieces in bound.values()]
+
+    def _entry(self, pieces: Sequence[Piece], received_at: int, *, tried: bool = False) -> Entry:
+        payload = b"".join(piece.payload for piece in pieces)
+        first = pieces[0]
+        header = Header(
+            version=chunk.VERSION,
+            id=first.request_id if tried else chunk.new_id(),
+            signal=first.signal,
+            workspace_id=first.tenant.workspace_id,
+            client_id=first.tenant.client_id,
+            records=sum(piece.records for piece in pieces),
+            bytes=len(payload),
+            received_at=received_at,
+            retention_days=self._retention_days,
+        )
+        requests = tuple(piece.request_id for piece in pieces)
+        return Entry(Chunk(header, chunk.compress(payload)), requests, tried)
+
+    def _accepted(self, group: Group, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            for request_id in entry.requests:
+                group.place(request_id, entry.chunk.header.id)
+        self._announcer.announce(entry.chunk.header for entry in entries)
+
+    def _doubt(self, group: Group, error: Exception) -> None:
+        """The commit may have happened: storing it directly as well might store it twice."""
+        for piece in group.pieces:
+            self._in_doubt.add(piece.request_id)
+        log.warning("commit: outcome unknown", error=str(error))
+        group.fail_all(unavailable("the broker did not answer; the same request may be repeated"))
+
+    def _go_direct(self, group: Group, error: Exception) -> None:
+        group.fail(
+            [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
+            unavailable("the broker is away and may hold this request already"),
+        )
+        if group:
+            log.debug("commit: storing directly", error=str(error))
+            self._direct.store(group)

@@ -1,0 +1,147 @@
+"""The way around the broker: while it is away or full, the door inserts by itself."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ingest.memory import Memory
+from ingest.status import unavailable
+from storage import decode, presence
+from storage.decode import ChunkRows
+from storage.errors import OutcomeUnknownError, StorageError
+from tasks.chunk import row_id
+from tasks.ledger import BrokerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from config.settings import Settings
+    from ingest.group import Group
+    from ingest.piece import Piece
+    from storage.client import Clickhouse
+    from storage.insert import Inserter
+    from tasks.ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+_QUEUED = 4
+
+
+class DirectPath:
+    """Inserts groups of pieces, a bounded number at a time.
+
+    A piece's rows carry the low half of its request id as `ChunkId`, and every insert looks
+    first which of them are there: a client's retry is stored once, whichever way it goes.
+    """
+
+    def __init__(self, settings: Settings, clickhouse: Clickhouse, inserter: Inserter) -> None:
+        """Insert at most `DIRECT_INSERTS` groups at a time."""
+        self._retention_days = settings.retention_days
+        self._most = settings.direct_inserts
+        self._insert_timeout = settings.insert_timeout
+        self._clickhouse = clickhouse
+        self._inserter = inserter
+        self._pool = ThreadPoolExecutor(max(1, self._most), thread_name_prefix="direct")
+        self._room = threading.BoundedSemaphore(max(1, self._most * _QUEUED))
+        self._stored: list[tuple[str, int, float]] = []
+        self._stopping = threading.Event()
+        self.busy: set[str] = set()
+        """Requests with an insert under way: what it will leave behind cannot be counted yet."""
+        self.seen = Memory(settings.request_window)
+        """Requests that are in ClickHouse by this way, or may be."""
+
+    def store(self, group: Group) -> None:
+        """Store a group in the background; its waiters are told."""
+        if not self._most or not self._room.acquire(blocking=False):
+            group.fail_all(unavailable("the broker is away; try again", retry_after=2))
+            return
+        request_ids = [piece.request_id for piece in group.pieces]
+        self.busy.update(request_ids)
+        self._pool.submit(self._store, group, request_ids)
+
+    def report(self, ledger: Ledger) -> None:
+        """Tell the ledger, once it is back, what was stored without it."""
+        if not self._stored:
+            return
+        stored = self._stored.copy()
+        try:
+            ledger.note_stored(stored)
+        except BrokerError:
+            return
+        del self._stored[: len(stored)]
+
+    def stop(self) -> None:
+        """Finish what was begun."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True)
+
+    def _store(self, group: Group, request_ids: Sequence[str]) -> None:
+        query_id = f"sheaf-direct-{secrets.token_hex(8)}"
+        try:
+            for signal in dict.fromkeys(piece.signal for piece in group.pieces):
+                self._insert([p for p in group.pieces if p.signal == signal], signal, query_id)
+        except OutcomeUnknownError as error:
+            log.warning("direct: outcome unknown", error=str(error))
+            group.fail_all(unavailable("ClickHouse did not answer; the same may be repeated", 2))
+            self._end(query_id)
+        except StorageError as error:
+            log.warning("direct: not stored", error=str(error))
+            group.fail_all(unavailable("neither the broker nor ClickHouse takes it", 2))
+        except Exception:
+            log.exception("direct: failed")
+            group.fail_all(unavailable("an internal fault; try again"))
+        else:
+            for piece in group.pieces:
+                self._stored.append((piece.request_id, piece.records, time.time()))
+                group.place(piece.request_id, piece.request_id, "db")
+        finally:
+            self.busy.difference_update(request_ids)
+            self._room.release()
+
+    def _end(self, query_id: str) -> None:
+        """Wait until no insert of this id runs any more: ended by us, or by its own time limit."""
+        deadline = time.monotonic() + self._insert_timeout
+        while time.monotonic() < deadline:
+            try:
+                presence.stop_earlier(self._clickhouse, query_id)
+            except StorageError as error:
+                log.debug("direct: cannot be ended yet", error=str(error))
+                if self._stopping.wait(0.5):
+                    return
+            else:
+                return
+
+    def _insert(self, pieces: Sequence[Piece], signal: str, query_id: str) -> None:
+        received_ns = time.time_ns()
+        tables = decode.decode(signal, [self._rows(piece, received_ns) for piece in pieces])
+        for table, rows in tables.items():
+            time_column = decode.time_column(table)
+            wanted = presence.missing(self._clickhouse, table, rows, time_column)
+            for number, part in enumerate(presence.by_partitions(wanted, time=time_column)):
+                if part.num_rows:
+                    self._insert_part(table, part, f"{query_id}-{table}-{number}", pieces)
+
+    def _insert_part(
+        self, table: str, rows: pa.RecordBatch, query_id: str, pieces: Sequence[Piece]
+    ) -> None:
+        for piece in pieces:
+            self.seen.add(piece.request_id)
+        self._inserter.insert(table, rows, query_id)
+
+    def _rows(self, piece: Piece, received_ns: int) -> ChunkRows:
+        return ChunkRows(
+            payload=piece.payload,
+            workspace_id=piece.tenant.workspace_id,
+            client_id=piece.tenant.client_id,
+            chunk_id=row_id(piece.request_id),
+            received_ns=received_ns,
+            retention_days=self._retention_days,
+        )

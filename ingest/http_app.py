@@ -1,0 +1,126 @@
+"""The HTTP door: `python -m ingest.http_app`. OTLP/HTTP, plain JSON, receipts, health."""
+
+import secrets
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException
+
+from config import logging, settings
+from config.settings import Settings
+from config.wsgi import Server
+from ingest import otlp_http
+from ingest.json_http import JsonDoor, RecordsRefusedError, describe
+from ingest.receive import Receiver
+from ingest.status import RefusedError, unavailable
+from storage.errors import StorageError
+from tasks.app import app as celery_app
+from tasks.ledger import BrokerError
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(loaded: Settings, receiver: Receiver) -> Flask:
+    """The Flask app in front of a started `receiver`."""
+    app = Flask(__name__, static_folder=None)
+    app.before_request(_name_request)
+    app.after_request(_sign)
+    app.register_blueprint(otlp_http.blueprint(receiver))
+    app.register_blueprint(JsonDoor(receiver).routes(loaded.api_v1_prefix))
+    app.add_url_rule("/health", "health", lambda: jsonify(status="alive"))
+    app.add_url_rule("/ready", "ready", lambda: _ready(receiver))
+    app.add_url_rule("/metrics", "metrics", _metrics)
+    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+    return app
+
+
+def _name_request() -> None:
+    g.request_id = request.headers.get("X-Request-Id", "")[:128] or secrets.token_hex(8)
+
+
+def _sign(answer: Response) -> Response:
+    answer.headers["X-Request-Id"] = g.request_id
+    return answer
+
+
+def _metrics() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _ready(receiver: Receiver) -> tuple[Response, int]:
+    """Ready when either way into ClickHouse is open: the broker's, or the direct one."""
+    parts: dict[str, Any] = {}
+    try:
+        receiver.ledger.ping()
+        parts["broker"] = "ok"
+    except BrokerError as error:
+        parts["broker"] = str(error)
+    try:
+        receiver.clickhouse.ping()
+        parts["clickhouse"] = "ok"
+    except StorageError as error:
+        parts["clickhouse"] = str(error)
+    ready = "ok" in parts.values()
+    return jsonify(status="ready" if ready else "not ready", **parts), 200 if ready else 503
+
+
+def _error(
+    code: int, reason: str, fields: dict[str, list[str]] | None = None, **more: object
+) -> tuple[Response, int]:
+    error = {"code": code, "reason": reason, "fields": fields or {}, "request_id": g.request_id}
+    return jsonify(error=error | more), code
+
+
+def _refused(refusal: RefusedError) -> tuple[Response, int]:
+    fields = {refusal.field: [refusal.text]} if refusal.field else {}
+    more: dict[str, object] = {}
+    if isinstance(refusal, RecordsRefusedError):
+        more = {"errors": describe(refusal.problems), "rejected": len(refusal.problems)}
+    answer, code = _error(refusal.answer.http_status, refusal.text, fields, **more)
+    if refusal.answer.retryable:
+        answer.headers["Retry-After"] = refusal.retry_after_header
+    return answer, code
+
+
+def _http_error(error: HTTPException) -> tuple[Response, int]:
+    answer, code = _error(error.code or 500, error.description or error.name)
+    if valid := getattr(error, "valid_methods", None):
+        answer.headers["Allow"] = ", ".join(sorted(valid))
+    return answer, code
+
+
+def _fault(error: Exception) -> tuple[Response, int]:
+    # A client drops what is answered 500, and the fault may pass.
+    log.error("request: failed", path=request.path, exc_info=error)
+    return _refused(unavailable("an internal fault; try again"))
+
+
+def main() -> None:
+    """Boot: settings, log, door."""
+    loaded = settings.load()
+    logging.configure(loaded)
+    receivers: list[Receiver] = []
+
+    def build() -> Flask:
+        # gunicorn has put its own handlers on the root logger meanwhile.
+        logging.configure(loaded)
+        receiver = Receiver(loaded, celery_app)
+        receiver.start()
+        receivers.append(receiver)
+        log.info("http door: open", port=loaded.otel_http_port)
+        return create_app(loaded, receiver)
+
+    def stop() -> None:
+        for receiver in receivers:
+            receiver.stop()
+        log.info("http door: closed")
+
+    Server(loaded, loaded.otel_http_port, build, stop).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""The JSON door: records as plain JSON, and what became of them."""
+
+import time
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import NotFound
+
+from ingest import body, json_records, strict_record
+from ingest.group import Receipt
+from ingest.json_records import Converted, Problem
+from ingest.otlp import LOGS, cut_message
+from ingest.receive import Receiver
+from ingest.status import Reason, RefusedError, too_large, unavailable
+from ingest.tenant import from_headers
+from tasks.chunk import MAX_BYTES
+from tasks.ledger import BrokerError, ChunkStatus
+
+_NDJSON = {
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/jsonlines",
+}
+# What curl says of any data that it is not told the type of.
+_UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
+_MOST_PROBLEMS = 100
+_STORED_WITHIN = 30.0
+_LOOK_EVERY = 0.05
+
+
+class JsonDoor:
+    """The views of the JSON door."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        """Hand what comes in to `receiver`."""
+        self._receiver = receiver
+
+    def routes(self, prefix: str) -> Blueprint:
+        """The door's routes; `prefix` is the REST API's."""
+        routes = Blueprint("json", __name__)
+        routes.add_url_rule(f"{prefix}/ingest", "ingest", self.ingest, methods=["POST"])
+        routes.add_url_rule(f"{prefix}/bulk_logs", "bulk_logs", self.bulk_logs, methods=["POST"])
+        routes.add_url_rule("/log", "log", self.log, methods=["POST"])
+        routes.add_url_rule(f"{prefix}/ingest/receipts/<receipt>", "receipt", self.receipt)
+        return routes
+
+    def ingest(self) -> tuple[Response, int]:
+        """`POST /api/v1/ingest`: one record, an array, or NDJSON → 202 and a receipt."""
+        converted = self._convert()
+        return _accepted(self._commit(converted), converted)
+
+    def bulk_logs(self) -> tuple[Response, int]:
+        """`POST /api/v1/bulk_logs`: as ingest, answered when stored; 202 if that takes long."""
+        converted = self._convert()
+        receipt = self._commit(converted)
+        states = self._await_stored(receipt)
+        dead = [state.reason for state in states if state and state.state == "dead"]
+        if dead:
+            raise RefusedError(Reason.WRONG_FIELD, f"ClickHouse refuses the records: {dead[0]}")
+        if receipt.backend != "db" and not all(s and s.state == "stored" for s in states):
+            return _accepted(receipt, converted)
+        counts = {"stored": _records(converted), "receipt": str(receipt)}
+        return jsonify(counts | _problems(converted)), 200
+
+    def log(self) -> tuple[Response, int]:
+        """`POST /log`: one record, checked strictly → 202 and a receipt."""
+        raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
+        converted = json_records.convert([strict_record.parse(raw)])
+        return _accepted(self._commit(converted), converted)
+
+    def receipt(self, receipt: str) -> tuple[Response, int]:
+        """`GET …/ingest/receipts/{id}`: queued, stored (rows, when) or dead (why)."""
+        try:
+            states = self._receiver.ledger.receipt(receipt)
+        except BrokerError as error:
+            raise unavailable(f"the ledger cannot be asked: {error}") from error
+        known = [state for state in states if state is not None]
+        if not known:
+            raise NotFound("no such receipt, or it is older than the receipt window")
+        return jsonify(receipt_body(receipt, known)), 200
+
+    def _convert(self) -> Converted:
+        limit = self._receiver.settings.max_request_bytes
+        if request.mimetype not in _NDJSON | _UNTYPED | {"application/json"}:
+            text = f"Content-Type {request.mimetype[:60]!r} is not JSON or NDJSON"
+            raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
+        raw = body.read(request, self._receiver.admission, limit)
+        records, problems = json_records.parse(raw, lines=request.mimetype in _NDJSON)
+        converted = json_records.convert(records, problems)
+        if len(converted.problems) == len(records):
+            raise RecordsRefusedError(converted.problems)
+        return converted
+
+    def _commit(self, converted: Converted) -> Receipt:
+        tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
+        key = request.headers.get("Idempotency-Key", "")
+        identity = f"Idempotency-Key {key}".encode() if key else b""
+        payload = converted.request.SerializeToString()
+        pieces = cut_message(LOGS, converted.request, payload, tenant, identity)
+        if pieces.rejected:
+            raise too_large("a record", MAX_BYTES)
+        return self._receiver.commit(pieces)
+
+    def _await_stored(self, receipt: Receipt) -> list[ChunkStatus | None]:
+        if receipt.backend == "db":
+            return []
+        deadline = time.monotonic() + _STORED_WITHIN
+        while True:
+            states = self._receiver.ledger.receipt(str(receipt))
+            waiting = any(state is None or state.state == "queued" for state in states)
+            if not waiting or time.monotonic() > deadline:
+                return states
+            time.sleep(_LOOK_EVERY)
+
+
+class RecordsRefusedError(RefusedError):
+    """Not one record of the request can be taken."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        first = problems[0]
+        super().__init__(
+            Reason.WRONG_FIELD, f"no record can be taken; record {first.index}: {first.reason}"
+        )
+        self.problems = problems
+
+
+def receipt_body(receipt: str, known: list[ChunkStatus]) -> dict[str, Any]:
+    """A receipt's answer: the worst state of its chunks, and each chunk's."""
+    order = {"stored": 0, "queued": 1, "dead": 2}
+    worst = max(known, key=lambda state: order[state.state])
+    return {
+        "receipt": receipt,
+        "status": worst.state,
+        "rows": sum(state.rows for state in known if state.state == "stored"),
+        "at": max(state.at for state in known),
+        "reason": worst.reason or None,
+    }
+
+
+def describe(problems: list[Problem]) -> list[dict[str, Any]]:
+    """The first hundred problems, for an answer."""
+    return [
+        {"index": problem.index, "field": problem.field or None, "reason": problem.reason}
+        for problem in problems[:_MOST_PROBLEMS]
+    ]
+
+
+def _accepted(receipt: Receipt, converted: Converted) -> tuple[Response, int]:
+    counts = {
+        "enqueued": _records(converted),
+        "backend": receipt.backend,
+        "receipt": str(receipt),
+    }
+    return jsonify(counts | _problems(converted)), 202
+
+
+def _records(converted: Converted) -> int:
+    return sum(
+        len(scope.log_records)
+        for resource in converted.request.resource_logs
+        for scope in resource.scope_logs
+    )
+
+
+def _problems(converted: Converted) -> dict[str, Any]:
+    if not converted.problems:
+        return {}
+    return {"rejected": len(converted.problems), "errors": describe(converted.problems)}

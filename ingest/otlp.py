@@ -1,0 +1,147 @@
+"""OTLP requests: parsed whole to be sure of them, then cut into pieces by tenant and size."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from ingest.piece import Piece, Pieces, request_id
+from ingest.services import LOGS, METRICS, SERVICES, TRACES, Service
+from ingest.status import invalid
+from ingest.tenant import Tenant, from_attributes
+from tasks.chunk import MAX_BYTES
+
+__all__ = ["LOGS", "METRICS", "SERVICES", "TRACES", "Service", "cut", "cut_message"]
+
+_MOST_ENVELOPE = MAX_BYTES // 2
+"""Each piece repeats resource and scope: without a bound, megabytes would become gigabytes."""
+
+_IN_SCOPE = 2
+"""Depth of the first list that lies within a scope, of `Service.levels`."""
+
+
+def cut(service: Service, payload: bytes, otherwise: Tenant) -> Pieces:
+    """Validate an OTLP export request and cut it into pieces.
+
+    Args:
+        service: which of the OTLP services it is for.
+        payload: the request's uncompressed protobuf bytes.
+        otherwise: tenant of the resources that name none.
+
+    Raises:
+        RefusedError: the bytes are no such request, or a tenant's name is wrong.
+    """
+    try:
+        request = service.request.FromString(payload)
+    except (DecodeError, RecursionError) as error:
+        raise invalid(f"the body is not an OTLP {service.signal} request: {error}") from error
+    return cut_message(service, request, payload, otherwise)
+
+
+def cut_message(
+    service: Service, request: Message, payload: bytes, otherwise: Tenant, identity: bytes = b""
+) -> Pieces:
+    """As :func:`cut`, for a request that is parsed already.
+
+    Args:
+        service: as above.
+        request: the request.
+        payload: its bytes.
+        otherwise: as above.
+        identity: what a retry repeats, if that is not the payload.
+    """
+    by_tenant = _by_tenant(service, request, otherwise)
+    if len(by_tenant) == 1 and len(payload) <= MAX_BYTES:
+        [(tenant, resources)] = by_tenant.items()
+        records = _count(service, resources)
+        known_by = request_id(tenant, service.signal, identity or payload)
+        piece = Piece(tenant, service.signal, payload, records, known_by)
+        return Pieces((piece,) if records else ())
+    return _cut_apart(service, by_tenant, identity or payload)
+
+
+def _by_tenant(service: Service, request: Message, otherwise: Tenant) -> dict[Tenant, list[Any]]:
+    by_tenant: dict[Tenant, list[Any]] = {}
+    for resource in getattr(request, service.resources):
+        tenant = from_attributes(resource.resource.attributes, otherwise)
+        by_tenant.setdefault(tenant, []).append(resource)
+    return by_tenant
+
+
+def _count(service: Service, resources: list[Any]) -> int:
+    return sum(
+        service.count(scope)
+        for resource in resources
+        for scope in getattr(resource, service.scopes)
+    )
+
+
+def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: bytes) -> Pieces:
+    pieces: list[Piece] = []
+    rejected = 0
+    digest = hashlib.blake2b(identity).digest()
+    for tenant, resources in by_tenant.items():
+        whole = service.request(**{service.resources: resources})
+        for number, part in enumerate(_split(service, whole)):
+            payload = part.SerializeToString()
+            records = _count(service, getattr(part, service.resources))
+            if len(payload) > MAX_BYTES:
+                rejected += records
+            elif records:
+                # By its number, not by its bytes: a request may hold the same records twice.
+                known_by = request_id(tenant, service.signal, digest + number.to_bytes(8))
+                pieces.append(Piece(tenant, service.signal, payload, records, known_by))
+    reason = f"a record, with its resource, is larger than {MAX_BYTES} bytes" if rejected else ""
+    return Pieces(tuple(pieces), rejected, reason)
+
+
+def _split(service: Service, request: Any) -> Iterator[Any]:  # noqa: ANN401 - any signal's request
+    """Requests of at most MAX_BYTES each, as far as single records allow."""
+    if request.ByteSize() <= MAX_BYTES:
+        yield request
+        return
+    halves = _halves(service, request)
+    if halves is None:
+        yield request
+        return
+    for half in halves:
+        yield from _split(service, half)
+
+
+def _halves(service: Service, request: Any) -> tuple[Any, Any] | None:  # noqa: ANN401 - as above
+    """Two requests that hold what one held, cut at the outermost list with several members."""
+    holder = request
+    for depth, members_of in enumerate(service.levels):
+        members = members_of(holder)
+        if not members:
+            return None
+        if len(members) > 1:
+            if depth >= _IN_SCOPE and _envelope(service, request, depth) > _MOST_ENVELOPE:
+                return None
+            middle = len(members) // 2
+            return (
+                _copy(service, request, depth, slice(0, middle)),
+                _copy(service, request, depth, slice(middle, len(members))),
+            )
+        holder = members[0]
+    return None
+
+
+def _envelope(service: Service, request: Any, depth: int) -> int:  # noqa: ANN401 - as above
+    """Bytes around the members of a request's one list at that depth."""
+    size: int = _copy(service, request, depth, slice(0, 0)).ByteSize()
+    return size
+
+
+def _copy(service: Service, request: Any, depth: int, kept: slice) -> Any:  # noqa: ANN401 - as above
+    """The request with some members of the list at that depth, which is the first of its kind."""
+    copy = service.request()
+    copy.CopyFrom(request)
+    holder = copy
+    for members_of in service.levels[:depth]:
+        holder = members_of(holder)[0]
+    members = service.levels[depth](holder)
+    del members[kept.stop :]
+    del members[: kept.start]
+    return copy

@@ -1,0 +1,50 @@
+"""A piece: what one request holds of one tenant, no larger than a chunk may be."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.tenant import Tenant
+from tasks.chunk import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """OTLP bytes of one tenant and signal, ready to be bound into a chunk."""
+
+    tenant: Tenant
+    signal: Signal
+    payload: bytes
+    records: int
+    request_id: str
+    """128 bits in hexadecimal; equal for a byte-identical retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A request, cut up."""
+
+    pieces: tuple[Piece, ...]
+    rejected: int = 0
+    """Records of it that cannot be taken."""
+    reason: str = ""
+    """Why not."""
+
+    @property
+    def records(self) -> int:
+        """Records that can be taken."""
+        return sum(piece.records for piece in self.pieces)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return iter(self.pieces)
+
+
+def request_id(tenant: Tenant, signal: Signal, identity: bytes) -> str:
+    """The id by which a retry is known: BLAKE2b, 128 bits, over tenant, signal and `identity`.
+
+    `identity` is the uncompressed OTLP request, or what a client's `Idempotency-Key` says.
+    """
+    digest = hashlib.blake2b(digest_size=16, person=b"sheaf.request")
+    digest.update(f"{tenant.workspace_id}\0{tenant.client_id}\0{signal}\0".encode())
+    digest.update(identity)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""ClickHouse: the schema, the inserts, the reads, and the built-in server."""

@@ -1,0 +1,18 @@
+"""OTLP export requests to Arrow record batches in the columns of Sheaf's tables."""
+
+from storage.decode.chunk_rows import ChunkRows
+from storage.decode.errors import UndecodableError, UnknownSignalError
+from storage.decode.partitions import chunk_ranges, partitions
+from storage.decode.signals import SIGNALS, decode, record_count, time_column
+
+__all__ = [
+    "SIGNALS",
+    "ChunkRows",
+    "UndecodableError",
+    "UnknownSignalError",
+    "chunk_ranges",
+    "decode",
+    "partitions",
+    "record_count",
+    "time_column",
+]

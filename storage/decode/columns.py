@@ -1,0 +1,199 @@
+"""Arrow columns that repeat, nest or look up, built from offsets instead of from rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.decode.errors import RefusedError
+
+Counts = npt.NDArray[np.integer]
+Positions = npt.NDArray[np.int64]
+
+LOW_CARDINALITY = pa.dictionary(pa.int32(), pa.string())
+REPEATED_MAP = pa.map_(LOW_CARDINALITY, LOW_CARDINALITY)
+VARIED_MAP = pa.map_(LOW_CARDINALITY, pa.string())
+
+INSTANT = pa.timestamp("ns", "UTC")
+
+_LATEST = np.uint64(2**63 - 1)
+_HEX = np.frombuffer(bytes(range(256)).hex().encode("ascii"), np.uint16)
+_WORD = 64
+
+
+def binary_parts(
+    values: pa.Array,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Start and size of each element of a binary or string array, and the bytes they point to."""
+    _, offsets, content = values.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    octets = np.frombuffer(content, np.uint8) if content else np.zeros(0, np.uint8)
+    return bounds[:-1], np.diff(bounds), octets[: bounds[-1]] if bounds.size else octets[:0]
+
+
+def at_most_one(values: pa.ListArray) -> pa.BinaryArray:
+    """The one element of each list, empty bytes for an empty list.
+
+    Raises:
+        RefusedError: A list has two elements: a field that may be there once was there twice.
+    """
+    flat = values.values
+    offsets = values.offsets.to_numpy()
+    counts = np.diff(offsets)
+    if len(flat) == len(values) and (counts == 1).all():
+        return flat
+    if (counts > 1).any():
+        raise RefusedError("a field that may be there once is there twice")
+    return flat.take(pa.array(offsets[:-1], mask=counts == 0)).fill_null(b"")
+
+
+def overlay(base: pa.Array, pieces: Sequence[tuple[Positions, pa.Array]]) -> pa.Array:
+    """`base` with the elements at some positions replaced: pairs of positions and values."""
+    index = np.arange(len(base), dtype=np.int64)
+    start = len(base)
+    for positions, values in pieces:
+        index[positions] = np.arange(start, start + len(values))
+        start += len(values)
+    return pa.concat_arrays([base, *(values for _, values in pieces)]).take(pa.array(index))
+
+
+def hex_text(ids: pa.BinaryArray) -> pa.StringArray:
+    """Lower-case hexadecimal text of each id, whatever its length; empty for an empty id."""
+    starts, sizes, content = binary_parts(ids)
+    bounds = np.zeros(len(ids) + 1, np.int32)
+    np.cumsum(sizes * 2, out=bounds[1:])
+    first = int(starts[0]) if starts.size else 0
+    letters = _HEX.take(content[first:])
+    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(bounds), pa.py_buffer(letters))
+
+
+def instants(times: npt.NDArray[np.uint64]) -> pa.TimestampArray:
+    """Unix nanoseconds as instants; the latest there is, in the year 2262, for later ones."""
+    return pa.array(np.minimum(times, _LATEST).view(np.int64)).view(INSTANT)
+
+
+def lists(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
+    """Lists as long as those of `like`, of other values."""
+    return pa.ListArray.from_arrays(like.offsets, values)
+
+
+def repeated(values: pa.Array, counts: Counts) -> pa.DictionaryArray:
+    """Each string as many times as `counts` says, as indices into the distinct ones."""
+    encoded = values.dictionary_encode()
+    indices = np.repeat(encoded.indices.to_numpy(), counts)
+    return pa.DictionaryArray.from_arrays(pa.array(indices), encoded.dictionary)
+
+
+def spans(offsets: npt.NDArray[np.int32], counts: Counts) -> npt.NDArray[np.int32]:
+    """Positions of the elements of lists that are repeated: list 0 `counts[0]` times, and so on."""
+    sizes = np.repeat(np.diff(offsets), counts)
+    ends = np.cumsum(sizes, dtype=np.int32)
+    shifts = np.repeat(offsets[:-1], counts) - (ends - sizes)
+    return np.repeat(shifts, sizes) + np.arange(sizes.sum(), dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class TextMaps:
+    """Maps of text to text, one a row: keys by their number in `names`, values as one array.
+
+    Attributes:
+        offsets: Where each row's pairs start; one more than there are rows.
+        keys: Of each pair, the index of its key in `names`.
+        names: The distinct keys.
+        values: Of each pair, its value: strings, or indices into distinct strings.
+    """
+
+    offsets: npt.NDArray[np.int32]
+    keys: npt.NDArray[np.int32]
+    names: pa.StringArray
+    values: pa.Array
+
+    @classmethod
+    def build(
+        cls, offsets: npt.NDArray[np.int32], keys: pa.StringArray, values: pa.StringArray
+    ) -> Self:
+        """Maps from pairs in order; of equal keys in one map the last stays."""
+        encoded = keys.dictionary_encode()
+        maps = cls(offsets, encoded.indices.to_numpy(), encoded.dictionary, values)
+        return maps._without_doubles()
+
+    def _without_doubles(self) -> Self:
+        if _all_distinct(self.offsets, self.keys, len(self.names)):
+            return self
+        rows = self.rows()
+        order = np.lexsort((self.keys, rows))
+        last = np.ones(order.size, np.bool_)
+        last[:-1] = np.diff(rows[order]).astype(bool) | np.diff(self.keys[order]).astype(bool)
+        kept = np.zeros(order.size, np.bool_)
+        kept[order[last]] = True
+        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)[self.offsets]
+        values = self.values.filter(pa.array(kept))
+        return type(self)(offsets, self.keys[kept], self.names, values)
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Row of each pair."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def lookup(self, *names: str) -> pa.StringArray:
+        """Value of the first of `names` that a row has, empty text where it has none."""
+        found = np.full(len(self.offsets) - 1, -1, np.int64)
+        for name in reversed(names):
+            key = pc.index(self.names, name).as_py()
+            if key >= 0:
+                pairs = np.flatnonzero(self.keys == key)
+                found[np.searchsorted(self.offsets, pairs, side="right") - 1] = pairs
+        return self.values.take(pa.array(found, mask=found < 0)).fill_null("")
+
+    def repeated(self, counts: Counts) -> pa.MapArray:
+        """Each row's map as many times as `counts` says, values as indices into distinct ones."""
+        pairs = spans(self.offsets, counts)
+        sizes = np.repeat(np.diff(self.offsets), counts)
+        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        values = self.values.dictionary_encode()
+        texts = pa.DictionaryArray.from_arrays(
+            pa.array(values.indices.to_numpy()[pairs]), values.dictionary
+        )
+        return type(self)(bounds, self.keys[pairs], self.names, texts).array()
+
+    def array(self) -> pa.MapArray:
+        """The maps as an Arrow column with dictionary-encoded keys."""
+        keys = pa.DictionaryArray.from_arrays(pa.array(self.keys), self.names)
+        return pa.MapArray.from_arrays(pa.array(self.offsets), keys, self.values)
+
+
+def _all_distinct(
+    offsets: npt.NDArray[np.int32], keys: npt.NDArray[np.int32], distinct: int
+) -> bool:
+    sizes = np.diff(offsets)
+    starts = offsets[:-1][sizes > 0]
+    seen = np.zeros(starts.size, np.int64)
+    for first in range(0, distinct, _WORD):
+        # One bit a key: a row that has each key once has as many bits as pairs.
+        within = (keys >= first) & (keys < first + _WORD)
+        bits = np.where(within, np.uint64(1) << ((keys - first) % _WORD).astype(np.uint64), 0)
+        seen += np.bitwise_count(np.bitwise_or.reduceat(bits.astype(np.uint64), starts))
+    return bool((seen == sizes[sizes > 0]).all())
+
+
+def conform(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows as a batch of that schema, maps given as lists of pairs, instants as nanoseconds."""
+    arrays = [_column([row[field.name] for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type).dictionary_encode()
+    if not pa.types.is_map(kind) and not pa.types.is_list(kind):
+        return pa.array(values, kind)
+    offsets = np.cumsum([0, *(len(members) for members in values)]).astype(np.int32)
+    if pa.types.is_list(kind):
+        members = _column([member for members in values for member in members], kind.value_type)
+        return pa.ListArray.from_arrays(pa.array(offsets), members)
+    keys = _column([key for pairs in values for key, _ in pairs], kind.key_type)
+    items = _column([value for pairs in values for _, value in pairs], kind.item_type)
+    return pa.MapArray.from_arrays(pa.array(offsets), keys, items)

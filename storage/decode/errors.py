@@ -1,0 +1,27 @@
+"""What can go wrong while OTLP bytes become columns."""
+
+
+class UndecodableError(Exception):
+    """A chunk's payload is no OTLP export request: this input will never work.
+
+    Attributes:
+        chunk_id: The chunk that cannot be decoded (UInt64, as in the column `ChunkId`).
+        reason: What the protobuf parser said about it.
+    """
+
+    def __init__(self, chunk_id: int, reason: str) -> None:
+        super().__init__(f"chunk {chunk_id:#018x} cannot be decoded: {reason}")
+        self.chunk_id = chunk_id
+        self.reason = reason
+
+
+class RefusedError(ValueError):
+    """The columnar decoder leaves this input to the reference decoder.
+
+    Raised for wire forms that no encoder writes but that the protobuf specification gives a
+    meaning to, such as two members of one oneof in the same message.
+    """
+
+
+class UnknownSignalError(ValueError):
+    """There is no decoder for a signal of that name."""

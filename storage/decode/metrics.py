@@ -1,0 +1,172 @@
+"""OTLP metrics to the columns of the `otel_metrics_*` tables, a column at a time.
+
+Each of OTLP's five kinds of metric has a table of its own, in which a row is a data point.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from storage.decode import wire
+from storage.decode.chunk_rows import ChunkRows
+from storage.decode.columns import conform, hex_text, instants, lists, repeated
+from storage.decode.envelope import Bounds, Envelope, attribute_maps, open_envelopes
+from storage.decode.errors import RefusedError
+from storage.decode.metric_tables import SCHEMAS, TABLES
+
+Columns = dict[str, pa.Array]
+
+
+def decode(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
+    """Rows of all chunks' data points by table, chunk after chunk, in payload order.
+
+    Raises:
+        RefusedError: A payload holds a wire form that is left to the reference decoder.
+        ValueError: A payload is no `ExportMetricsServiceRequest`.
+    """
+    envelope = open_envelopes(wire.METRICS_REQUEST, chunks)
+    kinds = [envelope.items.field(kind) for kind in TABLES]
+    if _overlap(kinds):
+        raise RefusedError("two kinds of one metric are set")
+    return {
+        TABLES[kind]: _batch(envelope, kind, metrics)
+        for kind, metrics in zip(TABLES, kinds, strict=True)
+    }
+
+
+def _overlap(members: Sequence[pa.Array]) -> bool:
+    """Whether any element is set in more than one of these members of a oneof."""
+    present = [member.is_valid().to_numpy(zero_copy_only=False) for member in members]
+    return bool((np.sum(present, axis=0, dtype=np.int8) > 1).any())
+
+
+def _batch(envelope: Envelope, kind: str, metrics: pa.StructArray) -> pa.RecordBatch:
+    """Rows of one kind's table; `metrics` holds the kind's member of each metric, if set."""
+    schema = SCHEMAS[kind]
+    points = metrics.field("data_points")
+    if not len(points.values):
+        return conform([], schema)
+    bounds = points.offsets.to_numpy()
+    columns = {
+        **_metric_columns(envelope, metrics, bounds),
+        **_point_columns(envelope, points.values, bounds),
+        **_COLUMNS[kind](points.values),
+        **envelope.columns(bounds),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _metric_columns(envelope: Envelope, metrics: pa.StructArray, bounds: Bounds) -> Columns:
+    """What a metric gives to each of its data points."""
+    counts = np.diff(bounds)
+    items = envelope.items
+    columns = {
+        "MetricName": repeated(items.field("name"), counts),
+        "MetricDescription": repeated(items.field("description"), counts),
+        "MetricUnit": repeated(items.field("unit"), counts),
+    }
+    names = metrics.type.names
+    if "aggregation_temporality" in names:
+        temporality = metrics.field("aggregation_temporality").to_numpy()
+        columns["AggregationTemporality"] = pa.array(np.repeat(temporality, counts))
+    if "is_monotonic" in names:
+        monotonic = metrics.field("is_monotonic").to_numpy(zero_copy_only=False)
+        columns["IsMonotonic"] = pa.array(np.repeat(monotonic, counts))
+    return columns
+
+
+def _point_columns(envelope: Envelope, points: pa.StructArray, bounds: Bounds) -> Columns:
+    """What data points of all kinds have."""
+    times = points.field("time_unix_nano").to_numpy()
+    if not times.all():
+        times = np.where(times == 0, envelope.received(bounds), times)
+    return {
+        "Attributes": attribute_maps(points.field("attributes")).array(),
+        "StartTimeUnix": instants(points.field("start_time_unix_nano").to_numpy()),
+        "TimeUnix": instants(times),
+        "Flags": points.field("flags"),
+    }
+
+
+def _number_columns(points: pa.StructArray) -> Columns:
+    return {"Value": _values(points), **_exemplar_columns(points.field("exemplars"))}
+
+
+def _histogram_columns(points: pa.StructArray) -> Columns:
+    return {
+        **_distribution_columns(points),
+        "BucketCounts": _plain_list(points.field("bucket_counts")),
+        "ExplicitBounds": _plain_list(points.field("explicit_bounds")),
+    }
+
+
+def _exponential_columns(points: pa.StructArray) -> Columns:
+    positive, negative = points.field("positive"), points.field("negative")
+    return {
+        **_distribution_columns(points),
+        "Scale": points.field("scale"),
+        "ZeroCount": points.field("zero_count"),
+        "PositiveOffset": positive.field("offset"),
+        "PositiveBucketCounts": _plain_list(positive.field("bucket_counts")),
+        "NegativeOffset": negative.field("offset"),
+        "NegativeBucketCounts": _plain_list(negative.field("bucket_counts")),
+    }
+
+
+def _summary_columns(points: pa.StructArray) -> Columns:
+    quantiles = points.field("quantile_values")
+    return {
+        "Count": points.field("count"),
+        "Sum": points.field("sum"),
+        "ValueAtQuantiles.Quantile": lists(quantiles, quantiles.values.field("quantile")),
+        "ValueAtQuantiles.Value": lists(quantiles, quantiles.values.field("value")),
+    }
+
+
+def _distribution_columns(points: pa.StructArray) -> Columns:
+    """What both kinds of histogram have; 0 stands for a sum or an extreme that is not known."""
+    return {
+        "Count": points.field("count"),
+        "Sum": points.field("sum").fill_null(0.0),
+        "Min": points.field("min").fill_null(0.0),
+        "Max": points.field("max").fill_null(0.0),
+        **_exemplar_columns(points.field("exemplars")),
+    }
+
+
+def _exemplar_columns(exemplars: pa.ListArray) -> Columns:
+    flat = exemplars.values
+    attributes = attribute_maps(flat.field("filtered_attributes")).array()
+    times = flat.field("time_unix_nano").to_numpy()
+    return {
+        "Exemplars.FilteredAttributes": lists(exemplars, attributes),
+        "Exemplars.TimeUnix": lists(exemplars, instants(times)),
+        "Exemplars.Value": lists(exemplars, _values(flat)),
+        "Exemplars.SpanId": lists(exemplars, hex_text(flat.field("span_id"))),
+        "Exemplars.TraceId": lists(exemplars, hex_text(flat.field("trace_id"))),
+    }
+
+
+def _values(messages: pa.StructArray) -> pa.DoubleArray:
+    """The value of each data point or exemplar, double or integer; 0 where there is none."""
+    doubles, integers = messages.field("as_double"), messages.field("as_int")
+    if _overlap([doubles, integers]):
+        raise RefusedError("two values of one data point are set")
+    whole = integers.fill_null(0).to_numpy().astype(np.float64)
+    given = doubles.is_valid().to_numpy(zero_copy_only=False)
+    return pa.array(np.where(given, doubles.fill_null(0.0).to_numpy(), whole))
+
+
+def _plain_list(column: pa.ListArray) -> pa.ListArray:
+    # Without ptars' `not null` for the elements, which the table's schema does not have.
+    return lists(column, column.values)
+
+
+_COLUMNS: dict[str, Callable[[pa.StructArray], Columns]] = {
+    "gauge": _number_columns,
+    "sum": _number_columns,
+    "histogram": _histogram_columns,
+    "exponential_histogram": _exponential_columns,
+    "summary": _summary_columns,
+}

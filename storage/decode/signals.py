@@ -1,0 +1,92 @@
+"""Which decoders a signal has, and how the columnar one falls back to the plain one."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storage.decode import logs, metric_tables, metrics, reference, traces
+from storage.decode.chunk_rows import ChunkRows
+from storage.decode.errors import UnknownSignalError
+from storage.decode.reference_metrics import decode_metrics
+from storage.decode.reference_traces import decode_traces
+
+Tables = dict[str, pa.RecordBatch]
+Decoder = Callable[[Sequence[ChunkRows]], Tables]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """The two decoders of a signal; both give the same rows for what both take."""
+
+    columnar: Decoder
+    plain: Decoder
+
+
+SIGNALS: dict[str, Signal] = {
+    "logs": Signal(logs.decode, reference.decode_logs),
+    "traces": Signal(traces.decode, decode_traces),
+    "metrics": Signal(metrics.decode, decode_metrics),
+}
+
+_TIME_COLUMNS = {
+    logs.TABLE: "Timestamp",
+    traces.TABLE: "Timestamp",
+    traces.LOOKUP: "Start",
+    **dict.fromkeys(metric_tables.TABLES.values(), "TimeUnix"),
+}
+
+
+def time_column(table: str) -> str:
+    """Name of the column, in nanoseconds, by whose UTC day the table is partitioned."""
+    return _TIME_COLUMNS[table]
+
+
+def record_count(tables: Tables) -> int:
+    """How many records the rows stand for: log records, spans or data points."""
+    return sum(rows.num_rows for table, rows in tables.items() if table != traces.LOOKUP)
+
+
+def decode(signal: str, chunks: Sequence[ChunkRows]) -> Tables:
+    """Decode chunks of one signal into the rows of its tables.
+
+    Args:
+        signal: A name in `SIGNALS`.
+        chunks: Any number of chunks, of any tenants.
+
+    Returns:
+        Table name to rows: all columns of the table, chunk after chunk in the order given,
+        records in payload order, so that a chunk's rows are contiguous. `ChunkRow` counts a
+        chunk's rows from 0. All tables of the signal are there, also those without rows.
+
+    Raises:
+        UndecodableError: A payload is no export request of that signal; the error names the chunk.
+        UnknownSignalError: No decoder of that name is registered.
+    """
+    if signal not in SIGNALS:
+        raise UnknownSignalError(f"no decoder for the signal {signal!r}")
+    decoders = SIGNALS[signal]
+    tables = _columnar(decoders, chunks)
+    if tables is not None:
+        return tables
+    parts = [_columnar(decoders, [chunk]) or decoders.plain([chunk]) for chunk in chunks]
+    return {name: pa.concat_batches([part[name] for part in parts]) for name in parts[0]}
+
+
+def _columnar(decoders: Signal, chunks: Sequence[ChunkRows]) -> Tables | None:
+    try:
+        return decoders.columnar(chunks)
+    except BaseException as error:
+        if not _is_refusal(error):
+            raise
+        _log.warning("columnar decoding of %d chunks refused: %s", len(chunks), error)
+        return None
+
+
+def _is_refusal(error: BaseException) -> bool:
+    # ptars panics on lengths close to 2**64, and a Rust panic is no Exception in Python.
+    panicked = type(error).__module__ == "pyo3_runtime"
+    return panicked or (isinstance(error, Exception) and not isinstance(error, MemoryError))

@@ -1,0 +1,1 @@
+"""The built-in ClickHouse and Valkey: real engines, on loopback, with files in `DATA_DIR`."""

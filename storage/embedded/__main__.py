@@ -1,0 +1,78 @@
+"""Run the built-in ClickHouse: `python -m storage.embedded`."""
+
+import functools
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from config.settings import SettingsError, load
+from storage.embedded import http_interface, native
+from storage.embedded.engine import Engine, EngineError
+from storage.embedded.listener import Listener, PortError
+from storage.embedded.server import Server
+
+log = logging.getLogger("storage.embedded")
+
+_HOST = "127.0.0.1"
+_PATIENCE = 5.0  # seconds that running queries get to end by themselves
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; gives the process's exit code."""
+    stopping = threading.Event()
+    try:
+        settings = load()
+        _start_log(settings.log_level)
+        _keep_utc()
+        native_port = Listener("native", _HOST, settings.clickhouse_port)
+        http_port = Listener("http", _HOST, settings.clickhouse_http_port)
+        engine = Engine(settings.data_dir / "clickhouse")
+        engine.open()
+    except (SettingsError, EngineError, PortError) as error:
+        print(f"storage.embedded: {error}", file=sys.stderr)  # noqa: T201 - there may be no log yet
+        return 1
+    _stop_on_signals(stopping)
+    server = Server(engine, settings.clickhouse_user, settings.clickhouse_password)
+    server.start()
+    native_port.start(functools.partial(native.serve, server))
+    http_port.start(functools.partial(http_interface.serve, server))
+    log.info("ClickHouse %s serves %s", server.version, engine.directory)
+    log.info("native protocol on port %d, HTTP on port %d", native_port.port, http_port.port)
+
+    stopping.wait()
+
+    log.info("stopping: no new connections; running queries get %.0f s", _PATIENCE)
+    native_port.stop()
+    http_port.stop()
+    server.stop(_PATIENCE)
+    native_port.close(1.0)
+    http_port.close(1.0)
+    engine.close()
+    log.info("stopped")
+    return 0
+
+
+def _start_log(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def _keep_utc() -> None:
+    """Make UTC the server's time zone; the engine takes it from the process."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

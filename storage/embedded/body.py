@@ -1,0 +1,162 @@
+"""The body of an HTTP request, piece by piece: framing, compression, and where it ends."""
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from email.message import Message
+from typing import Any
+
+import lz4.frame
+import zstandard
+
+from storage.embedded.errors import Code, ServerError
+
+_PIECE = 1 << 20
+_PACKED_PIECE = 1 << 16
+_MOST_LINE = 4096
+
+_DECODERS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(31),
+    "x-gzip": lambda: zlib.decompressobj(31),
+    "deflate": lambda: zlib.decompressobj(15),
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    "lz4": lz4.frame.LZ4FrameDecompressor,
+}
+
+
+class Body:
+    """The bytes of one request behind its headers.
+
+    Every way in which a body can be cut off raises, so that nobody takes half a body for a whole
+    one: a client that hangs up, a length that is not reached, a compressed frame without its end.
+
+    Args:
+        source: The client's stream, just behind the headers.
+        headers: The request's headers.
+    """
+
+    def __init__(self, source: io.BufferedIOBase, headers: Message) -> None:
+        self._source = source
+        self._held = b""
+        self.broken = False
+        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        self._left = -1 if chunked else _length(headers)
+        self._encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        self._raw = self._chunks() if chunked else self._counted()
+        self._pieces = self._raw if self._encoding == "identity" else self._decoded()
+
+    def take(self, limit: int) -> bytes:
+        """Give the first bytes of what is left, at least `limit` of them unless it ends before."""
+        pieces, size = [self._held], len(self._held)
+        while size < limit and (piece := next(self._pieces, b"")):
+            pieces.append(piece)
+            size += len(piece)
+        self._held = b""
+        return b"".join(pieces)
+
+    def give_back(self, piece: bytes) -> None:
+        """Put bytes from :meth:`take` back in front of what is left."""
+        self._held = piece + self._held
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give what is left, in pieces of bounded size.
+
+        Raises:
+            ServerError: The body is cut off or badly compressed.
+        """
+        held, self._held = self._held, b""
+        if held:
+            yield held
+        yield from self._pieces
+
+    def drain(self, limit: int) -> bool:
+        """Read on to the end of the request; False if it is further away than `limit` bytes."""
+        try:
+            for piece in self._raw:
+                limit -= len(piece)
+                if limit < 0:
+                    return False
+        except ServerError:
+            return False
+        return not self.broken
+
+    def _counted(self) -> Iterator[bytes]:
+        while self._left > 0:
+            piece = self._read(min(self._left, self._most))
+            self._left -= len(piece)
+            yield piece
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := self._chunk_size():
+            left = size
+            while left > 0:
+                piece = self._read(min(left, self._most))
+                left -= len(piece)
+                yield piece
+            self._line()
+        while self._line():
+            pass
+
+    def _chunk_size(self) -> int:
+        line = self._line()
+        try:
+            return int(line.split(b";")[0].strip(), 16)
+        except ValueError:
+            self.broken = True
+            raise ServerError(Code.CANNOT_READ_ALL_DATA, f"No chunk size: {line[:40]!r}") from None
+
+    def _line(self) -> bytes:
+        line = self._source.readline(_MOST_LINE)
+        if not line.endswith(b"\n"):
+            raise self._cut_off()
+        return line.strip()
+
+    def _read(self, most: int) -> bytes:
+        try:
+            piece = self._source.read1(most)
+        except OSError:
+            piece = b""
+        if not piece:
+            raise self._cut_off()
+        return piece
+
+    @property
+    def _most(self) -> int:
+        return _PIECE if self._encoding == "identity" else _PACKED_PIECE
+
+    def _cut_off(self) -> ServerError:
+        self.broken = True
+        return ServerError(Code.CANNOT_READ_ALL_DATA, "The request's body was cut off")
+
+    def _decoded(self) -> Iterator[bytes]:
+        """Decompress member after member: gzip and zstd files may be joined."""
+        if self._encoding not in _DECODERS:
+            raise ServerError(
+                Code.NOT_IMPLEMENTED, f"Unknown Content-Encoding: {self._encoding[:40]}"
+            )
+        decoder, begun = _DECODERS[self._encoding](), False
+        try:
+            for piece in self._raw:
+                packed = piece
+                while packed:
+                    if decoder.eof:
+                        decoder = _DECODERS[self._encoding]()
+                    begun = True
+                    if plain := decoder.decompress(packed):
+                        yield plain
+                    packed = decoder.unused_data if decoder.eof else b""
+        except (zlib.error, zstandard.ZstdError, RuntimeError) as error:
+            raise ServerError(
+                Code.CANNOT_READ_ALL_DATA, f"The body is no {self._encoding}: {error}"
+            ) from None
+        if begun and not decoder.eof:
+            raise ServerError(
+                Code.CANNOT_READ_ALL_DATA, f"The body's {self._encoding} frame is cut off"
+            )
+
+
+def _length(headers: Message) -> int:
+    text = headers.get("Content-Length", "0").strip()
+    if not text.isdigit():
+        raise ServerError(Code.CANNOT_READ_ALL_DATA, f"Content-Length: {text[:40]!r}")
+    return int(text)

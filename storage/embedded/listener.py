@@ -1,0 +1,127 @@
+"""Listening sockets: a thread for each connection, and an orderly end."""
+
+import contextlib
+import logging
+import select
+import socket
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+Serve = Callable[[socket.socket, tuple[str, int]], None]
+
+# How long a client may keep a read or a write waiting: ClickHouse's own default, in seconds.
+_PATIENCE = 300
+
+
+class PortError(Exception):
+    """A port cannot be listened on; the text says which and why."""
+
+
+class Listener:
+    """One listening port.
+
+    Args:
+        name: What is spoken here, for log lines and thread names.
+        host: Address to listen on.
+        port: Port to listen on; 0 for a free one.
+
+    Raises:
+        PortError: The port is taken or may not be used.
+    """
+
+    def __init__(self, name: str, host: str, port: int) -> None:
+        self.name = name
+        self._open: set[socket.socket] = set()
+        self._closed = threading.Condition()
+        self._stopping = False
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise PortError(f"{name}: {host}:{port}: {error.strerror}") from None
+        self.port: int = self._socket.getsockname()[1]
+
+    def start(self, serve: Serve) -> None:
+        """Take connections from now on.
+
+        Args:
+            serve: Called in a new thread with each connection, which is closed when it returns.
+        """
+        self._socket.listen(256)
+        threading.Thread(
+            target=self._accept, args=(serve,), name=f"{self.name}-accept", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Take no more connections; those that are open go on."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def close(self, seconds: float) -> None:
+        """Cut every open connection and wait until their threads have let go of them.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        with self._closed:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._closed.wait_for(lambda: not self._open, seconds)
+
+    def _accept(self, serve: Serve) -> None:
+        while not self._stopping:
+            try:
+                connection, address = self._socket.accept()
+            except OSError as error:
+                if not self._stopping:
+                    log.warning("%s: cannot accept: %s", self.name, error)
+                continue
+            connection.settimeout(_PATIENCE)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._closed:
+                self._open.add(connection)
+            threading.Thread(
+                target=self._run, args=(serve, connection, address), name=self.name, daemon=True
+            ).start()
+
+    def _run(self, serve: Serve, connection: socket.socket, address: tuple[str, int]) -> None:
+        try:
+            serve(connection, address)
+        except (OSError, EOFError) as error:
+            log.debug("%s: client %s:%s went away: %s", self.name, *address, error)
+        except Exception:
+            log.exception("%s: connection of %s:%s failed", self.name, *address)
+        finally:
+            with self._closed:
+                self._open.discard(connection)
+                self._closed.notify_all()
+            connection.close()
+
+
+def hung_up(connection: socket.socket, cancel: bytes = b"") -> bool:
+    """Look, without taking anything, whether the client has closed or has sent `cancel`.
+
+    Args:
+        connection: The client's socket, on which nobody reads at the moment.
+        cancel: A packet that means the same as hanging up.
+    """
+    try:
+        waiting = select.poll()
+        waiting.register(connection, select.POLLIN)
+        # A socket with a time-out would wait for it even if told not to: ask first.
+        return bool(waiting.poll(0)) and connection.recv(1, socket.MSG_PEEK) in {b"", cancel}
+    except (OSError, ValueError):
+        return True
+
+
+def stop_reading(connection: socket.socket) -> None:
+    """Make reads from the client end at once; answers can still be written."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)

@@ -1,0 +1,170 @@
+"""The queries that are running now, by query_id: chDB has no query ids of its own."""
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from storage.embedded.errors import Code, ServerError
+from storage.embedded.statement import quote
+
+_ABORT_AFTER = 3.0
+
+
+@dataclass(eq=False)
+class RunningQuery:
+    """A query between its arrival and its answer.
+
+    Attributes:
+        query_id: Its name, the client's or a new UUID.
+        text: The statement as the client sent it.
+        user: Who runs it.
+        interface: 1 for the native protocol, 2 for HTTP, as in `system.processes`.
+        address: The client's address and port.
+        database: The session's current database when it began.
+        hung_up: Says whether the client has gone away or has asked to cancel.
+        unblock: Makes a read that waits for the client's next bytes return.
+        abort: Cuts the connection, for a client that takes no answer.
+        tag: The engine connection it runs on, once it is there.
+        limit: Seconds it may take; 0 without a limit.
+    """
+
+    query_id: str
+    text: bytes
+    user: str
+    interface: int
+    address: tuple[str, int]
+    database: str
+    hung_up: Callable[[], bool]
+    unblock: Callable[[], None]
+    abort: Callable[[], None]
+    tag: str = ""
+    limit: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    ended: threading.Event = field(default_factory=threading.Event)
+    _stopped: Code | None = None
+    _stopped_at: float = 0.0
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has asked it to stop."""
+        return self._stopped is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it arrived."""
+        return time.monotonic() - self.started
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has used up its time limit."""
+        return 0 < self.limit <= self.elapsed
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it was asked to stop and did not, for longer than the engine needs."""
+        return self.cancelled and time.monotonic() - self._stopped_at > _ABORT_AFTER
+
+    def cancel(self, reason: Code = Code.QUERY_WAS_CANCELLED) -> None:
+        """Ask it to stop; the first reason is the one that the client is told."""
+        if self._stopped is None:
+            self._stopped, self._stopped_at = reason, time.monotonic()
+
+    def check(self) -> None:
+        """Raise the error that it must end with if it was asked to stop or its time is up."""
+        if self.expired:
+            self.cancel(Code.TIMEOUT_EXCEEDED)
+        if self._stopped is Code.TIMEOUT_EXCEEDED:
+            raise ServerError(
+                Code.TIMEOUT_EXCEEDED,
+                f"Timeout exceeded: elapsed {self.elapsed * 1000:.3f} ms, "
+                f"maximum: {self.limit * 1000:.0f} ms",
+            )
+        if self._stopped is not None:
+            raise ServerError(self._stopped, "Query was cancelled")
+
+
+class Registry:
+    """Every running query of both interfaces."""
+
+    def __init__(self) -> None:
+        self._queries: dict[str, RunningQuery] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def running(self, query: RunningQuery) -> Iterator[RunningQuery]:
+        """Keep a query in the registry while the block runs.
+
+        Raises:
+            ServerError: A query with the same id is running.
+        """
+        query.query_id = query.query_id or str(uuid.uuid4())
+        with self._lock:
+            if query.query_id in self._queries:
+                raise ServerError(
+                    Code.QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+                    f"Query with id = {query.query_id} is already running",
+                )
+            self._queries[query.query_id] = query
+        try:
+            yield query
+        finally:
+            with self._lock:
+                del self._queries[query.query_id]
+            query.ended.set()
+
+    def snapshot(self) -> list[RunningQuery]:
+        """The queries that are running at this moment, oldest first."""
+        with self._lock:
+            return list(self._queries.values())
+
+    def as_table(self) -> bytes:
+        """A subquery with the columns of `system.processes`, for the engine to read.
+
+        What this server knows comes from here (ids, texts, clients), the rest from the engine's
+        own table: rows and bytes read, memory, settings.
+        """
+        names = [column.split()[0] for column in _COLUMNS]
+        own = ", ".join(f"mine.{name} AS {name}" for name in names[1:])
+        pieces = (
+            *("(SELECT", own, ", theirs.* EXCEPT (", ", ".join(names[1:]), ") FROM values('"),
+            *(", ".join(_COLUMNS), "', "),
+        )
+        rows = b", ".join(_row(query) for query in self.snapshot())
+        return " ".join(pieces).encode() + rows + _JOIN
+
+
+# The engine knows a session by what stands before the first semicolon of its log_comment.
+_JOIN = (
+    b") AS mine LEFT JOIN system.processes AS theirs ON "
+    b"mine.tag = concat(splitByChar(';', theirs.Settings['log_comment'])[1], ';'))"
+)
+_COLUMNS = (
+    "tag String",
+    "is_initial_query UInt8",
+    "user String",
+    "query_id String",
+    "initial_user String",
+    "initial_query_id String",
+    "address String",
+    "port UInt16",
+    "interface UInt8",
+    "elapsed Float64",
+    "is_cancelled UInt8",
+    "query String",
+    "current_database String",
+)
+
+
+def _row(query: RunningQuery) -> bytes:
+    user, query_id = quote(query.user), quote(query.query_id)
+    values = (
+        *(quote(query.tag or f"none-{query.query_id}"), b"1", user, query_id, user, query_id),
+        *(quote(query.address[0]), b"%d" % query.address[1], b"%d" % query.interface),
+        *(b"%f" % query.elapsed, b"%d" % query.cancelled),
+        quote(query.text[:100_000].decode("utf-8", "surrogateescape")),
+        quote(query.database),
+    )
+    return b"(" + b", ".join(values) + b")"

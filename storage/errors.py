@@ -1,0 +1,80 @@
+"""What ClickHouse's errors mean for Sheaf, decided once."""
+
+import re
+
+# Codes that say that these rows will never be taken, from ClickHouse's ErrorCodes.cpp.
+POISON_CODES = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        33,  # CANNOT_READ_ALL_DATA
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        43,  # ILLEGAL_TYPE_OF_ARGUMENT
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        128,  # TOO_LARGE_ARRAY_SIZE
+        131,  # TOO_LARGE_STRING_SIZE
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        246,  # CORRUPTED_DATA
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        469,  # VIOLATED_CONSTRAINT
+    }
+)
+
+TOO_MANY_PARTS = 252
+UNKNOWN_TABLE = 60
+UNKNOWN_DATABASE = 81
+TIMEOUT_EXCEEDED = 159
+MEMORY_LIMIT_EXCEEDED = 241
+QUERY_WAS_CANCELLED = 394
+
+_CODE = re.compile(r"Code:\s*(\d+)")
+
+
+class StorageError(Exception):
+    """ClickHouse did not do what it was asked."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        """Keep ClickHouse's words and its error code (0: it never answered)."""
+        super().__init__(message)
+        self.code = code
+
+
+class RowsRefusedError(StorageError):
+    """Permanent: these rows will never be taken."""
+
+
+class UnavailableError(StorageError):
+    """Retryable: ClickHouse could not be reached, or refused for a reason that passes."""
+
+
+class OutcomeUnknownError(UnavailableError):
+    """Retryable after a look: the request was sent and no answer came back."""
+
+
+class QueryRefusedError(StorageError):
+    """The query itself is wrong, or too heavy for its limits."""
+
+
+def code_of(message: str) -> int:
+    """ClickHouse's error code in one of its messages, 0 if there is none."""
+    found = _CODE.search(message)
+    return int(found[1]) if found else 0
+
+
+def insert_error(message: str, code: int) -> StorageError:
+    """The error that an answered, refused insert means.
+
+    `TOO_MANY_PARTS` has two meanings: one block that spans too many partitions, which never
+    passes, and a table whose merges lag behind, which does.
+    """
+    too_many_partitions = code == TOO_MANY_PARTS and "partitions for single INSERT" in message
+    family = RowsRefusedError if code in POISON_CODES or too_many_partitions else UnavailableError
+    return family(message, code)

@@ -1,0 +1,101 @@
+"""Bulk inserts: Arrow over ClickHouse's HTTP port, one request one block."""
+
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import urllib3
+
+from config.settings import Settings
+from storage.errors import (
+    OutcomeUnknownError,
+    StorageError,
+    UnavailableError,
+    code_of,
+    insert_error,
+)
+
+# More than any batch holds: ClickHouse must neither cut a batch into blocks nor wait for more.
+ONE_BLOCK = 1 << 30
+
+
+class Inserter:
+    """Inserts Arrow batches; any thread may use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep connections to the HTTP port that `settings` name."""
+        scheme = "https" if settings.clickhouse_secure else "http"
+        self._url = f"{scheme}://{settings.clickhouse_address}:{settings.clickhouse_http_port}/"
+        self._database = settings.clickhouse_database
+        self._timeout = settings.insert_timeout
+        self._cluster = bool(settings.clickhouse_cluster)
+        self._headers = {
+            "X-ClickHouse-User": settings.clickhouse_user,
+            "X-ClickHouse-Key": settings.clickhouse_password,
+            "Content-Type": "application/vnd.apache.arrow.stream",
+        }
+        self._http = urllib3.PoolManager(maxsize=16, retries=False)
+
+    def insert(self, table: str, rows: pa.RecordBatch, query_id: str) -> None:
+        """Insert `rows` as one block: all of its rows in a partition appear, or none.
+
+        Args:
+            table: table of the configured database.
+            rows: columns named as the table's.
+            query_id: ClickHouse's id of this query, to stop it by.
+
+        Raises:
+            RowsRefusedError: these rows will never be taken.
+            UnavailableError: nothing was stored; a later try may do better.
+            OutcomeUnknownError: sent, and the answer did not come within `INSERT_TIMEOUT`.
+        """
+        try:
+            answer = self._http.request(
+                "POST",
+                f"{self._url}?{self._parameters(table, query_id)}",
+                body=memoryview(_arrow_stream(rows)),
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=5, read=self._timeout + 5),
+            )
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as e:
+            raise UnavailableError(f"ClickHouse cannot be reached: {e}") from e
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}") from error
+        if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+            raise _refusal(answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.clear()
+
+    def _parameters(self, table: str, query_id: str) -> str:
+        parameters: dict[str, str | int | float] = {
+            "query": f"INSERT INTO `{table}` FORMAT ArrowStream",
+            "database": self._database,
+            "query_id": query_id,
+            "async_insert": 0,
+            "max_execution_time": self._timeout,
+            "max_insert_block_size": ONE_BLOCK,
+            "max_insert_threads": 1,
+            "min_insert_block_size_bytes": 0,
+            "min_insert_block_size_rows": 0,
+            "input_format_parallel_parsing": 0,
+            # The first merge builds them: docs/decisions/0003-indexes-at-merge.md
+            "materialize_skip_indexes_on_insert": 0,
+            "wait_end_of_query": 1,
+        }
+        if self._cluster:
+            parameters["insert_distributed_sync"] = 1
+        return urlencode(parameters)
+
+
+def _arrow_stream(rows: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_batch(rows)
+    return sink.getvalue()
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse) -> StorageError:
+    message = answer.data.decode("utf-8", "replace").strip()
+    code = int(answer.headers.get("X-ClickHouse-Exception-Code", 0)) or code_of(message)
+    return insert_error(message or f"ClickHouse answered HTTP {answer.status}", code)

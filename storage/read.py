@@ -1,0 +1,208 @@
+"""Reading log records: pages in a total order, one record, counts."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from config.settings import MIB, Settings
+from storage.client import Clickhouse
+from storage.errors import TIMEOUT_EXCEEDED, QueryRefusedError
+from storage.search import (
+    LogFilters,
+    Order,
+    Position,
+    TimeRange,
+    Where,
+    at,
+    order_by,
+    quoted,
+    where,
+)
+
+TABLE = quoted("otel_logs")
+
+MAX_RESULT_BYTES = 256 * MIB
+"""Most bytes of one answer, before compression."""
+
+_FIRST_WINDOW_NS = 300 * 1_000_000_000
+_WINDOW_GROWTH = 6
+_WINDOWS = 5
+
+_COLUMNS = {
+    "timestamp_ns": "toUnixTimestamp64Nano(Timestamp)",
+    "chunk_id": "ChunkId",
+    "chunk_row": "ChunkRow",
+    "workspace_id": "WorkspaceId",
+    "client_id": "ClientId",
+    "severity_text": "SeverityText",
+    "severity_number": "SeverityNumber",
+    "body": "Body",
+    "service_name": "ServiceName",
+    "service_version": "ServiceVersion",
+    "endpoint": "Endpoint",
+    "trace_id": "TraceId",
+    "span_id": "SpanId",
+    "scope_name": "ScopeName",
+    "resource_attributes": "ResourceAttributes",
+    "log_attributes": "LogAttributes",
+}
+
+LogRow = dict[str, Any]
+
+
+class Budget:
+    """The time and memory that one request may spend in ClickHouse, over all its queries."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start the clock: `settings.query_max_seconds` from now."""
+        self._memory = settings.query_max_memory
+        self._end = time.monotonic() + settings.query_max_seconds
+
+    def limits(self) -> dict[str, Any]:
+        """ClickHouse settings for the next query.
+
+        Raises:
+            QueryRefusedError: the time is up.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise QueryRefusedError("The time limit of this request is over", TIMEOUT_EXCEEDED)
+        return {
+            "max_execution_time": math.ceil(left),
+            "timeout_overflow_mode": "throw",
+            "max_memory_usage": self._memory,
+            "max_result_bytes": MAX_RESULT_BYTES,
+            "result_overflow_mode": "throw",
+            "readonly": 2,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery:
+    """Which page of which log records: at most `limit`, beyond `after` or after `offset` rows."""
+
+    filters: LogFilters
+    span: TimeRange
+    order: Order = "desc"
+    limit: int
+    offset: int = 0
+    after: Position | None = None
+    count: bool = True
+    """Whether to count all records that match, which has to look at the whole time range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some log records in order, and what is beyond them."""
+
+    rows: list[LogRow]
+    has_more: bool
+    total: int | None
+    """Records that match on all pages; None if it was not asked for."""
+
+    @property
+    def last(self) -> Position | None:
+        """Where the next page begins."""
+        return position_of(self.rows[-1]) if self.rows else None
+
+
+def position_of(row: LogRow) -> Position:
+    """A row's place in the total order."""
+    return Position(row["timestamp_ns"], row["chunk_id"], row["chunk_row"])
+
+
+class LogReader:
+    """Reads log records; any thread may use it.
+
+    Every method raises :class:`QueryRefusedError` if the query is too heavy for its budget and
+    :class:`UnavailableError` if ClickHouse is away.
+    """
+
+    def __init__(self, clickhouse: Clickhouse, settings: Settings) -> None:
+        """Read over `clickhouse`, within the limits of `settings`."""
+        self._clickhouse = clickhouse
+        self._settings = settings
+
+    def page(self, query: PageQuery) -> Page:
+        """One page.
+
+        A row has the keys of a log in an answer, but `timestamp_ns`, `chunk_id` and `chunk_row`
+        in place of its id and times.
+        """
+        budget = Budget(self._settings)
+        rows = self._rows(query, budget)
+        has_more = len(rows) > query.limit
+        total = None
+        if query.count:
+            complete = not has_more and not query.offset and query.after is None
+            total = len(rows) if complete else self._count(query, budget)
+        return Page(rows[: query.limit], has_more, total)
+
+    def one(self, workspace_id: str, position: Position) -> LogRow | None:
+        """The log record at `position`, None if the workspace has none there."""
+        clause = at(workspace_id, position)
+        rows = self._select(clause, Budget(self._settings), "LIMIT 1")
+        return rows[0] if rows else None
+
+    def _rows(self, query: PageQuery, budget: Budget) -> list[LogRow]:
+        """Up to one row more than the page holds, which tells whether there is a next page.
+
+        The table is not sorted by time alone, so that the newest rows of a long range would cost
+        a look at the whole of it. Windows that grow from the page's edge mostly find enough in
+        the first. With an offset, how many rows a window skipped would have to be counted.
+        """
+        wanted = query.limit + 1
+        spans = [query.span] if query.offset else windows(query)
+        rows: list[LogRow] = []
+        for span in spans:
+            clause = where(query.filters, span, query.order, query.after)
+            tail = (
+                f"ORDER BY {order_by(query.order)} "
+                f"LIMIT {clause.bind(wanted - len(rows))} OFFSET {clause.bind(query.offset)}"
+            )
+            rows += self._select(clause, budget, tail)
+            if len(rows) >= wanted:
+                break
+        return rows
+
+    def _select(self, clause: Where, budget: Budget, tail: str) -> list[LogRow]:
+        columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in _COLUMNS.items())
+        return self._clickhouse.query_named(
+            f"SELECT {columns} FROM {TABLE} WHERE {clause.sql} {tail}",  # noqa: S608 - bound
+            clause.params,
+            budget.limits(),
+        )
+
+    def _count(self, query: PageQuery, budget: Budget) -> int:
+        clause = where(query.filters, query.span)
+        [(count,)] = self._clickhouse.query(
+            f"SELECT count() FROM {TABLE} WHERE {clause.sql}",  # noqa: S608 - bound
+            clause.params,
+            budget.limits(),
+        )
+        return int(count)
+
+
+def windows(query: PageQuery) -> Iterator[TimeRange]:
+    """Adjacent parts of the query's time range from its near edge on, each longer than the last."""
+    first, last = query.span.first_ns, query.span.last_ns
+    newest_first = query.order == "desc"
+    if query.after is not None and newest_first:
+        last = min(last, query.after.timestamp_ns)
+    elif query.after is not None:
+        first = max(first, query.after.timestamp_ns)
+    width = _FIRST_WINDOW_NS
+    for _ in range(_WINDOWS):
+        if last - first < width:
+            break
+        if newest_first:
+            yield TimeRange(last - width + 1, last)
+            last -= width
+        else:
+            yield TimeRange(first, first + width - 1)
+            first += width
+        width *= _WINDOW_GROWTH
+    if first <= last:
+        yield TimeRange(first, last)

@@ -1,0 +1,128 @@
+"""The wire to the broker: atomic scripts, and errors that say whether a script may have run."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection
+from redis.exceptions import (
+    BusyLoadingError,
+    NoScriptError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
+from redis.retry import Retry
+
+from config.settings import Settings
+
+
+class BrokerError(Exception):
+    """The broker did not do what it was asked."""
+
+
+class BrokerAwayError(BrokerError):
+    """The broker cannot be reached, or is not ready: the command has certainly not run."""
+
+
+class BrokerFullError(BrokerError):
+    """The broker refused to take more into its memory: the command has not run."""
+
+
+class BrokerDoubtError(BrokerError):
+    """The command was sent and no answer came: it may have run."""
+
+
+class Script:
+    """One atomic Lua script of `tasks/scripts`."""
+
+    def __init__(self, name: str) -> None:
+        """Read the script's text; the file is `<name>.lua`."""
+        self.text = resources.files("tasks").joinpath("scripts", f"{name}.lua").read_bytes()
+        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
+
+
+class Broker:
+    """Connections to Valkey or Redis that fail fast; any thread may use it.
+
+    No command is repeated here: whether a repetition is safe only the caller knows.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect lazily to `settings.broker_url`, with `BROKER_TIMEOUT` for each answer."""
+        self._pool = redis.ConnectionPool.from_url(
+            settings.broker_url,
+            socket_timeout=settings.broker_timeout,
+            socket_connect_timeout=min(1.0, settings.broker_timeout),
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+        self._client = redis.Redis(connection_pool=self._pool, retry=Retry(NoBackoff(), 0))
+
+    def run(self, script: Script, *args: str | bytes | float) -> Any:  # noqa: ANN401 - as Lua
+        """Run an atomic script and give back its answer.
+
+        Raises:
+            BrokerAwayError: it has not run.
+            BrokerFullError: it has not run, the broker's memory is full.
+            BrokerDoubtError: it may have run.
+        """
+        connection = self._connect()
+        try:
+            connection.send_command("EVALSHA", script.sha, 0, *args, check_health=False)
+            try:
+                return connection.read_response()
+            except NoScriptError:
+                connection.send_command("EVAL", script.text, 0, *args, check_health=False)
+                return connection.read_response()
+        except OutOfMemoryError as error:
+            raise BrokerFullError("the broker's memory is full") from error
+        except BusyLoadingError as error:
+            connection.disconnect()
+            raise BrokerAwayError("the broker is still loading its files") from error
+        except ResponseError as error:
+            raise _refusal(error) from error
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            raise BrokerDoubtError(f"the broker's answer did not arrive: {error!r}") from error
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[redis.Redis]:
+        """The client, for commands whose repetition or loss harms nothing.
+
+        Raises:
+            BrokerAwayError: any failure of the connection.
+        """
+        try:
+            yield self._client
+        except ResponseError as error:
+            raise _refusal(error) from error
+        except (RedisError, OSError) as error:
+            raise BrokerAwayError(f"the broker cannot be reached: {error}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.disconnect()
+
+    def _connect(self) -> Connection:
+        try:
+            return self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise BrokerAwayError(f"the broker cannot be reached: {error}") from error
+
+
+def _refusal(error: ResponseError) -> BrokerError:
+    text = str(error)
+    if "OOM" in text or "used memory > 'maxmemory'" in text:
+        return BrokerFullError("the broker's memory is full")
+    return BrokerAwayError(f"the broker refuses: {text}")

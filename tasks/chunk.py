@@ -1,0 +1,97 @@
+"""The chunk: what is queued, stored and, if need be, kept as a dead letter."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import zstandard
+
+from storage.decode.chunk_rows import ChunkRows
+
+Signal = Literal["logs", "traces", "metrics"]
+
+VERSION = 1
+MAX_BYTES = 8 * 1024 * 1024
+"""Most uncompressed payload bytes in one chunk."""
+
+_COMPRESSION_LEVEL = 1
+
+
+class Header(msgspec.Struct, frozen=True):
+    """All of a chunk but its payload."""
+
+    version: int
+    id: str
+    """128 bits as 32 hexadecimal digits."""
+    signal: Signal
+    workspace_id: str
+    client_id: str
+    records: int
+    bytes: int
+    """Uncompressed payload bytes."""
+    received_at: int
+    """Unix time in nanoseconds."""
+    retention_days: int
+    """Fixed at acceptance: it is part of the partition, which no later attempt may change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Requests of one tenant and one signal, bound together; immutable."""
+
+    header: Header
+    payload: bytes
+    """zstd-compressed bytes of one OTLP export request."""
+
+    def otlp(self) -> bytes:
+        """The payload, uncompressed: an OTLP export request that any OTLP endpoint takes."""
+        return zstandard.ZstdDecompressor().decompress(
+            self.payload, max_output_size=self.header.bytes
+        )
+
+    def rows(self) -> ChunkRows:
+        """What the decoder needs of this chunk."""
+        header = self.header
+        return ChunkRows(
+            payload=self.otlp(),
+            workspace_id=header.workspace_id,
+            client_id=header.client_id,
+            chunk_id=row_id(header.id),
+            received_ns=header.received_at,
+            retention_days=header.retention_days,
+        )
+
+
+def new_id() -> str:
+    """A fresh chunk id.
+
+    Random, not a hash of the content: a client may send equal bytes again after the request
+    window, and those rows must not be taken for the earlier ones.
+    """
+    return secrets.token_hex(16)
+
+
+def row_id(chunk_id: str) -> int:
+    """The `ChunkId` of a chunk's rows: the low 64 bits of its id."""
+    return int(chunk_id[16:], 16)
+
+
+def compress(payload: bytes) -> bytes:
+    """The payload as it is kept in the ledger."""
+    return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(payload)
+
+
+def pack_header(header: Header) -> bytes:
+    """The header as it is kept in the ledger: JSON, readable with the broker's own tools."""
+    return msgspec.json.encode(header)
+
+
+def unpack(header: bytes, payload: bytes) -> Chunk:
+    """A chunk from the ledger's bytes."""
+    return Chunk(unpack_header(header), payload)
+
+
+def unpack_header(header: bytes) -> Header:
+    """A chunk's header from the ledger's bytes."""
+    return msgspec.json.decode(header, type=Header)

@@ -1,0 +1,49 @@
+-- Takes chunks into the ledger, all or none.
+-- ARGV: now_ms, request_window_ms, max_bytes, chunk count, then for each chunk
+--   id, signal, header, payload, records, bytes, tries, request count, request ids...
+-- Answers {'accepted', waiting_bytes} or {'full', waiting_bytes}
+--   or {'repeats', request id, chunk id, ...} naming the requests that are known already.
+local now, window, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local chunks, repeats, bytes, at = {}, {}, 0, 5
+for _ = 1, tonumber(ARGV[4]) do
+  local requests = tonumber(ARGV[at + 7])
+  -- A chunk that was tried is named after its request: it may be here, or have been, for longer
+  -- than the request is remembered.
+  local here = ARGV[at + 6] ~= '0' and
+    redis.call('EXISTS', 'sheaf:chunk:' .. ARGV[at], 'sheaf:stored:' .. ARGV[at]) > 0
+  for i = at + 8, at + 7 + requests do
+    local known = here and ARGV[at] or redis.call('GET', 'sheaf:request:' .. ARGV[i])
+    if known then
+      repeats[#repeats + 1] = ARGV[i]
+      repeats[#repeats + 1] = known
+    end
+  end
+  chunks[#chunks + 1] = {at, at + 8, at + 7 + requests}
+  bytes = bytes + #ARGV[at + 3]
+  at = at + 8 + requests
+end
+if #repeats > 0 then
+  table.insert(repeats, 1, 'repeats')
+  return repeats
+end
+local waiting = tonumber(redis.call('HGET', 'sheaf:waiting', 'bytes') or '0')
+if waiting + bytes > max_bytes then
+  return {'full', waiting}
+end
+for _, chunk in ipairs(chunks) do
+  local first = chunk[1]
+  local id, signal, records = ARGV[first], ARGV[first + 1], ARGV[first + 4]
+  redis.call('HSET', 'sheaf:chunk:' .. id, 'header', ARGV[first + 2], 'payload', ARGV[first + 3],
+    'records', records, 'bytes', ARGV[first + 5], 'size', #ARGV[first + 3],
+    'tries', ARGV[first + 6])
+  redis.call('ZADD', 'sheaf:ledger', now, id)
+  redis.call('ZADD', 'sheaf:open:' .. signal, now, id)
+  redis.call('HINCRBY', 'sheaf:waiting', 'records', records)
+  redis.call('HINCRBY', 'sheaf:waiting', 'open:' .. signal, records)
+  redis.call('HINCRBY', 'sheaf:totals', 'accepted_records:' .. signal, records)
+  for i = chunk[2], chunk[3] do
+    redis.call('SET', 'sheaf:request:' .. ARGV[i], id, 'PX', window)
+  end
+end
+redis.call('HINCRBY', 'sheaf:totals', 'accepted_chunks', #chunks)
+return {'accepted', redis.call('HINCRBY', 'sheaf:waiting', 'bytes', bytes)}

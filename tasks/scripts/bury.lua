@@ -1,0 +1,20 @@
+#!lua flags=allow-oom
+-- Makes one chunk of a leased batch a dead letter; the rest of the batch stays leased.
+-- ARGV: batch id, attempt, now_ms, chunk id, signal, reason, remaining chunk ids joined by spaces.
+-- Answers 1, or 0 if the lease has passed to somebody else.
+local key, id = 'sheaf:batch:' .. ARGV[1], ARGV[4]
+if redis.call('HGET', key, 'attempt') ~= ARGV[2] then return 0 end
+local chunk = redis.call('HMGET', 'sheaf:chunk:' .. id, 'records', 'size')
+redis.call('HSET', 'sheaf:chunk:' .. id, 'reason', ARGV[6])
+redis.call('ZADD', 'sheaf:dead', ARGV[3], id)
+redis.call('ZREM', 'sheaf:ledger', id)
+redis.call('HINCRBY', 'sheaf:waiting', 'records', -chunk[1])
+redis.call('HINCRBY', 'sheaf:waiting', 'bytes', -chunk[2])
+redis.call('HINCRBY', 'sheaf:totals', 'dead_records:' .. ARGV[5], chunk[1])
+if ARGV[7] == '' then
+  redis.call('ZREM', 'sheaf:batches', ARGV[1])
+  redis.call('UNLINK', key)
+else
+  redis.call('HSET', key, 'chunks', ARGV[7])
+end
+return 1

@@ -1,0 +1,41 @@
+#!lua flags=allow-oom
+-- Leases the next batch to one worker: one whose lease or backoff has run out, else a new one
+-- sealed from the oldest open chunks. Its list of chunks never changes afterwards.
+-- ARGV: now_ms, lease_ms, new batch id, max_rows, max_bytes, max_chunks, signals...
+-- Answers nil or {batch id, attempt, signal, open records left, chunk ids...}.
+local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+local due = redis.call('ZRANGEBYSCORE', 'sheaf:batches', '-inf', now, 'LIMIT', 0, 1)
+if due[1] then
+  local key = 'sheaf:batch:' .. due[1]
+  local attempt = redis.call('HINCRBY', key, 'attempt', 1)
+  local batch = redis.call('HMGET', key, 'signal', 'chunks')
+  redis.call('ZADD', 'sheaf:batches', now + lease, due[1])
+  redis.call('HINCRBY', 'sheaf:totals', 'further_attempts', 1)
+  local answer = {due[1], attempt, batch[1],
+    tonumber(redis.call('HGET', 'sheaf:waiting', 'open:' .. batch[1]) or '0')}
+  for id in string.gmatch(batch[2], '%S+') do answer[#answer + 1] = id end
+  return answer
+end
+local max_rows, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+for i = 7, #ARGV do
+  local signal = ARGV[i]
+  local open = 'sheaf:open:' .. signal
+  local ids, rows, bytes, attempt = {}, 0, 0, 1
+  for _, id in ipairs(redis.call('ZRANGE', open, 0, tonumber(ARGV[6]) - 1)) do
+    local chunk = redis.call('HMGET', 'sheaf:chunk:' .. id, 'records', 'bytes', 'tries')
+    local records, size = tonumber(chunk[1]), tonumber(chunk[2])
+    if #ids > 0 and (rows + records > max_rows or bytes + size > max_bytes) then break end
+    rows, bytes, ids[#ids + 1] = rows + records, bytes + size, id
+    if tonumber(chunk[3]) > 0 then attempt = 2 end
+  end
+  if #ids > 0 then
+    local batch = ARGV[3]
+    redis.call('HSET', 'sheaf:batch:' .. batch, 'signal', signal, 'attempt', attempt,
+      'chunks', table.concat(ids, ' '))
+    redis.call('ZADD', 'sheaf:batches', now + lease, batch)
+    redis.call('ZREM', open, unpack(ids))
+    local left = redis.call('HINCRBY', 'sheaf:waiting', 'open:' .. signal, -rows)
+    return {batch, attempt, signal, left, unpack(ids)}
+  end
+end
+return false

@@ -1,0 +1,173 @@
+"""From the ledger to the table: lease a batch, decode it, insert it, settle it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from storage import decode, presence
+from storage.decode import UndecodableError
+from storage.errors import RowsRefusedError, StorageError, UnavailableError
+from tasks.chunk import row_id
+from tasks.ledger import Batch, Ledger, LostLeaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from config.settings import Settings
+    from storage.client import Clickhouse
+    from storage.insert import Inserter
+    from tasks.chunk import Chunk
+
+log = structlog.get_logger(__name__)
+
+MAX_CHUNK_PARTITIONS = 1000
+"""A chunk that spans more days than this is refused: each would cost a part of its own."""
+
+_SPLIT_AFTER = 3
+_LONGEST_BACKOFF = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch."""
+
+    batch: str
+    rows: int = 0
+    """Records of it that are in ClickHouse now, each as one row."""
+    problem: str = ""
+    """Why it is not settled; empty if it is."""
+
+
+class Writer:
+    """Stores sealed batches; several threads may do so at once."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, clickhouse: Clickhouse, inserter: Inserter
+    ) -> None:
+        """Write from `ledger` to the ClickHouse behind `clickhouse` and `inserter`."""
+        self._batch_rows = settings.log_batch_size
+        self._ledger = ledger
+        self._clickhouse = clickhouse
+        self._inserter = inserter
+        self._in_doubt = threading.Event()
+        self._in_doubt.set()
+
+    def drain(self) -> list[Outcome]:
+        """Store what waits: one batch, and more while full ones are behind it.
+
+        Nothing is sealed while ClickHouse is away, so that what waits grows into large batches.
+        """
+        outcomes: list[Outcome] = []
+        while self._clickhouse_answers():
+            batch = self._ledger.seal()
+            if batch is None:
+                break
+            outcomes.append(self.store(batch))
+            fresh = batch.attempt == 1
+            if outcomes[-1].problem or (fresh and batch.open_records < self._batch_rows):
+                break
+        return outcomes
+
+    def store(self, batch: Batch) -> Outcome:
+        """Make sure that every row of a leased batch is in ClickHouse once, and settle it."""
+        try:
+            return self._store(batch)
+        except LostLeaseError as error:
+            log.warning("batch: lease lost", batch=batch.id, attempt=batch.attempt)
+            return Outcome(batch.id, problem=str(error))
+
+    def _store(self, batch: Batch) -> Outcome:
+        chunks = self._ledger.fetch(batch.chunk_ids)
+        try:
+            tables = decode.decode(batch.signal, [chunk.rows() for chunk in _by_tenant(chunks)])
+            rows = self._insert_all(batch, tables)
+        except UndecodableError as error:
+            return self._bury(batch, _named(batch, error.chunk_id), str(error))
+        except RowsRefusedError as error:
+            return self._isolate(batch, str(error))
+        except StorageError as error:
+            return self._postpone(batch, error)
+        self._ledger.settle(batch)
+        log.info("batch: stored", batch=batch.id, rows=rows, chunks=len(chunks))
+        return Outcome(batch.id, rows)
+
+    def _insert_all(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> int:
+        if batch.attempt > 1:
+            presence.stop_earlier(self._clickhouse, f"sheaf-{batch.id}-")
+        for table, rows in tables.items():
+            wanted = rows
+            if batch.attempt > 1:
+                time = decode.time_column(table)
+                wanted = presence.missing(self._clickhouse, table, rows, time)
+            if wanted.num_rows:
+                self._insert(batch, table, wanted)
+        return decode.record_count(tables)
+
+    def _insert(self, batch: Batch, table: str, rows: pa.RecordBatch) -> None:
+        pieces = presence.by_partitions(rows, time=decode.time_column(table))
+        if len(pieces) * presence.MAX_PARTITIONS > MAX_CHUNK_PARTITIONS:
+            raise RowsRefusedError(f"the rows span more than {MAX_CHUNK_PARTITIONS} days")
+        for number, piece in enumerate(pieces):
+            self._ledger.renew(batch)
+            query_id = f"sheaf-{batch.id}-{batch.attempt}-{table}-{number}"
+            self._inserter.insert(table, piece, query_id)
+
+    def _isolate(self, batch: Batch, reason: str) -> Outcome:
+        if len(batch.chunk_ids) == 1:
+            return self._bury(batch, batch.chunk_ids[0], reason)
+        self._halve(batch)
+        return Outcome(batch.id, problem=f"split to find what is refused: {reason}")
+
+    def _halve(self, batch: Batch) -> None:
+        middle = len(batch.chunk_ids) // 2
+        self._ledger.split(batch, (batch.chunk_ids[:middle], batch.chunk_ids[middle:]))
+
+    def _bury(self, batch: Batch, chunk_id: str, reason: str) -> Outcome:
+        rest = self._ledger.bury(batch, chunk_id, reason)
+        log.error("chunk: dead letter", chunk=chunk_id, reason=reason)
+        if rest.chunk_ids:
+            return self._store(rest)
+        return Outcome(batch.id, problem=f"dead letter: {reason}")
+
+    def _postpone(self, batch: Batch, error: StorageError) -> Outcome:
+        if isinstance(error, UnavailableError) and not error.code:
+            self._in_doubt.set()
+        # A refusal that keeps coming back may be one chunk's doing: let its neighbours go on.
+        if error.code and batch.attempt >= _SPLIT_AFTER and len(batch.chunk_ids) > 1:
+            self._halve(batch)
+        else:
+            self._ledger.release(batch, backoff_seconds(batch.attempt))
+        log.warning("batch: postponed", batch=batch.id, attempt=batch.attempt, error=str(error))
+        return Outcome(batch.id, problem=str(error))
+
+    def _clickhouse_answers(self) -> bool:
+        if self._in_doubt.is_set():
+            try:
+                self._clickhouse.ping()
+            except StorageError as error:
+                log.warning("clickhouse: away", error=str(error))
+                return False
+            self._in_doubt.clear()
+        return True
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long a postponed batch waits: doubling, with jitter, never longer than 15 s."""
+    longest = min(_LONGEST_BACKOFF, 0.25 * 2.0 ** min(attempt, 10))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter needs no secrecy
+
+
+def _by_tenant(chunks: Sequence[Chunk]) -> list[Chunk]:
+    # Rows of one tenant side by side: the table is sorted by workspace first.
+    return sorted(chunks, key=lambda chunk: (chunk.header.workspace_id, chunk.header.client_id))
+
+
+def _named(batch: Batch, row_chunk_id: int) -> str:
+    return next(chunk for chunk in batch.chunk_ids if row_id(chunk) == row_chunk_id)

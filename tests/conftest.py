@@ -1,0 +1,110 @@
+"""What all tests share: conditions instead of sleeps, free ports, no silent skips in CI."""
+
+import os
+import random
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+_PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def project_root():
+    return _PROJECT_ROOT
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Call `condition` until it gives something true, and give that back."""
+
+    def wait(condition, seconds=30.0, pause=0.02):
+        deadline = time.monotonic() + seconds
+        while True:
+            if found := condition():
+                return found
+            if time.monotonic() > deadline:
+                what = getattr(condition, "__name__", repr(condition))
+                pytest.fail(f"{what} did not come true within {seconds:g} s")
+            time.sleep(pause)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """A loopback port that nothing listens on; no call gives the same port twice.
+
+    The ports lie below those that the kernel gives to outgoing connections, so that none of those
+    takes a port between this look and its use.
+    """
+    given = set()
+
+    def find():
+        while True:
+            port = random.randrange(20_000, 32_000)
+            if port not in given and _free(port):
+                given.add(port)
+                return port
+
+    return find
+
+
+def _free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def require():
+    """The path of a program that a test needs; without it the test is skipped, in CI it fails."""
+
+    def find(program):
+        path = shutil.which(program)
+        if path is None:
+            pytest.skip(f"needs the program {program}")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def runs():
+    """Whether a `psutil.Process` runs; one that only waits for its parent's look does not."""
+
+    def look(process):
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return look
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    return _not_in_ci(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    report = yield
+    return _not_in_ci(report)
+
+
+def _not_in_ci(report):
+    expected_failure = hasattr(report, "wasxfail")
+    if report.skipped and not expected_failure and os.environ.get("CI"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"In CI nothing may be skipped, and this was: {reason}"
+    return report

@@ -1,0 +1,163 @@
+"""The whole system, started as a user starts it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+
+from config.settings import Settings
+
+START_SECONDS = 150
+STOP_SECONDS = 45
+
+_PORTS = (
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "API_PORT",
+    "FLOWER_PORT",
+    "CLICKHOUSE_PORT",
+    "CLICKHOUSE_HTTP_PORT",
+    "VALKEY_PORT",
+)
+
+
+class RunningSheaf:
+    """One `sheaf run`: where its services are, what its processes are, how to stop it."""
+
+    def __init__(self, environment, folder, project_root, wait_until, runs):
+        self.environment = environment
+        self.data_dir = folder / "data"
+        self._wait_until = wait_until
+        self._runs = runs
+        self._log = folder / "output.txt"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "run"],
+                cwd=project_root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self):
+        """All that it has written, with what earlier runs on this folder wrote."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def state(self):
+        """What run.json says; empty while there is none."""
+        try:
+            return json.loads((self.data_dir / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+
+    @property
+    def addresses(self):
+        return self.state["addresses"]
+
+    @property
+    def ports(self):
+        return self.state["ports"]
+
+    @property
+    def pids(self):
+        """Process ids by the names of the Procfile."""
+        return self.state["processes"]
+
+    def wait_until_ready(self):
+        def ready():
+            assert self.process.poll() is None, self.output
+            return self.state.get("ready") and self.state["pid"] == self.process.pid
+
+        self._wait_until(ready, START_SECONDS)
+
+    def everything(self):
+        """The launcher and all that descends from it."""
+        launcher = psutil.Process(self.process.pid)
+        return [launcher, *launcher.children(recursive=True)]
+
+    def stop(self, number=signal.SIGTERM):
+        """Ask for a stop, wait for it, and give the exit code; nothing may be left over."""
+        everything = self.everything()
+        self.process.send_signal(number)
+        code = self.process.wait(STOP_SECONDS)
+        assert [p for p in everything if self._runs(p)] == [], self.output
+        return code
+
+    def destroy(self):
+        """End what a failed test left behind."""
+        if self.process.poll() is None:
+            everything = self.everything()
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                for process in everything:
+                    if process.is_running():
+                        process.kill()
+                self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def sheaf_environment(free_port):
+    """Make the environment of a system of its own, on free ports; settings can be added."""
+
+    def make(folder, **settings):
+        known = {name.upper() for name in Settings.model_fields}
+        environment = {k: v for k, v in os.environ.items() if k.upper() not in known}
+        environment |= {name: str(free_port()) for name in _PORTS}
+        environment |= {"DATA_DIR": str(folder / "data"), "LISTEN_HOST": "127.0.0.1"}
+        return environment | settings
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _launcher(sheaf_environment, project_root, wait_until, runs):
+    @contextmanager
+    def launch(folder, environment=None, **settings):
+        environment = environment or sheaf_environment(folder, **settings)
+        running = RunningSheaf(environment, folder, project_root, wait_until, runs)
+        try:
+            yield running
+            if running.process.poll() is None:
+                assert running.stop() == 0, running.output
+        finally:
+            running.destroy()
+
+    return launch
+
+
+@pytest.fixture(scope="session")
+def sheaf(_launcher, tmp_path_factory):
+    """One running system that tests share: they must not stop any part of it."""
+    with _launcher(tmp_path_factory.mktemp("sheaf")) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture
+def start_sheaf(_launcher, tmp_path):
+    """Start a system of the test's own; `folder`, `environment` and settings may be given."""
+    with ExitStack() as stack:
+
+        def start(folder=tmp_path, environment=None, **settings):
+            return stack.enter_context(_launcher(folder, environment, **settings))
+
+        yield start
+
+
+@pytest.fixture
+def own_sheaf(start_sheaf):
+    """A running system of the test's own, whose parts it may kill."""
+    running = start_sheaf()
+    running.wait_until_ready()
+    return running

@@ -1,0 +1,121 @@
+"""What a query may cost, what it reads, and what happens when the database does not play along."""
+
+import random
+
+import pytest
+
+from storage.client import Clickhouse
+from storage.errors import QueryRefusedError
+from storage.read import TABLE, Budget
+from storage.search import LogFilters, TimeRange, where
+from web.app import create_app
+
+pytestmark = pytest.mark.integration
+
+
+def explained(clickhouse, filters, span):
+    clause = where(filters, span)
+    rows = clickhouse.query(
+        f"EXPLAIN indexes = 1 SELECT count() FROM {TABLE} WHERE {clause.sql}", clause.params
+    )
+    return "\n".join(line for (line,) in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [("Timeout while reading", "while"), ("соединения: code-42 retry later", "retry")],
+)
+@pytest.mark.usefixtures("seeded")
+def test_a_search_prunes_by_the_text_index(clickhouse, whole_range, text, token):
+    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
+    plan = explained(clickhouse, LogFilters(workspace_id="default", search=text), span)
+    index = plan[plan.index("idx_body") :]
+    assert token in index.split("Granules", 1)[0]
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_search_for_words_that_nothing_has_reads_no_granule(clickhouse, whole_range):
+    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
+    filters = LogFilters(workspace_id="default", search="a zebra b")
+    index = explained(clickhouse, filters, span).partition("idx_body")[2]
+    assert "Granules: 0/" in index
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_time_range_prunes_by_the_whole_sorting_key(clickhouse, whole_range):
+    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
+    plan = explained(clickhouse, LogFilters(workspace_id="default"), span)
+    keys = plan[plan.index("PrimaryKey") :].split("Condition", 1)[0]
+    assert "WorkspaceId" in keys
+    assert "toStartOfFiveMinutes(Timestamp)" in keys
+
+
+def test_any_text_arrives_in_the_database_as_it_was_sent(clickhouse):
+    source = random.Random(7)
+    signs = "'\"`\\%()[]{}$;-#/* \n\t\0\b\x1aabßяЖ€😀?_:"
+    for _ in range(200):
+        text = "".join(source.choices(signs, k=source.randrange(12)))
+        pairs = ((text, "value"), ("key", text))
+        clause = where(
+            LogFilters(workspace_id="w", search="x", service_name=text, attributes=pairs),
+            TimeRange(0, 1),
+        )
+        names = ", ".join(f"%({name})s" for name in clause.params)
+        [row] = clickhouse.query(f"SELECT {names}", clause.params)
+        assert list(row) == list(clause.params.values())
+        clickhouse.query(f"SELECT count() FROM {TABLE} WHERE {clause.sql}", clause.params)
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_query_within_its_limits_cannot_write(clickhouse, engine_settings):
+    for statement in ("TRUNCATE TABLE otel_logs", "DROP TABLE otel_logs"):
+        with pytest.raises(QueryRefusedError) as refusal:
+            clickhouse.query(statement, limits=Budget(engine_settings).limits())
+        assert refusal.value.code == 164  # READONLY
+    assert clickhouse.query("SELECT count() > 0 FROM otel_logs") == [(1,)]
+
+
+@pytest.mark.parametrize("limit", [{"query_max_memory": 1000}, {"query_max_seconds": 1e-9}])
+@pytest.mark.usefixtures("seeded")
+def test_a_query_that_is_too_heavy_is_refused_with_advice(engine_settings, whole_range, limit):
+    client = create_app(engine_settings.model_copy(update=limit)).test_client()
+    for path in ("/api/v1/logs", "/api/v1/ingestion/stats"):
+        response = client.get(path, query_string=whole_range)
+        assert response.status_code == 422
+        error = response.get_json()["error"]
+        assert error["reason"].startswith("query_too_heavy")
+        assert "narrow the time range" in error["reason"]
+
+
+def test_without_a_database_reads_are_answered_503_and_when_to_come_back(
+    engine_settings, free_port
+):
+    away = engine_settings.model_copy(update={"clickhouse_port": free_port()})
+    client = create_app(away).test_client()
+    for path in ("/api/v1/logs", "/api/v1/ingestion/stats", "/api/v1/ingestion/search?search=x"):
+        response = client.get(path)
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert "database" in response.get_json()["error"]["fields"]
+    assert client.get("/health").status_code == 200
+
+
+def test_without_a_schema_reads_are_answered_503(engine_settings):
+    clickhouse = Clickhouse(engine_settings, database="system")
+    response = create_app(engine_settings, clickhouse).test_client().get("/api/v1/logs")
+    clickhouse.close()
+    assert response.status_code == 503
+    assert "schema" in response.get_json()["error"]["reason"]
+
+
+@pytest.mark.usefixtures("seeded")
+def test_reads_work_again_when_the_connection_was_lost(engine_settings, whole_range):
+    clickhouse = Clickhouse(engine_settings)
+    client = create_app(engine_settings, clickhouse).test_client()
+    assert client.get("/api/v1/logs", query_string=whole_range).status_code == 200
+    idle = clickhouse._idle.get_nowait()
+    idle.connection.socket.close()
+    clickhouse._idle.put(idle)
+    statuses = [client.get("/api/v1/logs", query_string=whole_range).status_code for _ in range(2)]
+    clickhouse.close()
+    assert statuses[1] == 200

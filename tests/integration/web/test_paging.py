@@ -1,0 +1,164 @@
+"""Pages by cursor and by offset, single log records, and the wall between workspaces."""
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def all_pages(client, query, path="/api/v1/logs", between=lambda: None):
+    pages, cursor = [], None
+    while True:
+        extra = {"cursor": cursor} if cursor else {}
+        response = client.get(path, query_string={**query, **extra})
+        assert response.status_code == 200, response.text
+        page = response.get_json()
+        pages.append(page)
+        assert page["has_more"] == (page["next_cursor"] is not None)
+        if not page["has_more"]:
+            return pages
+        cursor = page["next_cursor"]
+        between()
+
+
+def spans(pages):
+    return [log["span_id"] for page in pages for log in page["logs"]]
+
+
+def in_order(rows, order, workspace="default"):
+    own = [row for row in rows if row["WorkspaceId"] == workspace]
+    own.sort(key=lambda row: (row["Timestamp"], row["ChunkId"], row["ChunkRow"]))
+    return [row["SpanId"] for row in (reversed(own) if order == "desc" else own)]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_pages_by_cursor_give_every_record_once_through_equal_times(
+    client, seeded, whole_range, order, limit
+):
+    expected = in_order(seeded, order)
+    assert len({row["Timestamp"] for row in seeded}) < len(seeded) / 2
+    query = {**whole_range, "limit": limit, "order": order, "count": limit > 1}
+    pages = all_pages(client, query)
+    assert spans(pages) == expected
+    counts = {page["total_count"] for page in pages}
+    assert counts == ({len(expected)} if limit > 1 else {None})
+
+
+def test_pages_by_offset_give_every_record_once(client, seeded, whole_range):
+    expected = in_order(seeded, "desc")
+    found = []
+    for offset in range(0, len(expected) + 50, 50):
+        query = {**whole_range, "limit": 50, "offset": offset}
+        page = client.get("/api/v1/logs", query_string=query).get_json()
+        found += [log["span_id"] for log in page["logs"]]
+        assert page["has_more"] == (offset + 50 < len(expected))
+        assert page["total_count"] == len(expected)
+    assert found == expected
+
+
+def test_records_that_arrive_between_pages_neither_repeat_nor_hide_others(
+    client, clickhouse, seeded, put_logs
+):
+    base = {**seeded[0], "WorkspaceId": "growing"}
+    first = 1_784_600_000_000_000_000
+    old = [
+        {**base, "Timestamp": first + n // 3 * 1_000_000, "SpanId": f"old{n}", "ChunkRow": n}
+        for n in range(60)
+    ]
+    put_logs(clickhouse, old)
+    late = iter(range(1000))
+
+    def one_more_everywhere():
+        n = next(late)
+        times = [first - 1_000_000, first + n * 1_000_000, first + 90_000_000]
+        put_logs(
+            clickhouse,
+            [{**base, "Timestamp": t, "SpanId": f"new{n}", "ChunkRow": 1000 + n} for t in times],
+        )
+
+    query = {"workspace_id": "growing", "start_time_ms": 1784599990000, "limit": 9}
+    query["end_time_ms"] = 1784600010000
+    seen = spans(all_pages(client, query, between=one_more_everywhere))
+    assert [span for span in seen if span.startswith("old")] == [
+        row["SpanId"] for row in reversed(old)
+    ]
+
+
+def test_a_cursor_of_the_default_range_keeps_that_range(client, clickhouse, seeded, put_logs):
+    import time
+
+    now = time.time_ns() // 1_000_000
+    base = {**seeded[0], "WorkspaceId": "recent"}
+    put_logs(
+        clickhouse,
+        [
+            {**base, "Timestamp": (now - n * 1000) * 1_000_000, "SpanId": f"s{n}", "ChunkRow": n}
+            for n in range(20)
+        ],
+    )
+    found = spans(all_pages(client, {"workspace_id": "recent", "limit": 6}))
+    assert found == [f"s{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workspace_id": "acme"},
+        {"search": "timeout"},
+        {"order": "asc"},
+        {"min_severity": 9},
+        {"attributes[a]": "b"},
+        {"end_time_ms": 1784999999999},
+    ],
+)
+def test_a_cursor_is_refused_with_another_query(client, whole_range, change):
+    query = {**whole_range, "limit": 3}
+    cursor = client.get("/api/v1/logs", query_string=query).get_json()["next_cursor"]
+    refused = client.get("/api/v1/logs", query_string={**query, "cursor": cursor, **change})
+    assert refused.status_code == 422
+    assert list(refused.get_json()["error"]["fields"]) == ["cursor"]
+
+
+def test_a_log_is_found_by_its_id_in_its_workspace_only(client, whole_range):
+    query = {**whole_range, "limit": 5, "workspace_id": "acme"}
+    for log in client.get("/api/v1/logs", query_string=query).get_json()["logs"]:
+        path = f"/api/v1/logs/{log['id']}"
+        own = client.get(path, headers={"x-workspace-id": "acme"})
+        assert own.get_json()["log"] == log
+        assert client.get(path).status_code == 404
+        assert client.get(path, query_string={"workspace_id": "nobody"}).status_code == 404
+
+
+def test_a_log_comes_with_the_lines_around_it(client, seeded, whole_range):
+    cart = [row for row in seeded if row["ServiceName"] == "cart"]
+    expected = in_order(cart, "asc")
+    middle = len(expected) // 2
+    query = {**whole_range, "service_name": "cart", "order": "asc", "limit": 10_000}
+    logs = client.get("/api/v1/logs", query_string=query).get_json()["logs"]
+    path = f"/api/v1/logs/{logs[middle]['id']}"
+    answer = client.get(path, query_string={"surrounding": 4}).get_json()
+    assert spans([{"logs": answer["before"]}]) == expected[middle - 4 : middle]
+    assert spans([{"logs": answer["after"]}]) == expected[middle + 1 : middle + 5]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/logs",
+        "/api/v1/ingestion/search",
+        "/api/v1/ingestion/logs/sorted",
+        "/api/v1/ingestion/query/time-range",
+        "/api/v1/ingestion/query",
+    ],
+)
+def test_no_route_shows_another_workspace(client, seeded, whole_range, path):
+    query = {**whole_range, "limit": 10_000, "search": "t"}
+    for headers, workspace in (({"x-workspace-id": "acme"}, "acme"), ({}, "default")):
+        if path.endswith("/query"):
+            response = client.post(path, json=query, headers=headers)
+        else:
+            response = client.get(path, query_string=query, headers=headers)
+        logs = response.get_json()["logs"]
+        expected = [row for row in seeded if "t" in row["Body"].lower()]
+        assert {log["workspace_id"] for log in logs} == {workspace}
+        assert sorted(spans([{"logs": logs}])) == sorted(in_order(expected, "asc", workspace))

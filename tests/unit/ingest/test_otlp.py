@@ -1,0 +1,238 @@
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from ingest import otlp
+from ingest.otlp import LOGS, cut, cut_message
+from ingest.status import Reason, RefusedError
+from ingest.tenant import Tenant, from_attributes
+from tasks.chunk import MAX_BYTES
+
+FILLER = random.Random(7).randbytes(MAX_BYTES * 3)
+
+SMALL = 4000
+"""The limit of a piece in the property tests, in bytes: the cutting is the same, and quick."""
+
+sizes = st.one_of(
+    st.integers(0, 100),
+    st.sampled_from([SMALL // 3, SMALL // 2, SMALL - 400, SMALL + 1]),
+)
+requests = st.lists(
+    st.tuples(
+        st.sampled_from(["", "acme", "beta"]),
+        st.lists(st.tuples(st.sampled_from("ab"), st.lists(sizes, max_size=5)), max_size=4),
+    ),
+    max_size=5,
+)
+
+
+def cut_small(request, otherwise=Tenant()):  # noqa: B008 - immutable
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(otlp, "MAX_BYTES", SMALL)
+        patch.setattr(otlp, "_MOST_ENVELOPE", SMALL // 2)
+        return cut(LOGS, request.SerializeToString(), otherwise)
+
+
+def text(value):
+    return AnyValue(string_value=value)
+
+
+def record(number, size=0):
+    return LogRecord(
+        time_unix_nano=number + 1,
+        body=AnyValue(bytes_value=FILLER[number % 97 : number % 97 + size]),
+    )
+
+
+def resource(workspace="", *scopes, filler=0):
+    attributes = [KeyValue(key="service.name", value=text("shop"))]
+    if workspace:
+        attributes.append(KeyValue(key="workspace_id", value=text(workspace)))
+    if filler:
+        attributes.append(KeyValue(key="filler", value=AnyValue(bytes_value=FILLER[:filler])))
+    return ResourceLogs(
+        resource=Resource(attributes=attributes), scope_logs=scopes, schema_url="resource-schema"
+    )
+
+
+def scope(*records, name="scope"):
+    return ScopeLogs(
+        scope=InstrumentationScope(name=name), log_records=records, schema_url="scope-schema"
+    )
+
+
+def request_of(plan):
+    """The request that a drawn plan stands for; each record is told by its time."""
+    numbers = itertools.count()
+    return ExportLogsServiceRequest(
+        resource_logs=[
+            resource(
+                workspace,
+                *(
+                    scope(*(record(next(numbers), size) for size in record_sizes), name=name)
+                    for name, record_sizes in scopes
+                ),
+            )
+            for workspace, scopes in plan
+        ]
+    )
+
+
+def records_of(request, otherwise):
+    """Each record with all that surrounds it, by tenant, in order."""
+    found = {}
+    for each in request.resource_logs:
+        tenant = from_attributes(each.resource.attributes, otherwise)
+        for inner in each.scope_logs:
+            found.setdefault(tenant, []).extend(
+                (
+                    one.SerializeToString(),
+                    inner.scope.SerializeToString(),
+                    inner.schema_url,
+                    each.resource.SerializeToString(),
+                    each.schema_url,
+                )
+                for one in inner.log_records
+            )
+    return {tenant: records for tenant, records in found.items() if records}
+
+
+@given(requests)
+@settings(deadline=None)
+def test_the_pieces_of_a_tenant_joined_hold_what_the_request_held_of_it_in_order(plan):
+    request = request_of(plan)
+    otherwise = Tenant("from", "headers")
+    pieces = cut_small(request, otherwise)
+
+    asked = records_of(request, otherwise)
+    held = {
+        tenant: [one for one in records if len(one[0]) <= SMALL - 300]
+        for tenant, records in asked.items()
+    }
+    joined = {}
+    for piece in pieces:
+        assert len(piece.payload) <= SMALL
+        of_piece = records_of(ExportLogsServiceRequest.FromString(piece.payload), otherwise)
+        assert list(of_piece) == [piece.tenant]
+        assert len(of_piece[piece.tenant]) == piece.records
+        joined.setdefault(piece.tenant, []).extend(of_piece[piece.tenant])
+    assert joined == {tenant: records for tenant, records in held.items() if records}
+    assert pieces.records == sum(map(len, held.values()))
+    assert pieces.rejected == sum(map(len, asked.values())) - pieces.records
+    assert bool(pieces.rejected) == bool(pieces.reason)
+
+
+@given(requests)
+@settings(deadline=None)
+def test_a_byte_identical_request_is_cut_into_pieces_of_the_same_ids_and_no_two_are_equal(plan):
+    request = request_of(plan)
+    ids = [piece.request_id for piece in cut_small(request)]
+    assert ids == [piece.request_id for piece in cut_small(request)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_request_of_one_tenant_that_fits_is_passed_on_to_the_byte():
+    payload = ExportLogsServiceRequest(
+        resource_logs=[resource("acme", scope(record(1), record(2)))]
+    ).SerializeToString()
+    [piece] = cut(LOGS, payload, Tenant())
+    assert piece.payload == payload
+    assert piece.tenant == Tenant("acme", "default")
+    assert piece.records == 2
+
+
+def test_equal_halves_of_a_large_request_are_two_pieces_with_ids_of_their_own():
+    half = resource("acme", scope(record(1, MAX_BYTES - 200)))
+    payload = ExportLogsServiceRequest(resource_logs=[half, half]).SerializeToString()
+    first, second = cut(LOGS, payload, Tenant())
+    assert first.payload == second.payload
+    assert first.request_id != second.request_id
+
+
+def test_a_record_that_is_too_large_is_rejected_and_its_neighbours_are_taken():
+    request = ExportLogsServiceRequest(
+        resource_logs=[resource("", scope(record(1), record(2, MAX_BYTES), record(3)))]
+    )
+    pieces = cut(LOGS, request.SerializeToString(), Tenant())
+    assert pieces.rejected == 1
+    assert f"larger than {MAX_BYTES} bytes" in pieces.reason
+    kept = b"".join(piece.payload for piece in pieces)
+    [records] = records_of(ExportLogsServiceRequest.FromString(kept), Tenant()).values()
+    assert [LogRecord.FromString(r[0]).time_unix_nano for r in records] == [2, 4]
+
+
+def test_many_records_under_a_resource_of_megabytes_are_rejected_not_multiplied():
+    records = [record(number) for number in range(20_000)]
+    for filler in (MAX_BYTES // 2 + 1000, MAX_BYTES - 10_000, MAX_BYTES + 1):
+        request = ExportLogsServiceRequest(
+            resource_logs=[resource("", scope(*records, record(1, MAX_BYTES // 2)), filler=filler)]
+        )
+        pieces = cut(LOGS, request.SerializeToString(), Tenant())
+        assert pieces.pieces == ()
+        assert pieces.rejected == 20_001
+
+
+@pytest.mark.parametrize("payload", [b"\x00", b"\xff" * 9, b"hello", b"\x0a\x05abc"])
+def test_bytes_that_are_no_request_are_refused(payload):
+    with pytest.raises(RefusedError, match="the body is not an OTLP logs request") as refused:
+        cut(LOGS, payload, Tenant())
+    assert refused.value.reason is Reason.INVALID
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ExportLogsServiceRequest(),
+        ExportLogsServiceRequest(resource_logs=[resource("acme")]),
+        ExportLogsServiceRequest(resource_logs=[resource("acme", scope())]),
+    ],
+)
+def test_a_request_without_records_is_taken_and_is_no_piece(request_):
+    pieces = cut(LOGS, request_.SerializeToString(), Tenant())
+    assert pieces.pieces == ()
+    assert pieces.records == pieces.rejected == 0
+
+
+def test_the_id_depends_on_tenant_and_identity_and_an_idempotency_key_replaces_the_bytes():
+    request = ExportLogsServiceRequest(resource_logs=[resource("", scope(record(1)))])
+    other = ExportLogsServiceRequest(resource_logs=[resource("", scope(record(2)))])
+
+    def known_by(message, tenant, identity=b""):
+        [piece] = cut_message(LOGS, message, message.SerializeToString(), tenant, identity)
+        return piece.request_id
+
+    assert known_by(request, Tenant("a", "b")) == known_by(request, Tenant("a", "b"))
+    assert known_by(request, Tenant("a", "b")) != known_by(request, Tenant("a", "c"))
+    assert known_by(request, Tenant("a", "b")) != known_by(other, Tenant("a", "b"))
+    assert known_by(request, Tenant("a", "b"), b"key") == known_by(other, Tenant("a", "b"), b"key")
+    assert known_by(request, Tenant("a", "b"), b"key") != known_by(
+        request, Tenant("c", "b"), b"key"
+    )
+
+
+def test_the_pieces_under_one_idempotency_key_never_share_an_id_with_another_key():
+    mixed = ExportLogsServiceRequest(
+        resource_logs=[resource("acme", scope(record(1))), resource("beta", scope(record(2)))]
+    )
+    single = ExportLogsServiceRequest(resource_logs=[resource("acme", scope(record(3)))])
+    cut_apart = cut_message(LOGS, mixed, mixed.SerializeToString(), Tenant(), b"key 1")
+    whole = cut_message(LOGS, single, single.SerializeToString(), Tenant(), b"key 10")
+    assert {p.request_id for p in whole}.isdisjoint(p.request_id for p in cut_apart)
+
+
+def test_partial_success_stays_unset_on_full_success():
+    assert not LOGS.answer(0, "").HasField("partial_success")
+    partial = LOGS.answer(3, "too large")
+    assert isinstance(partial, ExportLogsServiceResponse)
+    assert partial.partial_success.rejected_log_records == 3
+    assert partial.partial_success.error_message == "too large"

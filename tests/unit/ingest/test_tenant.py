@@ -1,0 +1,62 @@
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from ingest.status import Reason, RefusedError
+from ingest.tenant import Tenant, from_attributes, from_headers
+
+GOOD = ["a", "acme", "A.b:c-d_E9", "x" * 128]
+BAD = ["", " ", "a b", "é", "a/b", "x" * 129, "a\n", "a\x00", "'; DROP TABLE otel_logs"]
+
+
+def attributes(**values):
+    names = {name.replace("__", "."): value for name, value in values.items()}
+    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in names.items()]
+
+
+def test_a_tenant_is_default_where_nothing_names_it():
+    assert from_headers({}) == Tenant("default", "default")
+    assert from_headers({"x-workspace-id": "", "x-client-id": ""}) == Tenant("default", "default")
+    assert from_attributes([], Tenant("a", "b")) == Tenant("a", "b")
+
+
+def test_headers_name_a_tenant_in_full_or_in_part():
+    both = {"x-workspace-id": "acme", "x-client-id": "web"}
+    assert from_headers(both) == Tenant("acme", "web")
+    assert from_headers({"x-workspace-id": "acme"}) == Tenant("acme", "default")
+    assert from_headers({"x-client-id": "web"}) == Tenant("default", "web")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_name_of_permitted_characters_is_taken(name):
+    assert from_headers({"x-workspace-id": name}).workspace_id == name
+    assert from_attributes(attributes(client_id=name), Tenant()).client_id == name
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name])
+@pytest.mark.parametrize("header", ["x-workspace-id", "x-client-id"])
+def test_a_header_with_any_other_name_is_refused_and_named(name, header):
+    with pytest.raises(RefusedError) as refused:
+        from_headers({header: name})
+    assert refused.value.reason is Reason.INVALID
+    assert refused.value.field == header
+    assert refused.value.text.startswith(f"{header} must be a string of 1 to 128 characters")
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("key", ["workspace_id", "workspace__id", "client_id", "client__id"])
+def test_an_attribute_with_any_other_name_is_refused_and_named(name, key):
+    with pytest.raises(RefusedError) as refused:
+        from_attributes(attributes(**{key: name}), Tenant())
+    assert refused.value.field == key.replace("__", ".")
+
+
+def test_both_spellings_of_the_attributes_win_over_the_headers():
+    assert from_attributes(attributes(workspace_id="a"), Tenant("h", "h")) == Tenant("a", "h")
+    assert from_attributes(attributes(workspace__id="a"), Tenant("h", "h")) == Tenant("a", "h")
+    named = attributes(client__id="c", workspace_id="w", other="o")
+    assert from_attributes(named, Tenant("h", "h")) == Tenant("w", "c")
+
+
+def test_an_attribute_that_is_no_string_is_refused():
+    with pytest.raises(RefusedError):
+        from_attributes([KeyValue(key="workspace_id", value=AnyValue(int_value=7))], Tenant())

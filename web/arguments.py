@@ -1,0 +1,149 @@
+"""Query parameters and JSON bodies with the same fields."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from flask import Request
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from web.errors import WrongParameterError
+
+_KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_MOST_ATTRIBUTES = 20
+
+
+class Text(ma.fields.String):
+    """A text that can be sent on as UTF-8, unlike half a surrogate pair."""
+
+    default_error_messages = {"unicode": "Not valid Unicode text."}  # noqa: RUF012 - marshmallow's
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise self.make_error("unicode") from None
+        return text
+
+
+class Whole(ma.fields.Integer):
+    """A whole number; as a query parameter in decimal digits."""
+
+    def __init__(self, least: int, most: int, error: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
+        rule = ma.validate.Range(least, most, error=error)
+        super().__init__(strict=True, validate=rule, **kwargs)
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> int:
+        if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value)):
+            raise self.make_error("invalid")
+        number = int(value) if isinstance(value, str) else value
+        return super()._deserialize(number, attr, data, **kwargs)
+
+
+class Texts(ma.fields.List[str]):
+    """One text or several; as a query parameter repeated, or separated by commas."""
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> list[Any]:
+        parts = value if isinstance(value, list) else [value]
+        split = [
+            piece.strip() if isinstance(piece, str) else piece
+            for part in parts
+            for piece in (part.split(",") if isinstance(part, str) else [part])
+        ]
+        return super()._deserialize(split, attr, data, **kwargs)
+
+
+class Attributes(ma.fields.Dict):
+    """Keys and plain values; as a query parameter JSON text or repeated `attributes[key]=value`.
+
+    Values become texts as the table holds them: numbers as in JSON, `true` and `false`.
+    """
+
+    default_error_messages = {  # noqa: RUF012 - marshmallow's
+        "json": "Not a JSON object.",
+        "many": f"At most {_MOST_ATTRIBUTES} attributes.",
+    }
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> dict[Any, Any]:
+        content = self._parsed(value) if isinstance(value, str) else value
+        if isinstance(content, dict):
+            if len(content) > _MOST_ATTRIBUTES:
+                raise self.make_error("many")
+            content = {key: _as_text(inner) for key, inner in content.items()}
+        loaded: dict[Any, Any] = super()._deserialize(content, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        return loaded
+
+    def _parsed(self, text: str) -> object:
+        try:
+            content: object = json.loads(text)
+        except ValueError:
+            raise self.make_error("json") from None
+        return content
+
+
+class ArgumentsParser(FlaskParser):
+    """Reads arguments strictly: unknown ones are refused wherever they stand."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"query": ma.RAISE, "json": ma.RAISE}  # noqa: RUF012 - webargs'
+
+    def load_querystring(self, req: Request, _schema: ma.Schema) -> dict[str, Any]:
+        """Query parameters by name; a repeated one as a list, `attributes[...]` as an object."""
+        loaded: dict[str, Any] = {}
+        keyed: dict[str, Any] = {}
+        for name, values in req.args.lists():
+            value = values[0] if len(values) == 1 else values
+            if match := _KEYED.fullmatch(name):
+                keyed[match[1]] = value
+            else:
+                loaded[name] = value
+        if keyed and "attributes" in loaded:
+            raise WrongParameterError("attributes", "Give JSON or single keys, not both.")
+        return {**loaded, "attributes": keyed} if keyed else loaded
+
+    def load_json(self, req: Request, _schema: ma.Schema) -> object:
+        """The JSON body; an empty one is an empty object."""
+        for name in req.args:
+            raise WrongParameterError(name, "Belongs into the JSON body here.")
+        text = req.get_data()
+        if not text:
+            return {}
+        if not req.is_json:
+            raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+        try:
+            content: object = json.loads(text)
+        except (ValueError, RecursionError):
+            raise BadRequest("The body is not valid JSON.") from None
+        return content
+
+
+def _as_text(value: object) -> object:
+    return json.dumps(value) if isinstance(value, bool | int | float) else value

@@ -1,0 +1,167 @@
+"""Every error of the API, in one JSON shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+import structlog
+from flask import Flask, Response, request
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException, NotFound
+
+from storage import errors as storage
+from storage.errors import QueryRefusedError, UnavailableError
+from tasks.ledger import BrokerError
+from web.answers import answer
+from web.middleware import request_id
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = 5
+"""Seconds that a client is asked to wait while the database or the broker is away."""
+
+_TOO_MANY_ROWS_OR_BYTES = 396
+_TOO_MANY_SIMULTANEOUS_QUERIES = 202
+
+_TOO_HEAVY = {
+    storage.TIMEOUT_EXCEEDED: "it would take longer than QUERY_MAX_SECONDS",
+    storage.MEMORY_LIMIT_EXCEEDED: "it would take more memory than QUERY_MAX_MEMORY",
+    storage.QUERY_WAS_CANCELLED: "it was cancelled",
+    _TOO_MANY_ROWS_OR_BYTES: "its answer would be too large",
+}
+_NOT_NOW = {
+    _TOO_MANY_SIMULTANEOUS_QUERIES: "the database answers too many queries at once",
+    storage.UNKNOWN_TABLE: "the database's schema has not been applied yet",
+    storage.UNKNOWN_DATABASE: "the database's schema has not been applied yet",
+}
+
+Fields = Mapping[str, list[str]]
+
+
+class WrongParameterError(Exception):
+    """A parameter cannot be used; answered 422."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        """Name the parameter and say why."""
+        super().__init__(f"{field}: {reason}")
+        self.fields = {field: [reason]}
+
+
+class ErrorDetail(ma.Schema):
+    """What went wrong."""
+
+    code = ma.fields.Integer(required=True, metadata={"description": "HTTP status"})
+    reason = ma.fields.String(required=True, metadata={"description": "A sentence"})
+    fields_ = ma.fields.Dict(
+        keys=ma.fields.String(),
+        values=ma.fields.List(ma.fields.String()),
+        data_key="fields",
+        required=True,
+        metadata={"description": "What is wrong with which parameter or part"},
+    )
+    request_id = ma.fields.String(required=True)
+
+
+class ErrorAnswer(ma.Schema):
+    """Every answer that is not a success."""
+
+    error = ma.fields.Nested(ErrorDetail, required=True)
+
+
+class SheafApi(Api):  # type: ignore[misc] # flask-smorest ships no types
+    """The API with this project's shape of errors."""
+
+    ERROR_SCHEMA = ErrorAnswer
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer what Flask, Werkzeug and the argument parser raise."""
+        code = error.code or 500
+        given: Mapping[str, Any] = getattr(error, "data", None) or {}
+        fields = _flat(given.get("messages") or {})
+        reason = "Some parameters are wrong." if fields else _reason(error)
+        kept = {"Allow", "Retry-After"}
+        headers = {name: value for name, value in error.get_headers() if name in kept}
+        return error_answer(code, reason, fields, headers)
+
+
+def answer_errors(app: Flask) -> None:
+    """Turn the errors below the API into answers; no traceback reaches a client."""
+
+    @app.errorhandler(WrongParameterError)
+    def wrong(error: WrongParameterError) -> Response:
+        return error_answer(422, "Some parameters are wrong.", error.fields)
+
+    @app.errorhandler(UnavailableError)
+    def away(error: UnavailableError) -> Response:
+        log.warning("http: database away", error=str(error))
+        return _later("The database cannot be reached; try again later.", "database")
+
+    @app.errorhandler(BrokerError)
+    def no_broker(error: BrokerError) -> Response:
+        log.warning("http: broker away", error=str(error))
+        return _later("The broker cannot be reached; try again later.", "broker")
+
+    @app.errorhandler(QueryRefusedError)
+    def refused(error: QueryRefusedError) -> Response:
+        # "(total)" is ClickHouse's word for the server's memory, which other queries fill.
+        if error.code in _NOT_NOW or "(total)" in str(error):
+            why = _NOT_NOW.get(error.code, "the database is short of memory")
+            return _later(f"Not now: {why}; try again later.", "database")
+        if error.code in _TOO_HEAVY:
+            why = _TOO_HEAVY[error.code]
+            return error_answer(
+                422, f"query_too_heavy: {why}; narrow the time range or the filters."
+            )
+        return unexpected(error)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("http: unexpected", exc_info=error)
+        return error_answer(500, "An unexpected error; the log of the API has more.")
+
+
+def error_answer(
+    code: int,
+    reason: str,
+    fields: Fields | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An error in the API's one shape."""
+    detail = {
+        "code": code,
+        "reason": reason,
+        "fields": fields or {},
+        "request_id": request_id(),
+    }
+    response = answer({"error": detail}, code)
+    response.headers.update(headers or {})
+    return response
+
+
+def _later(reason: str, part: str) -> Response:
+    return error_answer(503, reason, {part: [reason]}, {"Retry-After": str(RETRY_AFTER)})
+
+
+def _reason(error: HTTPException) -> str:
+    if error.code == 404 and error.description == NotFound.description:  # noqa: PLR2004 - HTTP
+        return f"There is nothing at {request.path}."
+    given: Mapping[str, Any] = getattr(error, "data", None) or {}
+    return str(given.get("message") or error.description or error.name)
+
+
+def _flat(messages: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The argument parser's messages, which are grouped by where a parameter stood."""
+    flat: dict[str, list[str]] = {}
+    for location in messages.values():
+        _collect(location, "", flat)
+    return flat
+
+
+def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            skipped = isinstance(name, int) or name in {"_schema", "value", "key"}
+            _collect(inner, path if skipped else f"{path}.{name}".lstrip("."), flat)
+    else:
+        texts = messages if isinstance(messages, list) else [messages]
+        flat.setdefault(path or "body", []).extend(str(text) for text in texts)

@@ -1,0 +1,149 @@
+"""From checked arguments to a query, and from a page to an answer."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from storage.read import LogRow, Page, PageQuery, position_of
+from storage.search import TENANT_ID, LogFilters, TimeRange
+from web.cursors import Cursor, TokenError, log_id, next_cursor, read_cursor
+from web.errors import WrongParameterError
+from web.middleware import execution_time_ms, request_id
+
+DEFAULT_WORKSPACE = "default"
+DEFAULT_RANGE_MS = 3_600_000
+
+_MS = 1_000_000
+_S = 1_000_000_000
+
+Arguments = Mapping[str, Any]
+
+
+def workspace_of(arguments: Arguments) -> str:
+    """The workspace that a request reads from: parameter, else header, else `default`.
+
+    Raises:
+        WrongParameterError: the header is malformed, or contradicts the parameter.
+    """
+    named: str = arguments.get("workspace_id", "")
+    header = request.headers.get("X-Workspace-Id", "")
+    if header and not TENANT_ID.fullmatch(header):
+        raise WrongParameterError("x-workspace-id", "1-128 of the characters A-Z a-z 0-9 . _ : -")
+    if named and header and named != header:
+        raise WrongParameterError("workspace_id", "The header x-workspace-id says otherwise.")
+    return named or header or DEFAULT_WORKSPACE
+
+
+def filters_of(arguments: Arguments) -> LogFilters:
+    """The filters that the arguments ask for."""
+    attributes: dict[str, str] = arguments.get("attributes", {})
+    return LogFilters(
+        workspace_id=workspace_of(arguments),
+        client_id=arguments.get("client_id", ""),
+        severities=tuple(arguments.get("severity", ())),
+        min_severity=arguments.get("min_severity", 0),
+        search=arguments.get("search", ""),
+        endpoint=arguments.get("endpoint", ""),
+        service_name=arguments.get("service_name", ""),
+        trace_id=arguments.get("trace_id", "").lower(),
+        attributes=tuple(sorted(attributes.items())),
+    )
+
+
+def span_of(arguments: Arguments) -> TimeRange:
+    """The time range that the arguments ask for, the last hour if none.
+
+    Raises:
+        WrongParameterError: the start is after the end.
+    """
+    end: int = arguments.get("end_time_ms", time.time_ns() // _MS)
+    start: int = arguments.get("start_time_ms", max(0, end - DEFAULT_RANGE_MS))
+    if start > end:
+        raise WrongParameterError("start_time_ms", f"It is after the end, {end}.")
+    return TimeRange(start * _MS, end * _MS + _MS - 1)
+
+
+def page_query(arguments: Arguments) -> PageQuery:
+    """The query that the arguments of a page ask for.
+
+    Raises:
+        WrongParameterError: arguments contradict each other, or the cursor is not this query's.
+    """
+    filters = filters_of(arguments)
+    cursor = _cursor(arguments, filters)
+    return PageQuery(
+        filters=filters,
+        span=cursor.span if cursor else span_of(arguments),
+        order=arguments["order"],
+        limit=arguments["limit"],
+        offset=arguments.get("offset", 0),
+        after=cursor.position if cursor else None,
+        count=arguments["count"],
+    )
+
+
+def page_answer(query: PageQuery, page: Page) -> dict[str, Any]:
+    """The answer that carries a page."""
+    token = None
+    if page.has_more and page.last is not None:
+        token = next_cursor(Cursor(page.last, query.span), query.filters, query.order)
+    return {
+        "logs": [log_answer(row) for row in page.rows],
+        "total_count": page.total,
+        "has_more": page.has_more,
+        "next_cursor": token,
+        **about_request(),
+    }
+
+
+def log_answer(row: LogRow) -> dict[str, Any]:
+    """A log record as the API gives it."""
+    position = position_of(row)
+    rest = {key: _text(value) for key, value in row.items()}
+    for key in ("timestamp_ns", "chunk_id", "chunk_row"):
+        del rest[key]
+    return {
+        "id": log_id(position),
+        "timestamp": rfc3339(position.timestamp_ns),
+        "timestamp_ms": position.timestamp_ns // _MS,
+        **rest,
+    }
+
+
+def about_request() -> dict[str, Any]:
+    """What every successful answer says about its request."""
+    return {"request_id": request_id(), "execution_time_ms": execution_time_ms()}
+
+
+def rfc3339(nanoseconds: int) -> str:
+    """Unix time in nanoseconds as RFC 3339 in UTC, with nine digits after the second."""
+    seconds, fraction = divmod(nanoseconds, _S)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:09}Z"
+
+
+def _cursor(arguments: Arguments, filters: LogFilters) -> Cursor | None:
+    token: str = arguments.get("cursor", "")
+    if not token:
+        return None
+    if "offset" in arguments:
+        raise WrongParameterError("offset", "It cannot be combined with a cursor.")
+    try:
+        cursor = read_cursor(token, filters, arguments["order"])
+    except TokenError as error:
+        raise WrongParameterError("cursor", str(error)) from None
+    span = cursor.span
+    ends = {"start_time_ms": span.first_ns // _MS, "end_time_ms": span.last_ns // _MS}
+    if any(arguments.get(name, kept) != kept for name, kept in ends.items()):
+        raise WrongParameterError("cursor", "It belongs to another time range.")
+    return cursor
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - any column's value
+    # The driver gives bytes for a String that is not UTF-8.
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, dict):
+        return {_text(key): _text(inner) for key, inner in value.items()}
+    return value

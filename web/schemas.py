@@ -1,0 +1,259 @@
+"""What the API takes and gives, as schemas: they check, and they are the documentation."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from storage.search import MAX_TIME_MS, TENANT_ID
+from web.arguments import Attributes, Text, Texts, Whole
+
+MAX_LIMIT = 10_000
+DEFAULT_LIMIT = 1000
+MAX_OFFSET = 100_000
+MAX_BUCKETS = 500
+MAX_SURROUNDING = 100
+
+_Name = validate.Length(1, 1024)
+
+
+def _described(text: str) -> dict[str, str]:
+    return {"description": text}
+
+
+def _tenant_id(description: str) -> Text:
+    rule = validate.Regexp(
+        rf"{TENANT_ID.pattern}\Z", error="1-128 of the characters A-Z a-z 0-9 . _ : -"
+    )
+    return Text(validate=rule, metadata=_described(description))
+
+
+def _time_ms(description: str, *, required: bool = False) -> Whole:
+    return Whole(0, MAX_TIME_MS, required=required, metadata=_described(description))
+
+
+class FilterArguments(ma.Schema):
+    """Which log records."""
+
+    class Meta:
+        """Refuse what is not known, so that a misspelt filter does not find everything."""
+
+        unknown = ma.RAISE
+
+    workspace_id = _tenant_id(
+        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
+    )
+    client_id = _tenant_id("Client within the workspace.")
+    start_time_ms = _time_ms(
+        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
+    )
+    end_time_ms = _time_ms("Last millisecond, included. Without it: now.")
+    severity = Texts(
+        Text(validate=validate.Length(1, 64)),
+        validate=validate.Length(1, 32),
+        metadata=_described(
+            "One or more severity texts in any case. A record without a text counts by its number."
+        ),
+    )
+    min_severity = Whole(
+        1,
+        24,
+        metadata=_described("Least severity number: 9 is INFO, 13 WARN, 17 ERROR."),
+    )
+    search = Text(
+        validate=validate.Length(1, 4096),
+        metadata=_described("Text that the body contains, in either case."),
+    )
+    endpoint = Text(validate=_Name, metadata=_described("Endpoint, such as `/api/items`."))
+    service_name = Text(validate=_Name, metadata=_described("Name of the service."))
+    trace_id = Text(
+        validate=validate.Length(1, 128), metadata=_described("Trace id, in hexadecimal.")
+    )
+    attributes = Attributes(
+        keys=Text(validate=_Name),
+        values=Text(validate=validate.Length(0, 4096)),
+        metadata=_described(
+            "Attributes and their values. The log record's own counts before its resource's."
+        ),
+    )
+
+
+class PageArguments(FilterArguments):
+    """Which log records, and which page of them."""
+
+    limit = Whole(
+        1,
+        MAX_LIMIT,
+        load_default=DEFAULT_LIMIT,
+        metadata=_described("Most records in the answer."),
+    )
+    offset = Whole(
+        0,
+        MAX_OFFSET,
+        error=f"0-{MAX_OFFSET}; use `cursor` beyond.",
+        metadata=_described("Records to skip. Pages by `cursor` are faster and stay stable."),
+    )
+    cursor = Text(
+        validate=validate.Length(1, 512),
+        metadata=_described("`next_cursor` of the page before; the filters must be the same."),
+    )
+    order = fields.String(
+        load_default="desc",
+        validate=validate.OneOf(["asc", "desc"]),
+        metadata=_described("Newest first (`desc`) or oldest first (`asc`)."),
+    )
+    count = fields.Boolean(
+        load_default=True,
+        metadata=_described("`false`: do not count; `total_count` is null and the answer faster."),
+    )
+
+
+class TimeRangeArguments(PageArguments):
+    """A page of the log records of a stated time range."""
+
+    start_time_ms = _time_ms("First millisecond, Unix time.", required=True)
+    end_time_ms = _time_ms("Last millisecond, included.", required=True)
+
+
+class SearchArguments(PageArguments):
+    """A page of the log records that contain a text."""
+
+    search = Text(
+        required=True,
+        validate=validate.Length(1, 4096),
+        metadata=_described("Text that the body contains, in either case."),
+    )
+
+
+class StatsArguments(FilterArguments):
+    """Which log records to count, and how finely over time."""
+
+    buckets = Whole(
+        1,
+        MAX_BUCKETS,
+        load_default=60,
+        metadata=_described("Most stretches of time in `over_time`."),
+    )
+
+
+class OneLogArguments(ma.Schema):
+    """Where to look for one log record."""
+
+    class Meta:
+        """Refuse what is not known."""
+
+        unknown = ma.RAISE
+
+    workspace_id = _tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
+    surrounding = Whole(
+        0,
+        MAX_SURROUNDING,
+        load_default=0,
+        metadata=_described("Records of the same service before and after it, each, within 1 h."),
+    )
+
+
+class Log(ma.Schema):
+    """A log record."""
+
+    id = fields.String(required=True)
+    timestamp = fields.String(
+        required=True, metadata=_described("RFC 3339 in UTC, with nanoseconds.")
+    )
+    timestamp_ms = fields.Integer(required=True)
+    workspace_id = fields.String(required=True)
+    client_id = fields.String(required=True)
+    severity_text = fields.String(required=True)
+    severity_number = fields.Integer(required=True)
+    body = fields.String(required=True)
+    service_name = fields.String(required=True)
+    service_version = fields.String(required=True)
+    endpoint = fields.String(required=True)
+    trace_id = fields.String(required=True)
+    span_id = fields.String(required=True)
+    scope_name = fields.String(required=True)
+    resource_attributes = fields.Dict(fields.String(), fields.String(), required=True)
+    log_attributes = fields.Dict(fields.String(), fields.String(), required=True)
+
+
+class Answer(ma.Schema):
+    """What every successful answer carries."""
+
+    request_id = fields.String(required=True)
+    execution_time_ms = fields.Float(required=True)
+
+
+class PageAnswer(Answer):
+    """A page of log records."""
+
+    logs = fields.List(fields.Nested(Log), required=True)
+    total_count = fields.Integer(
+        required=True, allow_none=True, metadata=_described("Exact, over all pages.")
+    )
+    has_more = fields.Boolean(required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class OneLogAnswer(Answer):
+    """One log record."""
+
+    log = fields.Nested(Log, required=True)
+    before = fields.List(fields.Nested(Log), required=True, metadata=_described("Oldest first."))
+    after = fields.List(fields.Nested(Log), required=True, metadata=_described("Oldest first."))
+
+
+class Bucket(ma.Schema):
+    """The records of a stretch of time, `interval_ms` long."""
+
+    start_ms = fields.Integer(required=True)
+    count = fields.Integer(required=True)
+    by_severity = fields.Dict(fields.String(), fields.Integer(), required=True)
+
+
+class StatsAnswer(Answer):
+    """Exact counts, from the records themselves."""
+
+    total = fields.Integer(required=True)
+    by_severity = fields.Dict(fields.String(), fields.Integer(), required=True)
+    by_service = fields.Dict(
+        fields.String(),
+        fields.Integer(),
+        required=True,
+        metadata=_described("The 1,000 services with the most records."),
+    )
+    start_time_ms = fields.Integer(required=True)
+    end_time_ms = fields.Integer(required=True)
+    interval_ms = fields.Integer(required=True)
+    over_time = fields.List(fields.Nested(Bucket), required=True)
+
+
+class Queue(ma.Schema):
+    """What is accepted and not yet stored."""
+
+    waiting_chunks = fields.Integer(required=True)
+    waiting_records = fields.Integer(required=True)
+    waiting_bytes = fields.Integer(required=True)
+    oldest_seconds = fields.Float(required=True)
+    dead_chunks = fields.Integer(required=True)
+
+
+class HealthAnswer(Answer):
+    """How intake and storage are."""
+
+    status = fields.String(
+        required=True, validate=validate.OneOf(["ok", "degraded", "unavailable"])
+    )
+    broker = fields.String(required=True, validate=validate.OneOf(["ok", "away"]))
+    database = fields.String(required=True, validate=validate.OneOf(["ok", "away"]))
+    queue = fields.Nested(Queue, required=True, allow_none=True)
+
+
+class AliveAnswer(ma.Schema):
+    """The process answers."""
+
+    status = fields.String(required=True)
+
+
+class ReadyAnswer(Answer):
+    """Broker and database answer too."""
+
+    status = fields.String(required=True)
+    queue = fields.Nested(Queue, required=True)

@@ -1,0 +1,73 @@
+import { ApiError, get } from "./api.js";
+import { byId } from "./dom.js";
+import { Filters } from "./filters.js";
+import { showStats } from "./histogram.js";
+import { showLogs } from "./table.js";
+
+const PAGE = 100, REFRESH_MS = 5000;
+
+let running = null, cursor = null, query = null, paged = false;
+
+const filters = new Filters(() => search());
+const add = (name, value) => filters.add(name, value);
+const zoom = (from, to) => { filters.setRange(from, Math.max(to, from + 999)); search(); };
+
+function say(text, bad = false) {
+  byId("status").textContent = text;
+  byId("status").classList.toggle("bad", bad);
+}
+
+async function guarded(work) {
+  running?.abort();
+  const own = running = new AbortController();
+  try {
+    await work(own.signal);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    say(error instanceof ApiError ? error.message : "The page failed; reload it.", true);
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+async function showPage(asked, append, signal) {
+  const page = await get("/logs", new URLSearchParams([...asked, ["limit", PAGE], ["count", "false"]]), signal);
+  showLogs(page.logs, append, add);
+  cursor = page.next_cursor;
+  byId("older").hidden = !page.has_more;
+  say(page.logs.length ? `Updated ${new Date().toLocaleTimeString()}` : "");
+}
+
+function search() {
+  query = filters.query();
+  paged = false;
+  return guarded(async (signal) => {
+    await Promise.all([
+      showPage(query, false, signal),
+      get("/ingestion/stats", new URLSearchParams([...query, ["buckets", 100]]), signal)
+        .then((stats) => showStats(stats, zoom)),
+    ]);
+  });
+}
+
+function older() {
+  paged = true;
+  byId("refresh").checked = false;
+  return guarded((signal) => showPage([...query, ["cursor", cursor]], true, signal));
+}
+
+byId("filters").addEventListener("submit", (event) => { event.preventDefault(); search(); });
+byId("filters").addEventListener("change", (event) => {
+  filters.showCustom();
+  if (event.target.id === "range" && !filters.relative && !byId("from").value) {
+    filters.setRange(Date.now() - 3600000, Date.now());
+  }
+  if (event.target.id !== "refresh") search();
+});
+byId("workspace").addEventListener("change", () => search());
+byId("older").addEventListener("click", older);
+setInterval(() => {
+  if (byId("refresh").checked && filters.relative && !paged && !document.hidden) search();
+}, REFRESH_MS);
+byId("refresh").addEventListener("change", (event) => { if (event.target.checked) search(); });
+
+search();
