@@ -8,6 +8,8 @@ broker_url = _settings.broker_url
 broker_connection_retry_on_startup = True
 # A broker that is away for hours must not end a worker.
 broker_connection_max_retries = None
+# Nor must one whose memory is full, which it answers as an error of the channel.
+broker_channel_error_retry = True
 broker_transport_options = {
     "socket_connect_timeout": 2,
     "socket_timeout": 10,

@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("settings", help="print every setting, its value and its meaning")
     show.add_argument("--markdown", action="store_true", help="print docs/settings.md instead")
     show.set_defaults(command=_settings)
+    what = "list, show, replay or drop what could not be stored"
+    dead = commands.add_parser("dead-letters", help=what)
+    dead.add_argument(
+        "arguments", nargs=argparse.REMAINDER, help=f"{what}; each of the four has a --help"
+    )
+    dead.set_defaults(command=_dead_letters)
     return parser
 
 
@@ -65,6 +71,12 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from cli.schema import migrate  # noqa: PLC0415 - as above
 
     return migrate(settings, wait=options.wait)
+
+
+def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.dead_letters import run  # noqa: PLC0415 - as above
+
+    return run(settings, options.arguments)
 
 
 def _settings(settings: Settings, options: argparse.Namespace) -> int:

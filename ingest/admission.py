@@ -13,6 +13,10 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY = 0.5
 _LONGEST_WAIT = 60.0
 
+_NEARLY_FULL = 0.95
+"""Of the high-water mark. The ledger never goes beyond the mark, so waiting for that would mean
+to decode every request for nothing."""
+
 
 class Admission:
     """Decides by cheap checks, from what a thread sees of the ledger twice a second."""
@@ -62,5 +66,5 @@ class Admission:
                 log.debug("admission: the ledger cannot be seen", error=str(error))
                 self._full = False
                 continue
-            self._full = stats.waiting_bytes >= self._max_waiting
+            self._full = stats.waiting_bytes >= _NEARLY_FULL * self._max_waiting
             self._oldest = stats.oldest_seconds

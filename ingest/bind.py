@@ -52,7 +52,9 @@ class Binder:
         self._admission = admission
         self._announcer = announcer
         self._direct = direct
-        self._in_doubt = Memory(settings.request_window)
+        self._in_doubt: Memory[None] = Memory(settings.request_window)
+        # For a retry while the broker is away: a minute is longer than a client takes for it.
+        self._known: Memory[str] = Memory(min(60, settings.request_window))
         self._waiting: deque[Waiting] = deque()
         self._arrived = threading.Event()
         self._stopping = False
@@ -113,7 +115,7 @@ class Binder:
                 self._ledger.accept(entries)
             except RepeatedRequestsError as repeats:
                 for request_id, chunk_id in repeats.known.items():
-                    group.place(request_id, chunk_id)
+                    self._place(group, request_id, chunk_id)
                 entries = self._bind(group)
             except LedgerFullError:
                 group.fail_all(self._admission.overloaded())
@@ -136,8 +138,9 @@ class Binder:
         entries = []
         bound: dict[tuple[object, str], list[Piece]] = {}
         for piece in group.pieces:
-            if piece.request_id in self._direct.seen:
-                entries.append(self._entry([piece], received_at, tried=True))
+            tried_at = self._direct.seen.get(piece.request_id)
+            if tried_at is not None:
+                entries.append(self._entry([piece], tried_at, tried=True))
                 continue
             pieces = bound.setdefault((piece.tenant, piece.signal), [])
             if (
@@ -169,8 +172,12 @@ class Binder:
     def _accepted(self, group: Group, entries: Sequence[Entry]) -> None:
         for entry in entries:
             for request_id in entry.requests:
-                group.place(request_id, entry.chunk.header.id)
+                self._place(group, request_id, entry.chunk.header.id)
         self._announcer.announce(entry.chunk.header for entry in entries)
+
+    def _place(self, group: Group, request_id: str, chunk_id: str) -> None:
+        self._known.add(request_id, chunk_id)
+        group.place(request_id, chunk_id)
 
     def _doubt(self, group: Group, error: Exception) -> None:
         """The commit may have happened: storing it directly as well might store it twice."""
@@ -180,6 +187,10 @@ class Binder:
         group.fail_all(unavailable("the broker did not answer; the same request may be repeated"))
 
     def _go_direct(self, group: Group, error: Exception) -> None:
+        # The broker has these, though it cannot say so now: a client lost the answer.
+        for piece in group.pieces:
+            if chunk_id := self._known.get(piece.request_id):
+                group.place(piece.request_id, chunk_id)
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
             unavailable("the broker is away and may hold this request already"),

@@ -2,10 +2,12 @@
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import zstandard
 from flask import Request
+from werkzeug.exceptions import HTTPException
 
 from ingest.admission import Admission
 from ingest.status import Reason, RefusedError, invalid, too_large
@@ -14,6 +16,7 @@ _PIECE = 512
 """Bytes decompressed at a time: zstd makes up to 128 KiB out of four of them."""
 
 _MOST_MEMBERS = 4096
+_DISCARDED = 1 << 20
 
 _STREAMS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
@@ -44,6 +47,19 @@ def read(request: Request, admission: Admission, limit: int) -> bytes:
     if request.content_length is not None and len(raw) < request.content_length:
         raise invalid("the body ends before its Content-Length")
     return decompress(raw, encoding, limit)
+
+
+def discard(request: Request, limit: int) -> None:
+    """Read what a refused request still sends, up to `limit` bytes.
+
+    A client whose connection is closed while it sends may never see the answer, and would send
+    the same for ever.
+    """
+    if (request.content_length or 0) > limit:
+        return
+    with suppress(HTTPException, OSError):
+        while limit > 0 and (piece := request.stream.read(_DISCARDED)):
+            limit -= len(piece)
 
 
 def decompress(raw: bytes, encoding: str, limit: int) -> bytes:

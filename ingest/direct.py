@@ -46,7 +46,6 @@ class DirectPath:
         """Insert at most `DIRECT_INSERTS` groups at a time."""
         self._retention_days = settings.retention_days
         self._most = settings.direct_inserts
-        self._insert_timeout = settings.insert_timeout
         self._clickhouse = clickhouse
         self._inserter = inserter
         self._pool = ThreadPoolExecutor(max(1, self._most), thread_name_prefix="direct")
@@ -55,8 +54,12 @@ class DirectPath:
         self._stopping = threading.Event()
         self.busy: set[str] = set()
         """Requests with an insert under way: what it will leave behind cannot be counted yet."""
-        self.seen = Memory(settings.request_window)
-        """Requests that are in ClickHouse by this way, or may be."""
+        self.seen: Memory[int] = Memory(settings.request_window)
+        """Requests that are in ClickHouse by this way, or may be, and when they first came in.
+
+        Records without a time of their own got that time (Unix ns), and every later look and
+        attempt must give them the same.
+        """
 
     def store(self, group: Group) -> None:
         """Store a group in the background; its waiters are told."""
@@ -107,9 +110,8 @@ class DirectPath:
             self._room.release()
 
     def _end(self, query_id: str) -> None:
-        """Wait until no insert of this id runs any more: ended by us, or by its own time limit."""
-        deadline = time.monotonic() + self._insert_timeout
-        while time.monotonic() < deadline:
+        """Wait until no insert of this id runs any more, for as long as ClickHouse is away."""
+        while True:
             try:
                 presence.stop_earlier(self._clickhouse, query_id)
             except StorageError as error:
@@ -120,20 +122,22 @@ class DirectPath:
                 return
 
     def _insert(self, pieces: Sequence[Piece], signal: str, query_id: str) -> None:
-        received_ns = time.time_ns()
-        tables = decode.decode(signal, [self._rows(piece, received_ns) for piece in pieces])
+        now = time.time_ns()
+        tables = decode.decode(
+            signal, [self._rows(piece, self.seen.get(piece.request_id) or now) for piece in pieces]
+        )
         for table, rows in tables.items():
             time_column = decode.time_column(table)
             wanted = presence.missing(self._clickhouse, table, rows, time_column)
             for number, part in enumerate(presence.by_partitions(wanted, time=time_column)):
                 if part.num_rows:
-                    self._insert_part(table, part, f"{query_id}-{table}-{number}", pieces)
+                    self._insert_part(table, part, f"{query_id}-{table}-{number}", pieces, now)
 
     def _insert_part(
-        self, table: str, rows: pa.RecordBatch, query_id: str, pieces: Sequence[Piece]
+        self, table: str, rows: pa.RecordBatch, query_id: str, pieces: Sequence[Piece], now: int
     ) -> None:
         for piece in pieces:
-            self.seen.add(piece.request_id)
+            self.seen.add(piece.request_id, self.seen.get(piece.request_id) or now)
         self._inserter.insert(table, rows, query_id)
 
     def _rows(self, piece: Piece, received_ns: int) -> ChunkRows:

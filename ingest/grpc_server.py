@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from config import logging, settings
 from config.settings import Settings
+from ingest import siblings
 from ingest.group import Receipt, Settle
 from ingest.otlp import SERVICES, Service
 from ingest.receive import Receiver
@@ -148,7 +149,7 @@ def main() -> None:
     """Boot: settings, log, door."""
     loaded = settings.load()
     logging.configure(loaded)
-    uvloop.run(serve(loaded))
+    raise SystemExit(siblings.run(loaded.door_processes, lambda: uvloop.run(serve(loaded))))
 
 
 if __name__ == "__main__":

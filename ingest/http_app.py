@@ -1,6 +1,7 @@
 """The HTTP door: `python -m ingest.http_app`. OTLP/HTTP, plain JSON, receipts, health."""
 
 import secrets
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -11,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from config import logging, settings
 from config.settings import Settings
 from config.wsgi import Server
-from ingest import otlp_http
+from ingest import body, otlp_http
 from ingest.json_http import JsonDoor, RecordsRefusedError, describe
 from ingest.receive import Receiver
 from ingest.status import RefusedError, unavailable
@@ -26,7 +27,7 @@ def create_app(loaded: Settings, receiver: Receiver) -> Flask:
     """The Flask app in front of a started `receiver`."""
     app = Flask(__name__, static_folder=None)
     app.before_request(_name_request)
-    app.after_request(_sign)
+    app.after_request(lambda answer: _sign(answer, loaded.max_request_bytes))
     app.register_blueprint(otlp_http.blueprint(receiver))
     app.register_blueprint(JsonDoor(receiver).routes(loaded.api_v1_prefix))
     app.add_url_rule("/health", "health", lambda: jsonify(status="alive"))
@@ -42,7 +43,9 @@ def _name_request() -> None:
     g.request_id = request.headers.get("X-Request-Id", "")[:128] or secrets.token_hex(8)
 
 
-def _sign(answer: Response) -> Response:
+def _sign(answer: Response, limit: int) -> Response:
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        body.discard(request, limit)
     answer.headers["X-Request-Id"] = g.request_id
     return answer
 

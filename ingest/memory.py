@@ -1,42 +1,59 @@
-"""A door's short memory of requests whose fate the broker does not know."""
+"""A door's short memory of the requests that it has seen."""
 
 import threading
 import time
-from collections import OrderedDict
+from typing import Generic, TypeVar
 
-_MOST = 1_000_000
+Note = TypeVar("Note")
 
 
-class Memory:
-    """A set of request ids that forgets each after a time; any thread may use it."""
+class Memory(Generic[Note]):
+    """Request ids, each with a note, that are forgotten after a time; any thread may use it.
 
-    def __init__(self, seconds: float) -> None:
-        """Keep each id for `seconds`, and at most a million ids."""
+    Ids are kept in two generations, of which the older is forgotten as a whole: an id costs no
+    time stamp of its own, and the door adds one for every request.
+    """
+
+    def __init__(self, seconds: float, most: int = 400_000) -> None:
+        """Keep each id for `seconds` at least and twice that at most, and `most` of them."""
         self._seconds = seconds
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._most = most
+        self._young: dict[str, Note | None] = {}
+        self._old: dict[str, Note | None] = {}
+        self._born = time.monotonic()
         self._lock = threading.Lock()
 
-    def add(self, request_id: str) -> None:
-        """Remember an id."""
+    def add(self, request_id: str, note: Note | None = None) -> None:
+        """Remember an id, for the whole time again if it is known."""
         with self._lock:
-            self._until[request_id] = time.monotonic() + self._seconds
-            self._until.move_to_end(request_id)
-            if len(self._until) > _MOST:
-                self._until.popitem(last=False)
+            self._age()
+            self._young[request_id] = note
 
     def discard(self, request_id: str) -> None:
         """Forget an id."""
         with self._lock:
-            self._until.pop(request_id, None)
+            self._young.pop(request_id, None)
+            self._old.pop(request_id, None)
+
+    def get(self, request_id: str) -> Note | None:
+        """The note on an id; None if there is none, or the id is not known."""
+        with self._lock:
+            self._age()
+            return self._young.get(request_id) or self._old.get(request_id)
 
     def __contains__(self, request_id: object) -> bool:
-        if not self._until:
-            return False
         with self._lock:
-            now = time.monotonic()
-            while self._until and next(iter(self._until.values())) < now:
-                self._until.popitem(last=False)
-            return request_id in self._until
+            self._age()
+            return request_id in self._young or request_id in self._old
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._young) + len(self._old)
+
+    def _age(self) -> None:
+        now = time.monotonic()
+        age = now - self._born
+        if age < self._seconds and len(self._young) < self._most // 2:
+            return
+        self._old = self._young if age < 2 * self._seconds else {}
+        self._young = {}
+        self._born = now

@@ -1,5 +1,8 @@
 """Bulk inserts: Arrow over ClickHouse's HTTP port, one request one block."""
 
+import math
+import time
+from typing import Any
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -35,24 +38,34 @@ class Inserter:
         }
         self._http = urllib3.PoolManager(maxsize=16, retries=False)
 
-    def insert(self, table: str, rows: pa.RecordBatch, query_id: str) -> None:
+    def insert(
+        self,
+        table: str,
+        rows: pa.RecordBatch,
+        query_id: str,
+        begin_before: float = math.inf,
+    ) -> None:
         """Insert `rows` as one block: all of its rows in a partition appear, or none.
 
         Args:
             table: table of the configured database.
             rows: columns named as the table's.
             query_id: ClickHouse's id of this query, to stop it by.
+            begin_before: do not send later than this, on the clock `time.monotonic`.
 
         Raises:
             RowsRefusedError: these rows will never be taken.
             UnavailableError: nothing was stored; a later try may do better.
             OutcomeUnknownError: sent, and the answer did not come within `INSERT_TIMEOUT`.
         """
+        stream = _arrow_stream(rows)
+        if time.monotonic() > begin_before:
+            raise UnavailableError("the time to send this insert is over")
         try:
             answer = self._http.request(
                 "POST",
                 f"{self._url}?{self._parameters(table, query_id)}",
-                body=memoryview(_arrow_stream(rows)),
+                body=stream,
                 headers=self._headers,
                 timeout=urllib3.Timeout(connect=5, read=self._timeout + 5),
             )
@@ -88,11 +101,11 @@ class Inserter:
         return urlencode(parameters)
 
 
-def _arrow_stream(rows: pa.RecordBatch) -> pa.Buffer:
+def _arrow_stream(rows: pa.RecordBatch) -> Any:  # noqa: ANN401 - a buffer, which urllib3 sends as it is
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_batch(rows)
-    return sink.getvalue()
+    return memoryview(sink.getvalue())
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> StorageError:

@@ -4,9 +4,10 @@ from functools import cache
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_shutdown
+from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
 from config import logging, settings
+from storage import decode
 from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks import announce
@@ -32,7 +33,8 @@ def _writer() -> Writer:
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
-    flush_rows=settings.load().log_batch_size,
+    # Half: while one batch is stored, the next gathers.
+    flush_rows=max(1, settings.load().log_batch_size // 2),
     flush_every=1_000_000,
     flush_interval=settings.load().log_batch_timeout,
 )
@@ -58,6 +60,19 @@ def sweep() -> int:
 @setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logging.configure(settings.load())
+
+
+@worker_init.connect
+def _warm_up(**_: object) -> None:
+    """Load the decoders before the first batch has to wait for them."""
+    for signal in decode.SIGNALS:
+        decode.decode(signal, [])
+
+
+@worker_shutting_down.connect
+def _finish(**_: object) -> None:
+    """Let running tasks end with the batch that they are at, however much waits behind it."""
+    _writer().stop()
 
 
 @worker_shutdown.connect

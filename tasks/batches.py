@@ -18,15 +18,18 @@ log = structlog.get_logger(__name__)
 class RowBatches(Batches):
     """Collects hints until they stand for `flush_rows` rows, or `flush_interval` has passed.
 
-    Differs from its base in four ways. The base counts messages, which says nothing of rows. Its
+    Differs from its base in five ways. The base counts messages, which says nothing of rows. Its
     flush timer belongs to one broker connection and is never set again after a reconnect. It
     sends no events, so that Flower shows nothing. And it acknowledges after the work, though an
     exception is acknowledged too: a hint carries no work of its own, so it is acknowledged at once.
+    And it runs without any hint when it connects and every `look_interval`: a broker whose memory
+    is full takes no hints, and gets room again only by what is stored.
     """
 
     abstract = True
     flush_rows = 100_000
     flush_interval = 0.5
+    look_interval = 10.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +37,7 @@ class RowBatches(Batches):
         self._rows = 0
 
     def Strategy(self, task: Batches, app: Celery, consumer: Consumer) -> Callable[..., None]:  # noqa: N802 - the base's name
-        """Called at each (re)connection: start with a fresh timer and flush what is left."""
+        """Called at each (re)connection: start with fresh timers and flush what is left."""
         if self._tref:
             self._tref.cancel()
         self._tref = None
@@ -42,6 +45,8 @@ class RowBatches(Batches):
         receive = super().Strategy(task, app, consumer)
         if not self._buffer.empty():
             self._do_flush()
+        self.look()
+        consumer.timer.call_repeatedly(self.look_interval, self.look)
 
         def on_hint(message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's
             receive(message, *args, **kwargs)
@@ -54,6 +59,10 @@ class RowBatches(Batches):
     def _do_flush(self) -> None:
         self._rows = 0
         super()._do_flush()
+
+    def look(self) -> None:
+        """Run the task's body once, for no hint."""
+        self.flush([])
 
     def flush(self, requests: Collection[Request]) -> Any:  # noqa: ANN401 - the pool's result
         """Hand the hints to the pool as one batch, and tell Flower of each."""

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import zstandard
 
-from storage.decode.chunk_rows import ChunkRows
+from storage.decode import ChunkRows, UndecodableError
 
 Signal = Literal["logs", "traces", "metrics"]
 
@@ -51,10 +51,14 @@ class Chunk:
         )
 
     def rows(self) -> ChunkRows:
-        """What the decoder needs of this chunk."""
+        """What the decoder needs of this chunk. Raises UndecodableError if it is damaged."""
         header = self.header
+        try:
+            payload = self.otlp()
+        except zstandard.ZstdError as error:
+            raise UndecodableError(row_id(header.id), str(error)) from error
         return ChunkRows(
-            payload=self.otlp(),
+            payload=payload,
             workspace_id=header.workspace_id,
             client_id=header.client_id,
             chunk_id=row_id(header.id),

@@ -13,6 +13,7 @@ Keys, all under `sheaf:`:
     dead            sorted set of the ids of dead letters, by burial in ms
     request:<id>    chunk that a client's request went into, for the request window
     stored:<id>     receipt of a stored chunk, for the receipt window
+    dropped:<id>    a dead letter that was dropped, for the request window
     waiting, totals counters
 """
 
@@ -237,7 +238,8 @@ class Ledger:
 
     def drop(self, chunk_id: str) -> bool:
         """Delete a dead letter for good. False: there is no such dead letter."""
-        return bool(self._broker.run(self._scripts["drop"], chunk_id))
+        window = self._settings.request_window
+        return bool(self._broker.run(self._scripts["drop"], chunk_id, window))
 
     def status(self, chunk_id: str) -> ChunkStatus | None:
         """What became of a chunk; None if nothing is known, or no longer."""

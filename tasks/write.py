@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ class Outcome:
     """Records of it that are in ClickHouse now, each as one row."""
     problem: str = ""
     """Why it is not settled; empty if it is."""
+    postponed: bool = False
+    """Whether it must wait: what comes after it would not fare better now."""
 
 
 class Writer:
@@ -52,28 +55,35 @@ class Writer:
         self, settings: Settings, ledger: Ledger, clickhouse: Clickhouse, inserter: Inserter
     ) -> None:
         """Write from `ledger` to the ClickHouse behind `clickhouse` and `inserter`."""
-        self._batch_rows = settings.log_batch_size
+        self._worth_while = settings.log_batch_size // 4
+        self._lease_margin = settings.lease_margin
         self._ledger = ledger
         self._clickhouse = clickhouse
         self._inserter = inserter
         self._in_doubt = threading.Event()
         self._in_doubt.set()
+        self._stopping = threading.Event()
 
     def drain(self) -> list[Outcome]:
-        """Store what waits: one batch, and more while full ones are behind it.
+        """Store what waits: one batch, and more while a good part of a full one is behind it.
 
         Nothing is sealed while ClickHouse is away, so that what waits grows into large batches.
         """
         outcomes: list[Outcome] = []
-        while self._clickhouse_answers():
+        while not self._stopping.is_set() and self._clickhouse_answers():
             batch = self._ledger.seal()
             if batch is None:
                 break
-            outcomes.append(self.store(batch))
-            fresh = batch.attempt == 1
-            if outcomes[-1].problem or (fresh and batch.open_records < self._batch_rows):
+            outcome = self.store(batch)
+            outcomes.append(outcome)
+            fresh = batch.attempt == 1 and not outcome.problem
+            if outcome.postponed or (fresh and batch.open_records < self._worth_while):
                 break
         return outcomes
+
+    def stop(self) -> None:
+        """Begin no further batch; those under way are finished."""
+        self._stopping.set()
 
     def store(self, batch: Batch) -> Outcome:
         """Make sure that every row of a leased batch is in ClickHouse once, and settle it."""
@@ -87,9 +97,13 @@ class Writer:
         chunks = self._ledger.fetch(batch.chunk_ids)
         try:
             tables = decode.decode(batch.signal, [chunk.rows() for chunk in _by_tenant(chunks)])
-            rows = self._insert_all(batch, tables)
         except UndecodableError as error:
             return self._bury(batch, _named(batch, error.chunk_id), str(error))
+        except Exception as error:
+            log.exception("batch: cannot be decoded", batch=batch.id)
+            return self._suspect(batch, error)
+        try:
+            rows = self._insert_all(batch, tables)
         except RowsRefusedError as error:
             return self._isolate(batch, str(error))
         except StorageError as error:
@@ -100,12 +114,14 @@ class Writer:
 
     def _insert_all(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> int:
         if batch.attempt > 1:
+            self._ledger.renew(batch)
             presence.stop_earlier(self._clickhouse, f"sheaf-{batch.id}-")
         for table, rows in tables.items():
             wanted = rows
             if batch.attempt > 1:
-                time = decode.time_column(table)
-                wanted = presence.missing(self._clickhouse, table, rows, time)
+                self._ledger.renew(batch)
+                column = decode.time_column(table)
+                wanted = presence.missing(self._clickhouse, table, rows, column)
             if wanted.num_rows:
                 self._insert(batch, table, wanted)
         return decode.record_count(tables)
@@ -115,9 +131,11 @@ class Writer:
         if len(pieces) * presence.MAX_PARTITIONS > MAX_CHUNK_PARTITIONS:
             raise RowsRefusedError(f"the rows span more than {MAX_CHUNK_PARTITIONS} days")
         for number, piece in enumerate(pieces):
+            # If this process freezes here, another may have taken over when it wakes up.
+            begin_before = time.monotonic() + self._lease_margin
             self._ledger.renew(batch)
             query_id = f"sheaf-{batch.id}-{batch.attempt}-{table}-{number}"
-            self._inserter.insert(table, piece, query_id)
+            self._inserter.insert(table, piece, query_id, begin_before)
 
     def _isolate(self, batch: Batch, reason: str) -> Outcome:
         if len(batch.chunk_ids) == 1:
@@ -136,6 +154,13 @@ class Writer:
             return self._store(rest)
         return Outcome(batch.id, problem=f"dead letter: {reason}")
 
+    def _suspect(self, batch: Batch, error: Exception) -> Outcome:
+        """A fault that nobody foresaw may be one chunk's doing, or may pass: try both."""
+        if batch.attempt > _SPLIT_AFTER or len(batch.chunk_ids) > 1:
+            return self._isolate(batch, repr(error))
+        self._ledger.release(batch, backoff_seconds(batch.attempt))
+        return Outcome(batch.id, problem=repr(error), postponed=True)
+
     def _postpone(self, batch: Batch, error: StorageError) -> Outcome:
         if isinstance(error, UnavailableError) and not error.code:
             self._in_doubt.set()
@@ -145,7 +170,7 @@ class Writer:
         else:
             self._ledger.release(batch, backoff_seconds(batch.attempt))
         log.warning("batch: postponed", batch=batch.id, attempt=batch.attempt, error=str(error))
-        return Outcome(batch.id, problem=str(error))
+        return Outcome(batch.id, problem=str(error), postponed=True)
 
     def _clickhouse_answers(self) -> bool:
         if self._in_doubt.is_set():

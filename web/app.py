@@ -9,6 +9,7 @@ from storage.client import Clickhouse
 from storage.read import LogReader
 from tasks.ledger import Ledger
 from web.arguments import Attributes
+from web.dead_letters import dead_letters_blueprint
 from web.errors import SheafApi, answer_errors
 from web.health import health_blueprint
 from web.ingestion import ingestion_blueprint
@@ -56,6 +57,7 @@ def _register(app: Flask, prefix: str) -> None:
     api.register_blueprint(health_blueprint())
     api.register_blueprint(logs_blueprint(), url_prefix=prefix)
     api.register_blueprint(ingestion_blueprint(), url_prefix=f"{prefix}/ingestion")
+    api.register_blueprint(dead_letters_blueprint(), url_prefix=f"{prefix}/dead-letters")
     app.register_blueprint(page_blueprint())
 
 

@@ -161,7 +161,9 @@ def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             skipped = isinstance(name, int) or name in {"_schema", "value", "key"}
-            _collect(inner, path if skipped else f"{path}.{name}".lstrip("."), flat)
+            # A client's own name may be half a surrogate pair, which no answer can hold.
+            named = str(name).encode(errors="replace").decode()
+            _collect(inner, path if skipped else f"{path}.{named}".lstrip("."), flat)
     else:
         texts = messages if isinstance(messages, list) else [messages]
         flat.setdefault(path or "body", []).extend(str(text) for text in texts)

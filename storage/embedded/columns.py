@@ -1,49 +1,88 @@
 """Names and types of columns, asked of the engine."""
 
 import json
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from storage.embedded.engine import Connection
+from storage.embedded.connection import Connection
 from storage.embedded.statement import Insert, tokens
 
 _ONE_LINE = b" SETTINGS print_pretty_type_names = 0, describe_compact_output = 0"
 
-# Columns that an INSERT without a list of columns does not fill.
-_COMPUTED = {"MATERIALIZED", "ALIAS", "EPHEMERAL"}
+# Columns that an INSERT does not fill: the first two never, the last only if it names them.
+_COMPUTED = {"MATERIALIZED", "ALIAS"}
+_EPHEMERAL = "EPHEMERAL"
 
-Columns = list[tuple[str, str]]
+
+class Column(NamedTuple):
+    """A column as DESCRIBE tells it: `default` is DEFAULT, MATERIALIZED, ALIAS, EPHEMERAL or ''."""
+
+    name: str
+    kind: str
+    default: str
+    expression: str
+
+    @property
+    def quoted(self) -> bytes:
+        """Its name as SQL."""
+        escaped = self.name.replace("\\", "\\\\").replace("`", "\\`")
+        return b"`" + escaped.encode("utf-8", "surrogateescape") + b"`"
+
+    @property
+    def definition(self) -> bytes:
+        """The column as in CREATE TABLE."""
+        rest = f"{self.kind} {self.default} {self.expression}"
+        return self.quoted + b" " + rest.encode("utf-8", "surrogateescape")
 
 
-def of_query(connection: Connection, sql: bytes) -> Columns:
+def of_query(connection: Connection, sql: bytes) -> list[Column]:
     """Columns of a SELECT's result.
 
     Raises:
         ServerError: The engine refuses the query.
     """
-    return [(name, kind) for name, kind, _ in _describe(connection, b"(" + sql + b"\n)")]
+    return _describe(connection, b"(" + sql + b"\n)")
 
 
-def of_insert(connection: Connection, insert: Insert) -> Columns:
-    """Columns that an INSERT takes, in the order in which it names them.
+def of_target(connection: Connection, insert: Insert) -> list[Column]:
+    """All columns of the table or table function that an INSERT goes into.
 
     Raises:
         ServerError: There is no such table.
     """
-    target, listed = insert.target, insert.columns
-    if target[:9].upper() == b"FUNCTION ":
-        target = target[9:]
-    if listed is None or listed.strip() == b"*":
-        found = _describe(connection, target)
-        return [(name, kind) for name, kind, default in found if default not in _COMPUTED]
-    if b"EXCEPT" in listed.upper():
-        return of_query(connection, b"SELECT " + listed + b" FROM " + target)
-    types = {name: kind for name, kind, _ in _describe(connection, target)}
-    return [(name, types[name]) for name in _names(listed) if name in types]
+    target = insert.target
+    return _describe(connection, target[9:] if target[:9].upper() == b"FUNCTION " else target)
 
 
-def _describe(connection: Connection, what: bytes) -> list[tuple[str, str, str]]:
+def stored(columns: Sequence[Column]) -> list[Column]:
+    """Those of a table's columns that are stored as they are given."""
+    return [column for column in columns if column.default not in {*_COMPUTED, _EPHEMERAL}]
+
+
+def taken(connection: Connection, insert: Insert, columns: Sequence[Column]) -> list[Column]:
+    """The columns that an INSERT's rows have, in their order.
+
+    Args:
+        connection: Where to ask for them if they are given as an expression.
+        insert: The statement.
+        columns: All columns of its target.
+
+    Raises:
+        ServerError: The expression is wrong.
+    """
+    listed = insert.columns
+    if listed is None:
+        return stored(columns)
+    if b"*" in listed or b"(" in listed:
+        source = b"SELECT " + listed + b" FROM " + insert.target
+        return of_query(connection, source)
+    known = {column.name: column for column in columns}
+    return [known[name] for name in _names(listed) if name in known]
+
+
+def _describe(connection: Connection, what: bytes) -> list[Column]:
     described = connection.run(b"DESCRIBE TABLE " + what + _ONE_LINE, "JSONCompactEachRow")
-    rows = (json.loads(line) for line in described.body.splitlines())
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [Column(*json.loads(line)[:4]) for line in described.body.splitlines()]
 
 
 def _names(listed: bytes) -> list[str]:

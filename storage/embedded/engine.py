@@ -1,13 +1,14 @@
-"""The ClickHouse engine inside this process (chDB): connections, queries, inserts, cancelling."""
+"""The ClickHouse engine inside this process (chDB): its start, its settings, its end."""
 
 import fcntl
 import importlib
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
+from storage.embedded.connection import Connection
 from storage.embedded.errors import ServerError
 from storage.embedded.statement import quote
 
@@ -39,26 +40,6 @@ _DEFAULTS = {
 
 class EngineError(Exception):
     """The engine cannot be started; the text says why in one line."""
-
-
-class Result(NamedTuple):
-    """What came back from one query, or from one fetch of a streamed one.
-
-    Attributes:
-        body: The rows, in the format asked for.
-        rows: Rows in `body`.
-        read_rows: Rows that the engine has read from tables for it.
-        read_bytes: Bytes that the engine has read from tables for it.
-        written_rows: Rows that an INSERT has stored.
-        written_bytes: Bytes that an INSERT has stored.
-    """
-
-    body: bytes
-    rows: int
-    read_rows: int
-    read_bytes: int
-    written_rows: int
-    written_bytes: int
 
 
 class Engine:
@@ -108,7 +89,7 @@ class Engine:
             raise EngineError(f"{self.directory} cannot be used: {error.strerror}") from None
         return config
 
-    def connect(self, settings: Mapping[str, str]) -> "Connection":
+    def connect(self, settings: Mapping[str, str]) -> Connection:
         """Open a session of its own: current database, settings and temporary tables.
 
         Args:
@@ -141,7 +122,7 @@ class Engine:
         with self._root_lock:
             if self._root is None:
                 return []
-            return _run(self._root, sql, "TSV", {}).body.decode().splitlines()
+            return Connection(self._root, "").run(sql, "TSV").body.decode().splitlines()
 
     def is_integer(self, setting: str) -> bool:
         """Whether a setting's value is a whole number, as old native clients send it."""
@@ -166,182 +147,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Connection:
-    """One session with the engine; for one thread at a time.
-
-    Attributes:
-        tag: What the engine knows this session's queries by.
-    """
-
-    def __init__(self, raw: Any, tag: str) -> None:  # noqa: ANN401 - chdb ships no types
-        self.tag = tag
-        self._raw = raw
-
-    def set(self, settings: Mapping[str, str | None]) -> None:
-        """Change settings of the session; None gives a setting its default back.
-
-        Raises:
-            ServerError: A setting is unknown, or its value is wrong.
-        """
-        if not settings:
-            return
-        # The engine knows the session by its log_comment: a client's own comes behind the tag.
-        pairs = (
-            _name(name) + b" = " + self._value(name, value) for name, value in settings.items()
-        )
-        self.run(b"SET " + b", ".join(pairs), "Null")
-
-    def _value(self, name: str, value: str | None) -> bytes:
-        if name == "log_comment":
-            return quote(self.tag + (value or ""))
-        return b"DEFAULT" if value is None else quote(value)
-
-    def run(self, sql: bytes, form: str, parameters: Mapping[str, str] | None = None) -> Result:
-        """Run a statement to its end and give all of its result at once.
-
-        Args:
-            sql: The statement.
-            form: ClickHouse format of the result.
-            parameters: Values for `{name:Type}` in the statement.
-
-        Raises:
-            ServerError: What the engine says against it.
-        """
-        return _run(self._raw, sql, form, dict(parameters or {}))
-
-    def stream(
-        self, sql: bytes, form: str, parameters: Mapping[str, str] | None = None
-    ) -> Iterator[Result]:
-        """Run a SELECT and give its result block by block; closing the iterator cancels it.
-
-        Raises:
-            ServerError: What the engine says against it, possibly after some blocks.
-        """
-        try:
-            handle = self._raw.send_query(sql, form, params=dict(parameters or {}))
-        except RuntimeError as error:
-            if "Streaming query is not supported" not in str(error):
-                raise ServerError.from_engine(error) from None
-            yield self.run(sql, form, parameters)
-            return
-        ended = False
-        try:
-            while not ended:
-                fetched = _fetch(self._raw, handle)
-                ended = not fetched.body
-                yield fetched
-        except ServerError:
-            ended = True
-            raise
-        finally:
-            if not ended:
-                self._raw.streaming_cancel_query(handle)
-
-    def insert(self, head: bytes, form: str) -> "Insertion":
-        """Begin an INSERT whose rows follow.
-
-        Args:
-            head: The statement without FORMAT or VALUES.
-            form: ClickHouse format of the rows.
-
-        Raises:
-            ServerError: The engine refuses the statement: no such table, no such setting.
-        """
-        try:
-            return Insertion(self._raw, self._raw.send_insert(head, form))
-        except RuntimeError as error:
-            raise ServerError.from_engine(error) from None
-
-    def close(self) -> None:
-        """End the session; its temporary tables go with it."""
-        self._raw.close()
-
-
-class Insertion:
-    """An INSERT under way: append its rows, then commit; leaving its block uncommitted cancels."""
-
-    def __init__(self, raw: Any, handle: Any) -> None:  # noqa: ANN401 - chdb ships no types
-        self._raw = raw
-        self._handle = handle
-        self._ended = False
-
-    def append(self, piece: bytes) -> None:
-        """Give the engine more bytes; waits while it is busy.
-
-        Raises:
-            ServerError: The engine has stopped: the bytes are no rows, or it was cancelled.
-        """
-        try:
-            self._raw.insert_append(self._handle, piece)
-        except RuntimeError as error:
-            raise ServerError.from_engine(error) from None
-
-    def commit(self) -> Result:
-        """End the rows and store them.
-
-        chDB reports success here for an insert that was killed or ran out of time with nothing
-        stored, so the caller must know of both by itself.
-
-        Raises:
-            ServerError: The engine refuses the rows; none of the last block is stored.
-        """
-        self._ended = True
-        try:
-            done = self._raw.insert_done(self._handle)
-        except RuntimeError as error:
-            self._raw.insert_cancel(self._handle)
-            raise ServerError.from_engine(error) from None
-        return Result(b"", 0, 0, 0, done.rows_written(), done.bytes_written())
-
-    def cancel(self) -> None:
-        """Throw away what is not stored yet; nothing happens after a commit."""
-        if not self._ended:
-            self._ended = True
-            self._raw.insert_cancel(self._handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cancel()
-
-
-def _run(raw: Any, sql: bytes, form: str, parameters: dict[str, str]) -> Result:  # noqa: ANN401 - chdb ships no types
-    try:
-        result = raw.query(sql, form, params=parameters)
-    except RuntimeError as error:
-        raise ServerError.from_engine(error) from None
-    return _result(result)
-
-
-def _fetch(raw: Any, handle: Any) -> Result:  # noqa: ANN401 - chdb ships no types
-    try:
-        return _result(raw.streaming_fetch_result(handle))
-    except RuntimeError as error:
-        raise ServerError.from_engine(error) from None
-
-
-def _result(result: Any) -> Result:  # noqa: ANN401 - chdb ships no types
-    if result.has_error():
-        raise ServerError.from_engine(RuntimeError(result.error_message()))
-    return Result(
-        bytes(result.bytes()) if result.size() else b"",
-        result.rows_read(),
-        result.storage_rows_read(),
-        result.storage_bytes_read(),
-        result.rows_written(),
-        result.bytes_written(),
-    )
-
-
-def _name(setting: str) -> bytes:
-    if not setting.replace(".", "_").isidentifier() or not setting.isascii():
-        # Backquotes keep whatever a client sends one name: the engine then says it is unknown.
-        escaped = setting.replace("\\", "\\\\").replace("`", "\\`")
-        return b"`" + escaped.encode("utf-8", "surrogateescape") + b"`"
-    return setting.encode()
 
 
 def _check_free(directory: Path) -> None:

@@ -7,13 +7,14 @@ import json
 import logging
 import socket
 import time
+import uuid
 from collections.abc import Generator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
 from storage.embedded.body import Body
-from storage.embedded.engine import Connection, Result
+from storage.embedded.connection import Connection, Result
 from storage.embedded.errors import Code, ServerError
 from storage.embedded.listener import stop_reading
 from storage.embedded.registry import RunningQuery
@@ -52,7 +53,7 @@ class HttpSession(BaseHTTPRequestHandler):
 
     def __init__(self, server: Server, connection: socket.socket, address: tuple[str, int]) -> None:
         self._server = server
-        self._query: RunningQuery | None = None
+        self._query_id = ""
         self._begun = 0.0
         self._headers_sent = False
         super().__init__(connection, address, None)  # type: ignore[arg-type] # kept, not used
@@ -78,9 +79,11 @@ class HttpSession(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        self._query, self._headers_sent, self._begun = None, False, time.monotonic()
+        self._headers_sent, self._begun = False, time.monotonic()
         url = urlsplit(self.path)
         parameters = dict(parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape"))
+        given = parameters.get("query_id") or self.headers.get("X-ClickHouse-Query-Id")
+        self._query_id = given or str(uuid.uuid4())
         try:
             body = Body(self.rfile, self.headers)
         except ServerError as error:
@@ -114,7 +117,7 @@ class HttpSession(BaseHTTPRequestHandler):
         database = parameters.get("database") or self.headers.get("X-ClickHouse-Database")
         settings["database"] = database or "default"
         running = self._running(sql, parameters)
-        with self._server.registry.running(running) as self._query:
+        with self._server.registry.running(running):
             session = Session(self._server.engine, settings)
             with contextlib.closing(session), session.lease({}) as connection:
                 if insert is None:
@@ -138,7 +141,7 @@ class HttpSession(BaseHTTPRequestHandler):
     def _running(self, sql: bytes, parameters: dict[str, str]) -> RunningQuery:
         user, _ = self._credentials(parameters)
         return RunningQuery(
-            query_id=parameters.get("query_id") or self.headers.get("X-ClickHouse-Query-Id") or "",
+            query_id=self._query_id,
             text=sql,
             user=user,
             interface=2,
@@ -153,7 +156,7 @@ class HttpSession(BaseHTTPRequestHandler):
     def _insert(
         self, connection: Connection, running: RunningQuery, insert: Insert, body: Body
     ) -> None:
-        with self._server.begin_insert(connection, running, insert, running.limit) as insertion:
+        with self._server.insert(connection, running, insert, insert.format) as insertion:
             running.unblock = lambda: stop_reading(self.connection)
             running.check()
             try:
@@ -163,7 +166,7 @@ class HttpSession(BaseHTTPRequestHandler):
                 running.check()
                 raise
             running.unblock = lambda: None
-            done = self._server.commit(running, insertion)
+            done = insertion.commit(running.check)
         self._reply(HTTPStatus.OK, b"", self._headers_of("", [done]))
 
     def _select(
@@ -244,9 +247,8 @@ class HttpSession(BaseHTTPRequestHandler):
             "X-ClickHouse-Server-Display-Name": "sheaf",
             "X-ClickHouse-Timezone": self._server.timezone,
             "X-ClickHouse-Summary": self._summary(results),
+            "X-ClickHouse-Query-Id": self._query_id,
         }
-        if self._query is not None:
-            headers["X-ClickHouse-Query-Id"] = self._query.query_id
         if form:
             headers["X-ClickHouse-Format"] = form
             headers["Content-Type"] = _TYPES.get(form, "text/plain; charset=UTF-8")

@@ -6,13 +6,14 @@ import socket
 from collections.abc import Iterator
 
 from storage.embedded import blocks, columns, packets
-from storage.embedded.engine import Connection, Insertion
+from storage.embedded.connection import Connection
 from storage.embedded.errors import Code, ServerError
+from storage.embedded.insertion import Insertion
 from storage.embedded.listener import hung_up, stop_reading
 from storage.embedded.registry import RunningQuery
 from storage.embedded.server import Server
 from storage.embedded.session import Session
-from storage.embedded.statement import Insert, insert_of, kind_of, single, without_format
+from storage.embedded.statement import Insert, insert_of, kind_of, seconds, single, without_format
 from storage.embedded.wire import decompressed, frame, from_socket
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ class NativeSession:
                 self._answer(session, running, query)
         except ServerError as error:
             log.debug("query %s: %s", query.query_id, error)
-            self._send(packets.exception(error))
+            by_client = error.code == Code.QUERY_WAS_CANCELLED_BY_CLIENT
+            self._send(packets.END_OF_STREAM if by_client else packets.exception(error))
         else:
             self._send(packets.END_OF_STREAM)
 
@@ -116,7 +118,7 @@ class NativeSession:
             hung_up=lambda: hung_up(self._socket, bytes([packets.CANCEL])),
             unblock=lambda: None,
             abort=lambda: self._socket.shutdown(socket.SHUT_RDWR),
-            limit=session.limit if limit is None else float(limit or 0),
+            limit=session.limit if limit is None else seconds(limit),
         )
 
     def _answer(self, session: Session, running: RunningQuery, query: packets.Query) -> None:
@@ -147,7 +149,7 @@ class NativeSession:
                     self._send_block(body)
                     rows, count, size = rows + result.rows, count + 1, size + len(body)
         if select and not count:
-            self._send_block(blocks.header(columns.of_query(connection, sql)))
+            self._send_block(blocks.header([c[:2] for c in columns.of_query(connection, sql)]))
         self._send(packets.profile_info(rows, count, size))
 
     def _send_header(self, body: bytes) -> None:
@@ -161,25 +163,22 @@ class NativeSession:
     def _insert_inline(
         self, connection: Connection, running: RunningQuery, insert: Insert, rows: bytes
     ) -> None:
-        insertion = self._server.begin_insert(connection, running, insert, running.limit)
-        with insertion:
+        with self._server.insert(connection, running, insert, insert.format) as insertion:
             insertion.append(rows)
-            done = self._server.commit(running, insertion)
-        self._send(packets.progress(done, self._revision))
+            done = insertion.commit(running.check)
+        self._send(packets.stored(done, self._revision))
 
     def _insert(self, connection: Connection, running: RunningQuery, insert: Insert) -> None:
-        sample = blocks.header(columns.of_insert(connection, insert))
-        native = Insert(insert.head, insert.target, insert.columns, "Native", 0)
-        insertion = self._server.begin_insert(connection, running, native, running.limit)
-        running.hung_up = lambda: False
-        running.unblock = lambda: stop_reading(self._socket)
-        with insertion:
-            self._send_block(sample)
+        with self._server.insert(connection, running, insert, "Native") as insertion:
+            running.hung_up = lambda: False
+            running.unblock = lambda: stop_reading(self._socket)
+            self._send_block(blocks.header([column[:2] for column in insertion.columns]))
             refused = self._take_rows(running, insertion)
+            running.unblock = lambda: None
             if refused is not None:
                 raise refused
-            done = self._server.commit(running, insertion)
-        self._send(packets.progress(done, self._revision))
+            done = insertion.commit(running.check)
+        self._send(packets.stored(done, self._revision))
 
     def _take_rows(self, running: RunningQuery, insertion: Insertion) -> ServerError | None:
         """Pass the client's blocks on, to the last, even when the engine has refused one."""
@@ -191,8 +190,8 @@ class NativeSession:
                         insertion.append(block.body)
                     except ServerError as error:
                         refused = error
-        except (EOFError, ServerError):
-            self._usable = False
+        except (EOFError, ServerError) as error:
+            self._usable = getattr(error, "code", 0) == Code.QUERY_WAS_CANCELLED_BY_CLIENT
             running.check()
             raise
         running.check()
@@ -211,7 +210,7 @@ class NativeSession:
     def _read_data(self) -> blocks.Block:
         kind = self._stream.varint()
         if kind == packets.CANCEL:
-            raise ServerError(Code.QUERY_WAS_CANCELLED, "Query was cancelled")
+            raise ServerError(Code.QUERY_WAS_CANCELLED_BY_CLIENT, "Query was cancelled")
         if kind != packets.DATA:
             raise ServerError(
                 Code.UNEXPECTED_PACKET_FROM_CLIENT, f"Unexpected packet {kind} instead of Data"

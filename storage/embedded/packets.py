@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from storage.embedded.engine import Result
+from storage.embedded.connection import Result
 from storage.embedded.errors import ServerError
 from storage.embedded.wire import Stream, string, varint
 
@@ -160,6 +160,11 @@ def data(block: bytes) -> bytes:
     return varint(_SERVER_DATA) + string("") + block
 
 
+def stored(result: Result, revision: int) -> bytes:
+    """Write what a client is told after an INSERT; old ones expect nothing here."""
+    return progress(result, revision) if revision >= _Since.WRITTEN_ROWS else b""
+
+
 def progress(result: Result, revision: int) -> bytes:
     """Write a Progress packet: what was read, and written, since the last one."""
     packet = varint(_PROGRESS) + varint(result.read_rows) + varint(result.read_bytes) + varint(0)
@@ -169,5 +174,8 @@ def progress(result: Result, revision: int) -> bytes:
 
 
 def profile_info(rows: int, blocks: int, size: int) -> bytes:
-    """Write a ProfileInfo packet: size of the result; rows before LIMIT are not counted."""
-    return varint(_PROFILE_INFO) + varint(rows) + varint(blocks) + varint(size) + b"\0\0\0"
+    """Write a ProfileInfo packet: size of the result; rows before LIMIT are not counted.
+
+    They are said to be calculated all the same: a client of 2018 that has to do that crashes.
+    """
+    return varint(_PROFILE_INFO) + varint(rows) + varint(blocks) + varint(size) + b"\0\0\1"

@@ -6,8 +6,10 @@ import logging
 import threading
 from collections.abc import Generator, Mapping
 
-from storage.embedded.engine import Connection, Engine, Insertion, Result
+from storage.embedded.connection import STREAMED_FORMATS, Connection, Result
+from storage.embedded.engine import Engine
 from storage.embedded.errors import Code, ServerError
+from storage.embedded.insertion import Insertion
 from storage.embedded.registry import Registry, RunningQuery
 from storage.embedded.statement import (
     Insert,
@@ -96,47 +98,36 @@ class Server:
             if kind == "kill":
                 yield self._kill(connection, query, sql, form)
                 return
-            if kind == "select":
-                text = replace_processes(sql, self.registry.as_table())
-                for result in connection.stream(text, form, parameters):
-                    query.check()
-                    yield result
-            else:
-                yield connection.run(sql, form, parameters)
+            text = replace_processes(sql, self.registry.as_table()) if kind == "select" else sql
+            if kind != "select" or form not in STREAMED_FORMATS:
+                yield connection.run(text, form, parameters)
+                return
+            for result in connection.stream(text, form, parameters):
+                query.check()
+                yield result
         except ServerError:
             query.check()
             raise
 
-    def begin_insert(
-        self, connection: Connection, query: RunningQuery, insert: Insert, limit: float
+    def insert(
+        self, connection: Connection, query: RunningQuery, insert: Insert, form: str
     ) -> Insertion:
         """Begin an INSERT whose rows follow.
 
         Args:
             connection: Where it runs.
-            query: Its entry in the registry.
+            query: Its entry in the registry, with the time limit of its session.
             insert: The statement.
-            limit: Seconds it may take if it does not say so itself; 0 without a limit.
-        """
-        own = time_limit(insert.head)
-        query.limit = limit if own is None else own
-        query.tag = connection.tag
-        query.check()
-        return connection.insert(insert.head, insert.format)
-
-    def commit(self, query: RunningQuery, insertion: Insertion) -> Result:
-        """Store what was appended.
-
-        An insert that was stopped is never reported as stored, though it may be: chDB tells a
-        stopped insert from a finished one in neither way.
+            form: ClickHouse format in which the rows come.
 
         Raises:
-            ServerError: The rows are wrong, or the insert was stopped.
+            ServerError: The engine refuses the statement.
         """
+        own = time_limit(insert.settings)
+        query.limit = query.limit if own is None else own
+        query.tag = connection.tag
         query.check()
-        done = insertion.commit()
-        query.check()
-        return done
+        return Insertion(connection, insert, form)
 
     def cancel(self, query: RunningQuery, reason: Code = Code.QUERY_WAS_CANCELLED) -> None:
         """Stop a query as soon as the engine lets go of it."""
@@ -187,7 +178,7 @@ class Server:
             if query.expired:
                 self.cancel(query, Code.TIMEOUT_EXCEEDED)
             elif query.cancelled or query.hung_up():
-                self.cancel(query)
+                self.cancel(query, Code.QUERY_WAS_CANCELLED_BY_CLIENT)
             if query.stuck:
                 query.abort()
         except Exception:

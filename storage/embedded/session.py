@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from storage.embedded.engine import Connection, Engine
+from storage.embedded.connection import Connection
+from storage.embedded.engine import Engine
 from storage.embedded.errors import Code, ServerError
-from storage.embedded.statement import Kind, time_limit
+from storage.embedded.statement import Kind, seconds, time_limit
 
 
 class Session:
@@ -25,7 +26,7 @@ class Session:
         self._connection = engine.connect(self._settings)
         self._said: list[bytes] = []
         self._temporary = False
-        self.limit = float(settings.get("max_execution_time") or 0)
+        self.limit = seconds(settings.get("max_execution_time", "0"))
 
     @property
     def database(self) -> str:

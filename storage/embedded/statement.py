@@ -44,14 +44,14 @@ class Insert:
     """An INSERT whose rows come with it or after it.
 
     Attributes:
-        head: The statement up to, not including, FORMAT or VALUES.
+        settings: The SETTINGS clause, empty without one.
         target: What follows INTO: the table's name, or `FUNCTION f(...)`.
         columns: What stands between the parentheses after the table, or None without them.
         format: ClickHouse's name for the format of the rows.
         data: Index of the first byte of the rows in the statement.
     """
 
-    head: bytes
+    settings: bytes
     target: bytes
     columns: bytes | None
     format: str
@@ -154,7 +154,7 @@ def _insert(sql: bytes, before: list[Token], end: int, name: str, data: int) -> 
     listed = opening[1:] if function else opening
     stop = listed[0].start if listed else body[-1].end
     columns = sql[listed[0].end : body[-1].start] if listed else None
-    return Insert(sql[:end], sql[body[0].start : stop].strip(), columns, name, data)
+    return Insert(sql[settings:end].strip(), sql[body[0].start : stop].strip(), columns, name, data)
 
 
 def without_format(sql: bytes) -> tuple[bytes, str | None]:

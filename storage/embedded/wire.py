@@ -48,16 +48,19 @@ class Stream(BufferedReader):  # type: ignore[misc] # the driver ships no types
     """
 
     def __init__(self, fill: Callable[[], bytes]) -> None:
-        super().__init__(0)
+        super().__init__(_BUFFER)
         self.buffer: bytearray
         self.position: int
         self.current_buffer_size: int
         self._fill = fill
+        self._ahead = memoryview(b"")
         self._noted: list[bytes] | None = None
         self._mark = 0
 
     def read_into_buffer(self) -> None:
         """Get the next bytes; the driver's reader calls this when its buffer is used up.
+
+        Its compiled loops go on with the buffer they began with: it is filled, never replaced.
 
         Raises:
             EOFError: There are no more.
@@ -65,13 +68,14 @@ class Stream(BufferedReader):  # type: ignore[misc] # the driver ships no types
         if self._noted is not None:
             self._noted.append(bytes(self.buffer[self._mark : self.current_buffer_size]))
             self._mark = 0
-        piece = self._fill()
+        piece = self._ahead or memoryview(self._fill())
         if not piece:
             self.current_buffer_size = self.position = 0
             raise EOFError("the client closed the connection")
-        self.buffer = bytearray(piece)
+        self._ahead = piece[_BUFFER:]
+        piece = piece[:_BUFFER]
+        self.buffer[: len(piece)] = piece
         self.current_buffer_size = len(piece)
-        self.position = 0
 
     def note(self) -> None:
         """Keep a copy of everything that is read from here on."""

@@ -9,11 +9,11 @@ CREATE TABLE IF NOT EXISTS otel_logs${local} ${on_cluster}
     ServiceName        LowCardinality(String) CODEC(ZSTD(1)),
     Body               String CODEC(ZSTD(1)),
     ResourceSchemaUrl  LowCardinality(String) CODEC(ZSTD(1)),
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeSchemaUrl     LowCardinality(String) CODEC(ZSTD(1)),
     ScopeName          String CODEC(ZSTD(1)),
     ScopeVersion       LowCardinality(String) CODEC(ZSTD(1)),
-    ScopeAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ScopeAttributes    Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     LogAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     EventName          LowCardinality(String) CODEC(ZSTD(1)),
 
@@ -34,5 +34,5 @@ ORDER BY (WorkspaceId, toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
 TTL if(RetentionDays = 0 OR toDate32(Timestamp, 'UTC') >= toDate32('2090-01-01'),
        toDate('2105-12-31'),
        toDate(Timestamp, 'UTC') + toIntervalDay(RetentionDays))
-SETTINGS ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728,
+SETTINGS ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728, min_parts_to_merge_at_once = 8,
          fsync_after_insert = ${fsync}, fsync_part_directory = ${fsync}

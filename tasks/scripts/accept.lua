@@ -13,7 +13,7 @@ for _ = 1, tonumber(ARGV[4]) do
     redis.call('EXISTS', 'sheaf:chunk:' .. ARGV[at], 'sheaf:stored:' .. ARGV[at]) > 0
   for i = at + 8, at + 7 + requests do
     local known = here and ARGV[at] or redis.call('GET', 'sheaf:request:' .. ARGV[i])
-    if known then
+    if known and redis.call('EXISTS', 'sheaf:dropped:' .. known) == 0 then
       repeats[#repeats + 1] = ARGV[i]
       repeats[#repeats + 1] = known
     end
@@ -36,6 +36,7 @@ for _, chunk in ipairs(chunks) do
   redis.call('HSET', 'sheaf:chunk:' .. id, 'header', ARGV[first + 2], 'payload', ARGV[first + 3],
     'records', records, 'bytes', ARGV[first + 5], 'size', #ARGV[first + 3],
     'tries', ARGV[first + 6])
+  redis.call('DEL', 'sheaf:dropped:' .. id)
   redis.call('ZADD', 'sheaf:ledger', now, id)
   redis.call('ZADD', 'sheaf:open:' .. signal, now, id)
   redis.call('HINCRBY', 'sheaf:waiting', 'records', records)

@@ -87,14 +87,14 @@ function endpoint(path, method, operation, shared) {
   const parts = [];
   const parameters = [...shared, ...(operation.parameters ?? [])];
   if (parameters.length) parts.push(element("h3", {}, "Parameters"), table(["Name", "Type", "Meaning", "Try"], parameters.map(parameterRow)));
-  const body = operation.requestBody?.content["application/json"].schema;
+  const body = operation.requestBody?.content["application/json"]?.schema;
   if (body) parts.push(element("h3", {}, "JSON body"), fieldsTable(body),
     element("textarea", { "aria-label": "JSON body", spellcheck: "false" }, '{"limit": 10}'));
   const wrap = element("div", { class: "inside" }, ...parts, element("button", { type: "submit", class: "primary" }, "Send"));
   form.append(wrap);
   form.addEventListener("submit", (event) => { event.preventDefault(); send(path, method.toUpperCase(), form, output); });
   const answers = Object.entries(operation.responses).filter(([status]) => /^\d/.test(status));
-  const good = operation.responses["200"]?.content?.["application/json"].schema;
+  const good = operation.responses["200"]?.content?.["application/json"]?.schema;
   return element("details", {},
     element("summary", {}, element("span", { class: `method ${method}` }, method.toUpperCase()),
       element("code", {}, path), element("span", {}, operation.summary ?? "")),

@@ -3,12 +3,16 @@
 import datetime as dt
 import ipaddress
 import itertools
+import socket
+import sys
 import threading
+import types
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+import zstandard
 from clickhouse_driver.errors import ErrorCodes, NetworkError, ServerException
 
 pytestmark = pytest.mark.integration
@@ -27,7 +31,7 @@ COLUMNS = [
     ("FixedString(4)", ["abcd", "efgh"]),
     ("Date", [dt.date(1970, 1, 1), dt.date(2149, 6, 6)]),
     ("Date32", [dt.date(1925, 1, 1), dt.date(2283, 11, 11)]),
-    ("DateTime('Asia/Tokyo')", [dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)] * 2),
+    ("DateTime", [dt.datetime(2026, 1, 2, 3, 4, 5), dt.datetime(2106, 2, 7)]),  # noqa: DTZ001 - as the driver gives them
     ("DateTime64(6, 'Asia/Tokyo')", [dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)] * 2),
     ("Decimal(9, 2)", [Decimal("1.25"), Decimal("-9999999.99")]),
     ("Decimal(18, 4)", [Decimal("1.2500"), Decimal("0.0001")]),
@@ -72,13 +76,16 @@ def test_values_of_every_type_come_back_as_they_were_inserted(
         assert columns[0][0] == "v"
 
 
-def test_zstd_is_spoken_with_a_client_that_asks_for_it(embedded_server, database):
-    pytest.importorskip("zstd", reason="clickhouse-driver needs the package zstd for ZSTD")
+def test_zstd_is_spoken_with_a_client_that_asks_for_it(embedded_server, database, monkeypatch):
+    module = types.ModuleType("zstd")
+    module.compress = zstandard.compress
+    module.decompress = zstandard.decompress
+    monkeypatch.setitem(sys.modules, "zstd", module)
     settings = {"network_compression_method": "ZSTD"}
     with embedded_server.client(database=database, compression="zstd", settings=settings) as client:
         client.execute("CREATE TABLE t (v String) ENGINE = Memory")
         client.execute("INSERT INTO t VALUES", [("x" * 100_000,)])
-        assert client.execute("SELECT length(v) FROM t") == [(100_000,)]
+        assert client.execute("SELECT v FROM t") == [("x" * 100_000,)]
 
 
 def test_an_empty_result_still_names_its_columns(client):
@@ -193,7 +200,7 @@ def test_set_and_use_hold_for_queries_with_settings_of_their_own(client):
         ("-- nothing but a comment", ErrorCodes.SYNTAX_ERROR),
         ("CREATE TABLE t (a Wrong) ENGINE = Memory", ErrorCodes.UNKNOWN_TYPE),
         ("KILL QUERY", ErrorCodes.SYNTAX_ERROR),
-        ("SELECT 1 SETTINGS max_execution_time = 'soon'", 27),
+        ("SELECT 1 SETTINGS max_execution_time = 'soon'", 72),
     ],
 )
 def test_errors_have_clickhouses_codes_and_the_session_goes_on(client, sql, code):
@@ -230,7 +237,7 @@ def test_statements_that_are_no_plain_select_answer_too(client, sql, first):
 def test_a_wrong_password_is_refused_with_516(embedded_server):
     client = embedded_server.client()
     client.connection.password = "wrong"
-    assert code_of(client, "SELECT 1") == ErrorCodes.AUTHENTICATION_FAILED == 516
+    assert code_of(client, "SELECT 1") == 516
 
 
 def test_a_user_that_does_not_exist_is_refused_the_same(embedded_server):
@@ -269,17 +276,21 @@ def test_cancel_stops_the_running_query(client, embedded_server, wait_until):
 
 def test_a_client_that_hangs_up_stops_its_query(embedded_server, wait_until):
     reader = embedded_server.client()
-    rows = reader.execute_iter(
-        "SELECT sum(sipHash64(number)) FROM numbers(100000000000)", query_id="abandoned"
-    )
-    sql = "SELECT count() FROM system.processes WHERE query_id = 'abandoned'"
-    with embedded_server.client() as other:
-        starter = threading.Thread(target=lambda: pytest.raises(Exception, next, rows))
-        starter.start()
-        wait_until(lambda: other.execute(sql) == [(1,)])
-        reader.disconnect()
-        wait_until(lambda: other.execute(sql) == [(0,)])
-        starter.join()
+    reader.execute("SELECT 1")
+    running = "SELECT count() FROM system.processes WHERE query_id = 'abandoned'"
+
+    def read():
+        with pytest.raises((EOFError, OSError)):
+            reader.execute(
+                "SELECT sum(sipHash64(number)) FROM numbers(100000000000)", query_id="abandoned"
+            )
+
+    with embedded_server.client() as other, ThreadPoolExecutor(1) as pool:
+        done = pool.submit(read)
+        wait_until(lambda: other.execute(running) == [(1,)])
+        reader.connection.socket.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: other.execute(running) == [(0,)])
+        done.result()
 
 
 def test_fifty_clients_read_and_write_at_once(embedded_server, client, database):

@@ -12,6 +12,7 @@ import pytest
 from config.settings import Settings
 from storage.client import Clickhouse
 from storage.migrate import migrate
+from tasks.ledger import Ledger
 from web.app import create_app
 
 FIRST_NS = 1_784_000_000_123_456_789
@@ -141,10 +142,25 @@ def clickhouse(engine_settings):
 
 
 @pytest.fixture
-def client(engine_settings, clickhouse, seeded):
+def client_of():
+    """Make clients of apps, whose connections are closed in the end."""
+    opened = []
+
+    def make(settings, database=None):
+        clickhouse, ledger = Clickhouse(settings, database=database), Ledger(settings)
+        opened.extend((clickhouse, ledger))
+        return create_app(settings, clickhouse, ledger).test_client()
+
+    yield make
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def client(engine_settings, client_of, seeded):
     """A client of the app over the seeded records."""
     assert seeded
-    return create_app(engine_settings, clickhouse).test_client()
+    return client_of(engine_settings)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+import pytest
+
 from ingest import memory
 from ingest.memory import Memory
 
@@ -10,36 +12,46 @@ class Clock:
         return self.now
 
 
-def test_an_id_is_known_for_its_time_and_no_longer(monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(memory, "time", clock)
+    return clock
+
+
+def test_an_id_is_known_for_its_time_and_forgotten_after_twice_that(clock):
     known = Memory(10)
-    known.add("a")
+    known.add("a", "noted")
     clock.now += 9
     known.add("b")
-    assert "a" in known
+    assert known.get("a") == "noted"
+    clock.now += 10
+    assert "b" in known
     clock.now += 2
     assert "a" not in known
-    assert "b" in known
-    assert len(known) == 1
 
 
-def test_adding_again_renews(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(memory, "time", clock)
+def test_a_long_silence_forgets_everything(clock):
+    known = Memory(10)
+    known.add("a")
+    clock.now += 20
+    assert "a" not in known
+    assert len(known) == 0
+
+
+def test_adding_again_renews(clock):
     known = Memory(10)
     known.add("a")
     known.add("b")
-    clock.now += 6
+    clock.now += 11
     known.add("a")
-    clock.now += 6
+    clock.now += 10
     assert "b" not in known
     assert "a" in known
 
 
-def test_the_oldest_go_when_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(memory, "_MOST", 3)
-    known = Memory(10)
+def test_the_oldest_go_when_there_are_too_many():
+    known = Memory(10, most=4)
     for number in range(5):
         known.add(str(number))
     assert [str(number) in known for number in range(5)] == [False, False, True, True, True]

@@ -40,9 +40,12 @@ doubles = st.one_of(
 )
 
 
-def _unknown(message, extra):
-    message.MergeFromString(extra)
-    return message
+def with_unknown(message, extra):
+    # On a copy: strategies hand out some messages again and again.
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.MergeFromString(extra)
+    return copy
 
 
 def _array(items):
@@ -64,7 +67,7 @@ scalars = st.one_of(
     st.just(AnyValue(string_value_strindex=3)),
 )
 any_values = st.builds(
-    _unknown,
+    with_unknown,
     st.recursive(
         scalars,
         lambda inner: st.one_of(
@@ -84,7 +87,7 @@ attributes = st.lists(
     max_size=5,
 )
 records = st.builds(
-    _unknown,
+    with_unknown,
     st.builds(
         LogRecord,
         time_unix_nano=uint64,
@@ -117,19 +120,25 @@ resources = st.builds(
     schema_url=strings,
 )
 requests = st.builds(
-    _unknown,
+    with_unknown,
     st.builds(ExportLogsServiceRequest, resource_logs=st.lists(resources, max_size=3)),
     UNKNOWN_FIELDS,
 )
 tenants = st.sampled_from(["default", "acme", "a.b:c-d_e"])
 
 
+def joined(several):
+    """Payloads of one or two of these requests."""
+    return st.lists(several, min_size=1, max_size=2).map(
+        lambda found: b"".join(each.SerializeToString() for each in found)
+    )
+
+
 @st.composite
 def chunk_lists(draw, payloads=None):
     """Up to four chunks with ids of their own."""
-    payloads = payloads or st.lists(requests, min_size=1, max_size=2).map(
-        lambda several: b"".join(each.SerializeToString() for each in several)
-    )
+    if payloads is None:
+        payloads = joined(requests)
     ids = draw(st.lists(st.integers(0, 2**64 - 1), max_size=4, unique=True))
     return [
         ChunkRows(

@@ -1,0 +1,161 @@
+"""What durability costs: commits with APPENDFSYNC, inserts with FSYNC_PARTS, each on and off.
+
+Run it on the disk that counts: python benchmarks/durability.py [FOLDER]
+"""
+
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from config.settings import Settings
+from storage import decode
+from storage.client import Clickhouse
+from storage.decode import ChunkRows
+from storage.errors import StorageError
+from storage.insert import Inserter
+from storage.migrate import migrate
+from tasks import chunk
+from tasks.chunk import Chunk, Header
+from tasks.ledger import BrokerError, Entry, Ledger
+
+ROUNDS = 7
+COMMITS = 100
+CHUNK_RECORDS = 200
+BATCH_RECORDS = 100_000
+PORTS = {"always": 27101, "everysec": 27102, "true": 27103, "false": 27105}
+
+
+def requests(records: int) -> bytes:
+    """An OTLP request with that many records of about 350 bytes."""
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "bench"
+    scope = group.scope_logs.add()
+    for number in range(records):
+        record = scope.log_records.add(time_unix_nano=time.time_ns(), severity_number=9)
+        record.body.string_value = f"request {number} of {secrets.token_hex(8)} was answered"
+        for name in range(6):
+            attribute = record.attributes.add(key=f"http.request.header.{name}")
+            attribute.value.string_value = secrets.token_hex(8)
+    return request.SerializeToString()
+
+
+def entry(payload: bytes, compressed: bytes) -> Entry:
+    """A chunk of its own."""
+    header = Header(
+        version=chunk.VERSION,
+        id=chunk.new_id(),
+        signal="logs",
+        workspace_id="bench",
+        client_id="bench",
+        records=CHUNK_RECORDS,
+        bytes=len(payload),
+        received_at=time.time_ns(),
+        retention_days=0,
+    )
+    return Entry(Chunk(header, compressed), (header.id,))
+
+
+def commits(ledger: Ledger) -> float:
+    """Seconds of a hundred commits, one after the other."""
+    payload = requests(CHUNK_RECORDS)
+    compressed = chunk.compress(payload)
+    began = time.perf_counter()
+    for _ in range(COMMITS):
+        ledger.accept([entry(payload, compressed)])
+    return time.perf_counter() - began
+
+
+def insert(inserter: Inserter, payload: bytes) -> float:
+    """Seconds of one insert of a full batch."""
+    rows = ChunkRows(payload, "bench", "bench", secrets.randbits(64), time.time_ns(), 0)
+    [table] = decode.decode("logs", [rows]).values()
+    began = time.perf_counter()
+    inserter.insert("otel_logs", table, secrets.token_hex(8))
+    return time.perf_counter() - began
+
+
+def start(stack: ExitStack, module: str, folder: Path, **settings: str) -> Settings:
+    """Start an embedded server and give the settings that lead to it."""
+    folder.mkdir()
+    environment = os.environ | {"DATA_DIR": str(folder)} | settings
+    process = subprocess.Popen([sys.executable, "-m", module], env=environment)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    values = {name.lower(): value for name, value in settings.items()}
+    return Settings(data_dir=folder, **values)  # type: ignore[arg-type] # parsed from text
+
+
+def until_it_answers(ask: object) -> None:
+    """Wait for a server, a minute at most."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            ask()  # type: ignore[operator]
+        except (BrokerError, StorageError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def show(name: str, seconds: dict[str, list[float]], base: str) -> None:
+    """Print the medians and their ratio to the setting `base`."""
+    normal = statistics.median(seconds[base])
+    for setting, times in seconds.items():
+        median = statistics.median(times)
+        print(f"{name}={setting:9} {median * 1000:9.1f} ms  {median / normal:5.2f} x")
+
+
+def main() -> None:
+    """Measure in turns, so that what else the machine does falls on both alike."""
+    place = sys.argv[1] if len(sys.argv) > 1 else None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
+        ledgers, inserters = {}, {}
+        for policy in ("everysec", "always"):
+            settings = start(
+                stack,
+                "storage.embedded.valkey",
+                folder / policy,
+                APPENDFSYNC=policy,
+                VALKEY_PORT=str(PORTS[policy]),
+            )
+            ledgers[policy] = Ledger(settings)
+            until_it_answers(ledgers[policy].ping)
+        for fsync in ("false", "true"):
+            settings = start(
+                stack,
+                "storage.embedded",
+                folder / fsync,
+                FSYNC_PARTS=fsync,
+                CLICKHOUSE_PORT=str(PORTS[fsync]),
+                CLICKHOUSE_HTTP_PORT=str(PORTS[fsync] + 1),
+            )
+            until_it_answers(Clickhouse(settings).ping)
+            migrate(settings)
+            inserters[fsync] = Inserter(settings)
+        payload = requests(BATCH_RECORDS)
+        accepted: dict[str, list[float]] = {name: [] for name in ledgers}
+        inserted: dict[str, list[float]] = {name: [] for name in inserters}
+        for _ in range(ROUNDS):
+            for name, ledger in ledgers.items():
+                accepted[name].append(commits(ledger))
+            for name, inserter in inserters.items():
+                inserted[name].append(insert(inserter, payload))
+    print(f"{COMMITS} commits of {CHUNK_RECORDS} records; an insert of {BATCH_RECORDS} records")
+    show("APPENDFSYNC", accepted, "everysec")
+    show("FSYNC_PARTS", inserted, "false")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""One system that all scenarios share; each heals what the one before has broken."""
+
+import os
+import random
+import secrets
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.load import Load
+from tests.chaos.oracle import further_attempts, judge
+from tests.chaos.system import System
+
+_FOLDER = Path(__file__).parent
+
+_SHORT = {
+    "test_a_worker_that_is_killed_while_it_drains_loses_and_doubles_nothing",
+    "test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing",
+    "test_a_clickhouse_that_is_killed_while_it_inserts_loses_and_doubles_nothing",
+    "test_an_insert_whose_answer_is_lost_is_stored_once[cut]",
+    "test_a_commit_whose_answer_is_lost_is_stored_once[cut]",
+    "test_a_broker_that_is_away_is_gone_around_until_it_is_back",
+    "test_a_client_that_repeats_everything_is_stored_once",
+    "test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed",
+    "test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone[not zstd]",
+    "test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_records",
+    "test_a_process_that_is_asked_to_stop_under_load_stops[worker]",
+    "test_the_grpc_door_answers_malformed_requests_as_documented",
+    "test_the_http_door_answers_malformed_requests_as_documented",
+}
+"""What is run without CHAOS_LONG; with 0 all is, each scenario briefly, with 1 all at length."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("CHAOS_LONG"):
+        return
+    left_out = [item for item in items if _FOLDER in item.path.parents and item.name not in _SHORT]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def seed():
+    """CHAOS_SEED, or a new one, which is printed: the same seed does the same again."""
+    return int(os.environ.get("CHAOS_SEED") or secrets.randbits(31))
+
+
+@pytest.fixture(scope="session")
+def long_run():
+    """Whether there is time: CHAOS_LONG=1."""
+    return os.environ.get("CHAOS_LONG", "0") != "0"
+
+
+@pytest.fixture(scope="session")
+def shared_system(tmp_path_factory, free_port, wait_until):
+    system = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until)
+    try:
+        system.start()
+        yield system
+    finally:
+        system.stop()
+
+
+@pytest.fixture
+def system(shared_system):
+    """The system, whole: everything runs, nothing is disturbed, nothing waits."""
+    shared_system.heal()
+    shared_system.broker.config_set("maxmemory", 0)
+    assert shared_system.wait_until_drained(60), "the scenario before left chunks behind"
+    yield shared_system
+    for proxy in shared_system.proxies.values():
+        proxy.heal()
+
+
+class Scenario:
+    """A load on a system, a source of chance, and in the end the oracle."""
+
+    def __init__(self, name, seed, system, report, wait_until):
+        # A name is used once, also if a scenario is repeated with the same seed.
+        self.name = f"{name.split('_')[1]}-{secrets.token_hex(3)}"
+        self._title = name
+        self._seed = seed
+        self.report = report
+        self.system = system
+        self.rng = random.Random(f"{seed} {name}")
+        self._attempts = further_attempts(system)
+        self.load = None
+        self.wait_until = wait_until
+
+    def begin(self, shape=None, tenants=4, **options):
+        self.load = Load(self.rng, self.name, self.system.grpc_port, shape, tenants)
+        self.load.start(**options)
+        return self.load
+
+    @contextmanager
+    def under_load(self, shape=None, tenants=4, seconds=30.0, **options):
+        """Send while the block runs; afterwards wait for the last answers."""
+        load = self.begin(shape, tenants, **options)
+        try:
+            yield load
+        finally:
+            load.finish(seconds)
+
+    def pause(self, least, most):
+        """Wait for a time that the seed decides."""
+        time.sleep(self.rng.uniform(least, most))
+
+    def wait_for_insert(self):
+        """Wait until ClickHouse has been sent one more insert."""
+        proxy = self.system.proxies["http"]
+        before = proxy.requests
+        self.wait_until(lambda: proxy.requests > before, 60)
+
+    def wait_for_answers(self, count):
+        """Wait until that many more requests are acknowledged."""
+        wanted = self.load.acknowledged + count
+        self.wait_until(lambda: self.load.acknowledged >= wanted, 60)
+
+    def judge(self):
+        """What the oracle says of the table as it is now; prints the line."""
+        verdict = judge(self.system, self._title, self._seed, self.load, self._attempts)
+        self.report(str(verdict))
+        return verdict
+
+    def verdict(self, seconds=60.0):
+        """Wait until nothing waits any more, then judge."""
+        drained = self.system.wait_until_drained(seconds)
+        verdict = self.judge()
+        assert drained, f"{verdict}: {self.system.ledger.stats()} after {seconds} s"
+        assert not self.load.unexpected, self.load.unexpected[:5]
+        return verdict
+
+    def check(self, seconds=60.0):
+        verdict = self.verdict(seconds)
+        verdict.check()
+        return verdict
+
+
+@pytest.fixture
+def report(request):
+    """Print a line that is seen even when the test passes."""
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def write(line):
+        with capture.global_and_fixture_disabled():
+            reporter.write_line("")
+            reporter.write_line(line)
+
+    return write
+
+
+@pytest.fixture
+def scenario(request, seed, system, report, wait_until):
+    """A scenario named after its test."""
+    name = request.node.name.removeprefix("test_")
+    return Scenario(name, seed, system, report, wait_until)

@@ -1,0 +1,217 @@
+"""Seeded load as OpenTelemetry clients make it: the same is sent until it is acknowledged."""
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+
+_DAY = 86_400 * 10**9
+_CHANNEL = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 250),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+@dataclass
+class Request:
+    """One export request and what became of it."""
+
+    payload: bytes
+    records: dict
+    """Body to (workspace, client, attributes): what must be in the table if it is acknowledged."""
+    poisoned: bool = False
+    acknowledged: float = 0.0
+    receipt: str = ""
+    answers: int = 0
+
+
+@dataclass
+class Shape:
+    """What requests look like."""
+
+    records: int = 50
+    padding: int = 100
+    """Random bytes of each record, so that compression gains little."""
+    timeless: float = 0.1
+    """Share of requests whose records carry no time of their own."""
+    days: int = 3
+    """Days that a request's records spread over."""
+    poison: float = 0.0
+    """Share of requests with one record whose severity text begins with `poison_text`."""
+    poison_text: str = ""
+    zeros: int = 0
+    """Further bytes of each record that compress to nothing."""
+
+
+def build(rng, name, tenant, number, shape):
+    """Request `number` of a tenant: each record with a body that no other record has."""
+    workspace, client = tenant
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add()
+    for key, value in (("workspace_id", workspace), ("client_id", client)):
+        group.resource.attributes.add(key=key).value.string_value = value
+    scope = group.scope_logs.add()
+    timeless = rng.random() < shape.timeless
+    poisoned = rng.random() < shape.poison
+    now = time.time_ns()
+    records = {}
+    for row in range(shape.records):
+        body = f"{name} {workspace} {client} {number} {row}"
+        attributes = {"row": str(row), "padding": rng.randbytes(shape.padding // 2).hex()}
+        if shape.zeros:
+            attributes["zeros"] = "0" * shape.zeros
+        severity = shape.poison_text if poisoned and not row else "INFO"
+        record = scope.log_records.add(severity_text=severity, severity_number=9)
+        record.body.string_value = body
+        for key, value in attributes.items():
+            record.attributes.add(key=key).value.string_value = value
+        if not timeless:
+            record.time_unix_nano = now - rng.randrange(shape.days) * _DAY - rng.randrange(10**9)
+        records[body] = (workspace, client, attributes)
+    return Request(request.SerializeToString(), records, poisoned)
+
+
+class Sender(threading.Thread):
+    """One client: sends its requests in turn, each until it is acknowledged or time is up.
+
+    Args:
+        port: the gRPC door.
+        requests: built ahead or made on the way.
+        give_up: the event after which nothing is sent again.
+        deadline: seconds that the client waits for one answer.
+        pause: seconds between two requests.
+        patience: seconds after which a request that is not acknowledged is given up for the next.
+        twice: send each acknowledged request once more, as a client does that lost the answer.
+    """
+
+    def __init__(
+        self, port, requests, give_up, *, deadline=2.0, pause=0.0, patience=600.0, twice=False
+    ):
+        super().__init__(daemon=True)
+        self._port = port
+        self._requests = requests
+        self._give_up = give_up
+        self._deadline = deadline
+        self._pause = pause
+        self._patience = patience
+        self._twice = twice
+        self.sent = []
+        self.unexpected = []
+
+    def run(self):
+        with grpc.insecure_channel(f"127.0.0.1:{self._port}", _CHANNEL) as channel:
+            export = channel.unary_unary(EXPORT)
+            for request in self._requests:
+                if self._give_up.is_set():
+                    return
+                self.sent.append(request)
+                self._send(export, request)
+                if self._twice:
+                    self._send(export, request)
+                time.sleep(self._pause)
+
+    def _send(self, export, request):
+        end = time.monotonic() + self._patience
+        while not self._give_up.is_set() and time.monotonic() < end:
+            try:
+                _, call = export.with_call(request.payload, timeout=self._deadline)
+            except grpc.RpcError as error:
+                wait = self._retry_after(error)
+                if wait is None:
+                    return
+                self._give_up.wait(wait)
+            else:
+                request.answers += 1
+                request.acknowledged = request.acknowledged or time.time()
+                metadata = dict(call.trailing_metadata())
+                request.receipt = metadata.get("x-sheaf-receipt", request.receipt)
+                return
+
+    def _retry_after(self, error):
+        """Seconds until the next try, None if OTLP says to drop the request."""
+        code = error.code()
+        if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+            return 0.1
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _has_retry_info(error):
+            return 0.2
+        self.unexpected.append((code, error.details()))
+        return None
+
+
+def _has_retry_info(error):
+    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+    status = status_pb2.Status.FromString(details)
+    return any(detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in status.details)
+
+
+class Load:
+    """Several tenants' senders at once."""
+
+    def __init__(self, rng, name, port, shape=None, tenants=4):
+        self.name = name
+        self._rng = rng
+        self._port = port
+        self._shape = shape or Shape()
+        self._give_up = threading.Event()
+        self._stopping = threading.Event()
+        self.tenants = [(f"ws-{name}-{n % 2}", f"client-{n}") for n in range(tenants)]
+        self._senders = []
+
+    def start(self, most=10**9, **options):
+        """Send up to `most` requests a tenant, until :meth:`finish`; `options` as Sender's."""
+        for tenant in self.tenants:
+            requests = self._make(tenant, most)
+            self._senders.append(Sender(self._port, requests, self._give_up, **options))
+        for sender in self._senders:
+            sender.start()
+
+    def _make(self, tenant, most):
+        rng = random.Random(self._rng.random())
+        for number in range(most):
+            if self._stopping.is_set():
+                return
+            yield build(rng, self.name, tenant, number, self._shape)
+
+    def finish(self, seconds=30.0):
+        """Begin no further request, wait for the last ones, then give up."""
+        self._stopping.set()
+        self.join(seconds)
+
+    def join(self, seconds):
+        """Wait until all requests are acknowledged, or give up after `seconds`."""
+        deadline = time.monotonic() + seconds
+        for sender in self._senders:
+            sender.join(max(0.1, deadline - time.monotonic()))
+        self._give_up.set()
+        for sender in self._senders:
+            sender.join(30)
+
+    def send_again(self, seconds=10.0):
+        """Send all requests once more, as they are, from a client of its own."""
+        give_up = threading.Event()
+        sender = Sender(self._port, self.requests, give_up)
+        sender.start()
+        sender.join(seconds)
+        give_up.set()
+        sender.join(30)
+
+    @property
+    def requests(self):
+        return [request for sender in self._senders for request in list(sender.sent)]
+
+    @property
+    def acknowledged(self):
+        return sum(1 for request in self.requests if request.acknowledged)
+
+    @property
+    def unexpected(self):
+        return [answer for sender in self._senders for answer in sender.unexpected]

@@ -1,0 +1,111 @@
+"""What can never be stored, among neighbours that can."""
+
+import pytest
+import zstandard
+
+from tests.chaos.load import Shape
+from tests.chaos.oracle import stored_rows
+
+pytestmark = pytest.mark.chaos
+
+_POISON = "refused by the database"
+
+
+@pytest.fixture
+def constraint(system):
+    """A table that refuses rows with a certain severity; call what is given to end that."""
+    system.clickhouse.query(
+        "ALTER TABLE otel_logs ADD CONSTRAINT IF NOT EXISTS no_poison "
+        f"CHECK NOT startsWith(SeverityText, '{_POISON}')"
+    )
+
+    def drop():
+        system.clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT IF EXISTS no_poison")
+
+    yield drop
+    drop()
+
+
+def test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed(
+    scenario, constraint, long_run
+):
+    system = scenario.system
+    share = Shape(records=10, poison=0.1, poison_text=_POISON)
+    with scenario.under_load(share, most=300 if long_run else 30):
+        scenario.load.join(30)
+    assert system.wait_until_drained(60)
+    dead = [header.id for header, _, _ in system.ledger.dead()]
+    assert dead
+    healthy = {body for request in scenario.load.requests for body in request.records}
+    poisoned = {
+        body for request in scenario.load.requests if request.poisoned for body in request.records
+    }
+    stored = {body for body, _ in stored_rows(system, {w for w, _ in scenario.load.tenants})}
+    unbound = {
+        body
+        for request in scenario.load.requests
+        if not request.poisoned and request.receipt not in dead
+        for body in request.records
+    }
+    assert poisoned.isdisjoint(stored)
+    assert unbound <= stored <= healthy
+    constraint()
+    assert all(system.ledger.replay(chunk_id, "logs") for chunk_id in dead)
+    assert not any(system.ledger.replay(chunk_id, "logs") for chunk_id in dead)
+    assert scenario.check().dead == 0
+
+
+@pytest.mark.parametrize("damage", ["not zstd", "not OTLP", "cut off"])
+def test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone(scenario, damage):
+    system = scenario.system
+    payload = {
+        "not zstd": b"\x00garbage" * 20,
+        "not OTLP": zstandard.compress(b"\xff\xff\xff\xff garbage"),
+        "cut off": zstandard.compress(scenario.rng.randbytes(4000))[:-100],
+    }[damage]
+    system.processes["worker"].suspend()
+    with scenario.under_load(Shape(records=10), most=10):
+        scenario.load.join(30)
+    broken = list(scenario.load.requests)[5].receipt
+    key = f"sheaf:chunk:{broken}"
+    kept = system.broker.hget(key, "payload")
+    system.broker.hset(key, "payload", payload)
+    system.processes["worker"].resume()
+    assert system.wait_until_drained(60)
+    assert [header.id for header, _, _ in system.ledger.dead()] == [broken]
+    assert system.ledger.status(broken).reason
+    system.broker.hset(key, "payload", kept)
+    assert system.ledger.replay(broken, "logs")
+    assert scenario.check().dead == 0
+
+
+def test_a_dropped_dead_letter_that_is_sent_again_is_stored(scenario, constraint):
+    system = scenario.system
+    share = Shape(records=5, poison=1.0, poison_text=_POISON)
+    with scenario.under_load(share, tenants=1, most=1):
+        scenario.load.join(30)
+    [request] = scenario.load.requests
+    scenario.wait_until(lambda: system.ledger.stats().dead_chunks == 1)
+    constraint()
+    assert system.ledger.drop(request.receipt)
+    scenario.load.send_again()
+    assert scenario.check().dead == 0
+
+
+def test_many_bytes_that_compress_well_are_stored_in_batches_that_fit_into_memory(scenario):
+    """300 MB that the broker holds in 100 kB: batches are cut by what a worker must hold."""
+    system = scenario.system
+    system.processes["worker"].suspend()
+    with scenario.under_load(Shape(records=10, padding=0, zeros=750_000), tenants=2, most=20):
+        scenario.load.join(60)
+    system.processes["worker"].resume()
+    peak = 0
+
+    def drained():
+        nonlocal peak
+        peak = max(peak, system.processes["worker"].rss)
+        return system.drained()
+
+    scenario.wait_until(drained, 60)
+    scenario.check()
+    assert peak < 2 * 1024**3

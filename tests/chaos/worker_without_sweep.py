@@ -1,0 +1,12 @@
+"""A worker that looks only when it is told to; without beat, the oracle must notice."""
+
+import sys
+
+from celery.__main__ import main
+
+from tasks.batches import RowBatches
+
+RowBatches.look = lambda _self: None
+
+if __name__ == "__main__":
+    sys.exit(main())

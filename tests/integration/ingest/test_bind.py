@@ -1,0 +1,318 @@
+import base64
+import queue
+import random
+import time
+from collections import Counter
+
+import pytest
+from celery import Celery
+
+from ingest.group import Receipt
+from ingest.otlp import LOGS
+from ingest.receive import Receiver
+from ingest.status import Reason, RefusedError
+from ingest.tenant import Tenant
+from storage.client import Clickhouse
+from storage.insert import Inserter
+from tasks.ledger import Ledger
+from tasks.write import Writer
+from tests.integration.made_logs import payload
+
+pytestmark = pytest.mark.integration
+
+ACME, BETA = Tenant("acme", "web"), Tenant("beta", "web")
+
+
+class Door:
+    """A receiver, and what its clients are told."""
+
+    def __init__(self, settings):
+        self.receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
+        self.receiver.start()
+
+    def send(self, content, tenant=ACME):
+        """Send a request; its outcome will be in the queue."""
+        told = queue.SimpleQueue()
+        self.receiver.receive(LOGS, content, tenant, told.put)
+        return told
+
+    def ask(self, content, tenant=ACME):
+        """Send a request and wait for its outcome."""
+        return self.send(content, tenant).get(timeout=20)
+
+
+@pytest.fixture
+def open_door():
+    made = []
+
+    def make(settings):
+        made.append(Door(settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.receiver.stop()
+
+
+@pytest.fixture
+def broker_gate(valkey, proxy):
+    """A proxy before the broker."""
+    return proxy(valkey.port)
+
+
+@pytest.fixture
+def insert_gate(migrated, proxy):
+    """A proxy before ClickHouse's port for inserts."""
+    return proxy(migrated.clickhouse_http_port)
+
+
+@pytest.fixture
+def door(open_door, stores, broker_gate, insert_gate, clickhouse):
+    """A door behind proxies, before an empty table."""
+    assert clickhouse
+    return open_door(
+        stores(
+            redis_url=f"redis://127.0.0.1:{broker_gate.port}/0",
+            clickhouse_http_port=insert_gate.port,
+            broker_timeout=0.3,
+        )
+    )
+
+
+@pytest.fixture
+def stored(stores, clickhouse):
+    """Store all that the ledger holds, and count the bodies in the table."""
+    settings = stores()
+    ledger, connection, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
+    writer = Writer(settings, ledger, connection, inserter)
+
+    def look():
+        while writer.drain():
+            pass
+        assert ledger.stats().waiting_chunks == 0
+        return Counter(body for (body,) in clickhouse.query("SELECT Body FROM otel_logs"))
+
+    yield look
+    inserter.close()
+    connection.close()
+    ledger.close()
+
+
+def away(gate):
+    gate.break_all("refuse")
+    gate.disconnect()
+
+
+def test_small_requests_of_a_tenant_that_come_together_become_one_chunk(
+    open_door, stores, stored, valkey
+):
+    door = open_door(stores(commit_interval_ms=300))
+    told = [
+        (tenant, door.send(payload([f"{tenant.workspace_id} {n}"]), tenant))
+        for n in range(20)
+        for tenant in (ACME, BETA)
+    ]
+    receipts = {}
+    for tenant, outcome in told:
+        receipts.setdefault(tenant, set()).add(outcome.get(timeout=20))
+    assert [len(of_tenant) for of_tenant in receipts.values()] == [1, 1]
+    assert valkey.client.zcard("sheaf:ledger") == 2
+    assert all(r.backend == "redis" for of_tenant in receipts.values() for r in of_tenant)
+    assert stored() == Counter(f"{w} {n}" for w in ("acme", "beta") for n in range(20))
+
+
+def test_equal_requests_are_stored_once_and_get_the_same_receipt(open_door, stores, stored):
+    door = open_door(stores(commit_interval_ms=100))
+    same = payload(["same"])
+    together = [door.send(same) for _ in range(5)]
+    receipts = {outcome.get(timeout=20) for outcome in together}
+    receipts.add(door.ask(same))
+    assert len(receipts) == 1
+    other = door.ask(same, BETA)
+    assert stored() == Counter({"same": 2})
+    receipts.add(door.ask(same))
+    assert len(receipts) == 1
+    assert other not in receipts
+    assert stored() == Counter({"same": 2})
+
+
+def test_a_repeated_request_does_not_keep_its_neighbours_out(open_door, stores, stored):
+    door = open_door(stores(commit_interval_ms=100))
+    first = door.ask(payload(["old"]))
+    again, fresh = door.send(payload(["old"])), door.send(payload(["new"]))
+    assert again.get(timeout=20) == first
+    assert fresh.get(timeout=20) != first
+    assert stored() == Counter(["old", "new"])
+
+
+def test_a_request_of_two_tenants_is_one_receipt_of_two_chunks(open_door, stores, stored):
+    door = open_door(stores())
+    mixed = payload(["a"], workspace_id="one") + payload(["b"], workspace_id="two")
+    receipt = door.ask(mixed)
+    assert len(receipt.chunk_ids) == 2
+    assert door.ask(mixed) == receipt
+    assert stored() == Counter("ab")
+
+
+def test_a_request_without_records_is_safe_at_once(open_door, stores):
+    assert open_door(stores()).ask(b"") == Receipt((), "redis")
+
+
+def test_while_the_broker_is_away_the_door_stores_by_itself(door, broker_gate, stored):
+    door.ask(payload(["before"]))
+    away(broker_gate)
+    direct = door.ask(payload(["a", "b"]))
+    assert direct.backend == "db"
+    assert door.ask(payload(["a", "b"])) == direct
+    broker_gate.heal()
+    again = door.ask(payload(["a", "b"]))
+    assert again.chunk_ids == direct.chunk_ids
+    assert door.ask(payload(["after"])).backend == "redis"
+    [status] = door.receiver.ledger.receipt(str(direct))
+    assert (status.state, status.rows) == ("stored", 2)
+    assert stored() == Counter(["before", "a", "b", "after"])
+
+
+def test_while_the_broker_is_full_the_door_stores_by_itself(door, valkey, stored):
+    door.ask(payload(["before"]))
+    valkey.client.config_set("maxmemory", 1)
+    assert door.ask(payload(["a"])).backend == "db"
+    valkey.client.config_set("maxmemory", 0)
+    assert stored() == Counter(["before", "a"])
+
+
+def test_a_commit_in_doubt_is_refused_never_stored_directly_and_resolved_by_a_retry(
+    door, broker_gate, stored
+):
+    door.ask(payload(["before"]))
+    broker_gate.break_all("swallow")
+    refusal = door.ask(payload(["a"]))
+    assert (refusal.reason, refusal.answer.retryable) == (Reason.UNAVAILABLE, True)
+    away(broker_gate)
+    refusal = door.ask(payload(["a"]))
+    assert "may hold this request already" in refusal.text
+    assert door.ask(payload(["b"])).backend == "db"
+    broker_gate.heal()
+    receipt = door.ask(payload(["a"]))
+    assert receipt.backend == "redis"
+    assert door.ask(payload(["a"])) == receipt
+    assert stored() == Counter(["before", "a", "b"])
+
+
+def test_one_lost_answer_is_resolved_within_the_same_commit(door, broker_gate, stored):
+    door.ask(payload(["before"]))
+    broker_gate.break_next("cut", 1)
+    receipt = door.ask(payload(["a"]))
+    assert receipt.backend == "redis"
+    assert broker_gate.hits == 1
+    assert stored() == Counter(["before", "a"])
+
+
+def test_with_neither_broker_nor_clickhouse_a_request_is_refused_and_kept_nowhere(
+    door, broker_gate, insert_gate, stored
+):
+    away(broker_gate)
+    insert_gate.break_all("refuse")
+    refusal = door.ask(payload(["a"]))
+    assert refusal.reason is Reason.UNAVAILABLE
+    broker_gate.heal()
+    insert_gate.heal()
+    assert not stored()
+    door.ask(payload(["a"]))
+    assert stored() == Counter(["a"])
+
+
+@pytest.mark.parametrize("broker_returns", [False, True])
+def test_a_direct_insert_of_unknown_outcome_is_not_doubled_by_the_retry(
+    door, broker_gate, insert_gate, stored, broker_returns
+):
+    away(broker_gate)
+    for fault in ("cut", "cut_request"):
+        insert_gate.break_next(fault, 1)
+        assert door.ask(payload([fault, "and more"])).reason is Reason.UNAVAILABLE
+    if broker_returns:
+        broker_gate.heal()
+    for fault in ("cut", "cut_request"):
+        while not isinstance(door.ask(payload([fault, "and more"])), Receipt):
+            pass
+    assert stored() == Counter({"cut": 1, "cut_request": 1, "and more": 2})
+
+
+@pytest.mark.parametrize("broker_returns", [False, True])
+def test_a_request_whose_direct_insert_is_under_way_is_told_to_come_later(
+    door, broker_gate, insert_gate, stored, broker_returns
+):
+    away(broker_gate)
+    insert_gate.delay = 2.0
+    first = door.send(payload(["a"]))
+    time.sleep(0.5)
+    if broker_returns:
+        broker_gate.heal()
+    second = door.ask(payload(["a"]))
+    assert second.reason is Reason.UNAVAILABLE
+    assert "being stored at this moment" in second.text
+    receipt = first.get(timeout=20)
+    assert receipt.backend == "db"
+    assert door.ask(payload(["a"])).chunk_ids == receipt.chunk_ids
+    assert stored() == Counter(["a"])
+
+
+def test_without_direct_inserts_a_broker_that_is_away_means_later(open_door, stores, free_port):
+    door = open_door(stores(redis_url=f"redis://127.0.0.1:{free_port()}/0", direct_inserts=0))
+    refusal = door.ask(payload(["a"]))
+    assert (refusal.reason, refusal.retry_after) == (Reason.UNAVAILABLE, 2)
+
+
+def noise(size):
+    """Text that cannot be compressed to much less than three quarters of its length."""
+    return base64.b64encode(random.randbytes(size * 3 // 4)).decode()
+
+
+def test_a_full_ledger_means_later_and_the_longer_it_waits_the_later(
+    open_door, stores, wait_until, stored
+):
+    door = open_door(stores(ledger_max_bytes=1024 * 1024))
+    filled = [noise(900_000), noise(450_000)]
+    assert isinstance(door.ask(payload(filled[:1])), Receipt)
+    first = door.ask(payload([noise(900_000)]))
+    assert (first.reason, first.answer.retryable) == (Reason.OVERLOADED, True)
+
+    def refused_later():
+        outcome = door.ask(payload([noise(900_000)]))
+        return outcome if outcome.retry_after > first.retry_after else None
+
+    assert wait_until(refused_later).reason is Reason.OVERLOADED
+    assert isinstance(door.ask(payload(filled[1:])), Receipt)
+
+    def refused_unread():
+        try:
+            door.ask(b"not even a request")
+        except RefusedError as refusal:
+            return refusal.reason is Reason.OVERLOADED
+
+    wait_until(refused_unread)
+    assert stored() == Counter(filled)
+    wait_until(lambda: admitted(door))
+
+
+def admitted(door):
+    try:
+        return isinstance(door.ask(payload(["late"])), Receipt)
+    except RefusedError:
+        return False
+
+
+def test_a_stopping_door_answers_what_it_holds_and_takes_nothing_more(open_door, stores, stored):
+    door = open_door(stores(commit_interval_ms=500))
+    held = [door.send(payload([str(n)])) for n in range(10)]
+    door.receiver.stop()
+    assert all(isinstance(outcome.get(timeout=1), Receipt) for outcome in held)
+    with pytest.raises(RefusedError, match="the door is stopping"):
+        door.send(payload(["late"]))
+    assert stored() == Counter(map(str, range(10)))
+
+
+def test_what_is_larger_than_the_limit_is_refused_unread(open_door, stores):
+    door = open_door(stores(max_request_bytes=2000))
+    with pytest.raises(RefusedError, match="larger than the limit of 2000 bytes"):
+        door.send(b"x" * 2001)

@@ -1,0 +1,79 @@
+"""Log records, requests and chunks for tests that store them."""
+
+import itertools
+import time
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from tasks import chunk
+from tasks.chunk import Chunk, Header
+from tasks.ledger import Entry
+
+DAY_NS = 86_400 * 10**9
+NOON = 1_763_726_400_000_000_000
+"""2025-11-21T12:00:00Z"""
+
+_numbers = itertools.count()
+
+
+def text(value):
+    return AnyValue(string_value=value)
+
+
+def export_request(bodies, times=None, service="shop", **attributes):
+    """An OTLP request of one resource; `times` in Unix nanoseconds, noon if not given."""
+    times = times or itertools.repeat(NOON)
+    resource = {"service.name": service} | attributes
+    return ExportLogsServiceRequest(
+        resource_logs=[
+            ResourceLogs(
+                resource=Resource(
+                    attributes=[KeyValue(key=k, value=text(v)) for k, v in resource.items()]
+                ),
+                scope_logs=[
+                    ScopeLogs(
+                        log_records=[
+                            LogRecord(time_unix_nano=at, body=text(body))
+                            for body, at in zip(bodies, times, strict=False)
+                        ]
+                    )
+                ],
+            )
+        ]
+    )
+
+
+def payload(bodies, times=None, **attributes):
+    return export_request(bodies, times, **attributes).SerializeToString()
+
+
+def new_chunk(content, records, *, workspace="acme", signal="logs", chunk_id=None):
+    """A chunk of these uncompressed bytes."""
+    header = Header(
+        version=chunk.VERSION,
+        id=chunk_id or chunk.new_id(),
+        signal=signal,
+        workspace_id=workspace,
+        client_id="web",
+        records=records,
+        bytes=len(content),
+        received_at=time.time_ns(),
+        retention_days=0,
+    )
+    return Chunk(header, chunk.compress(content))
+
+
+def entry(bodies, times=None, *, tried=False, requests=None, **about):
+    """A chunk of log records on its way into the ledger."""
+    bodies = list(bodies)
+    made = new_chunk(payload(bodies, times), len(bodies), **about)
+    requests = (f"request-{next(_numbers)}",) if requests is None else tuple(requests)
+    return Entry(made, requests, tried)
+
+
+def broken_entry():
+    """A chunk that no decoder takes."""
+    return Entry(new_chunk(b"\xff\xff\xff\xff", 3), (f"request-{next(_numbers)}",))

@@ -1,0 +1,210 @@
+"""The built-in ClickHouse as a process: how it starts, stops, and survives what it is sent."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+from clickhouse_driver.errors import Error as DriverError
+from clickhouse_driver.varint import write_varint
+
+pytestmark = pytest.mark.integration
+
+HELLO = b"\x00\x06tester\x14\x0a\xb5\xa9\x03\x00\x07default\x06sesame"
+
+
+def refusal(server, project_root, **environment):
+    """What a server that cannot start says, and its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "storage.embedded"],
+        cwd=project_root,
+        env=server.environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stderr.strip().splitlines()
+
+
+@pytest.fixture
+def started(new_embedded_server):
+    server = new_embedded_server().start()
+    yield server
+    if server.process.poll() is None:
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("port", ["CLICKHOUSE_PORT", "CLICKHOUSE_HTTP_PORT"])
+def test_a_port_that_is_taken_is_told_in_one_line(new_embedded_server, project_root, port):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = str(taken.getsockname()[1])
+        code, lines = refusal(new_embedded_server(), project_root, **{port: number})
+    assert code == 1
+    assert len(lines) == 1
+    assert number in lines[0]
+    assert "in use" in lines[0]
+
+
+def test_a_folder_that_another_process_uses_is_told_in_one_line(
+    started, new_embedded_server, project_root
+):
+    folder = str(started.folder)
+    code, lines = refusal(new_embedded_server(), project_root, DATA_DIR=folder)
+    assert code == 1
+    assert lines == [f"storage.embedded: {folder}/clickhouse is in use by another process"]
+    with started.client() as client:
+        assert client.execute("SELECT 1") == [(1,)]
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    new_embedded_server, project_root, tmp_path
+):
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "data")
+    code, lines = refusal(new_embedded_server(), project_root, DATA_DIR=folder)
+    assert code == 1
+    assert len(lines) == 1
+    assert folder in lines[0]
+
+
+def test_a_setting_that_is_wrong_is_told_in_one_line(new_embedded_server, project_root):
+    code, lines = refusal(new_embedded_server(), project_root, CLICKHOUSE_PORT="many")
+    assert code == 1
+    assert len(lines) == 1
+    assert "CLICKHOUSE_PORT" in lines[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_with_code_0_and_everything_is_there_again(new_embedded_server, number):
+    server = new_embedded_server().start()
+    idle = server.client()
+    idle.execute("SELECT 1")
+    with server.client() as client:
+        client.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+        client.execute("INSERT INTO t VALUES", [(n,) for n in range(1000)])
+    server.process.send_signal(number)
+    assert server.process.wait(10) == 0
+    with pytest.raises((DriverError, EOFError, OSError)):
+        idle.execute("SELECT 1")
+    with server.start().client() as client:
+        assert client.execute("SELECT count(), sum(a) FROM t") == [(1000, 499_500)]
+    assert server.stop() == 0
+
+
+def test_a_query_that_runs_at_sigterm_still_gets_its_answer(new_embedded_server, wait_until):
+    server = new_embedded_server().start()
+    answers = []
+    with server.client() as reader, server.client() as other:
+        asking = threading.Thread(
+            target=lambda: answers.append(reader.execute("SELECT sleep(1)", query_id="last"))
+        )
+        asking.start()
+        sql = "SELECT count() FROM system.processes WHERE query_id = 'last'"
+        wait_until(lambda: other.execute(sql) == [(1,)])
+        server.process.send_signal(signal.SIGTERM)
+        asking.join()
+    assert answers == [[(0,)]]
+    assert server.process.wait(10) == 0
+
+
+def test_an_endless_query_does_not_keep_it_from_stopping(new_embedded_server, wait_until):
+    server = new_embedded_server().start()
+    ended = []
+
+    def read():
+        with server.client() as reader:
+            sql = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+            try:
+                reader.execute(sql, query_id="endless")
+            except (DriverError, EOFError, OSError) as error:
+                ended.append(error)
+
+    asking = threading.Thread(target=read)
+    asking.start()
+    with server.client() as other:
+        sql = "SELECT count() FROM system.processes WHERE query_id = 'endless'"
+        wait_until(lambda: other.execute(sql) == [(1,)])
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(10) == 0
+    asking.join()
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_bytes_at_either_port_harm_nobody(embedded_server, client, seed):
+    rng = random.Random(seed)
+    for port in (embedded_server.native_port, embedded_server.http_port):
+        for opening in (b"", HELLO, HELLO + b"\x01", HELLO + b"\x02", b"POST / HTTP/1.1\r\n"):
+            with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                connection.sendall(opening + rng.randbytes(rng.randrange(1, 5000)))
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(10)
+                try:
+                    while connection.recv(65_536):
+                        pass
+                except ConnectionResetError:
+                    pass
+    assert client.execute("SELECT 1") == [(1,)]
+    assert embedded_server.http("SELECT 1")[0] == 200
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_a_block_stores_nothing(
+    embedded_server, client, database, wait_until
+):
+    client.execute("CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
+    for cut in (1, 5, 100, 4000):
+        broken = embedded_server.client(database=database)
+        broken.execute("SELECT 1")
+        connection = broken.connection
+        connection.send_query("INSERT INTO t VALUES", query_id=f"cut-{cut}")
+        connection.send_external_tables([], types_check=False)
+        block = bytearray()
+        write_varint(2, sink := _Sink(block))
+        sink.write(b"\x00\x01\x00\x02\xff\xff\xff\xff\x00\x02\xe8\x07\x01a\x06UInt64")
+        sink.write(bytes(8 * 1000))
+        connection.socket.sendall(bytes(block[:cut]))
+        sql = f"SELECT count() FROM system.processes WHERE query_id = 'cut-{cut}'"
+        wait_until(lambda: client.execute(sql) == [(1,)])  # noqa: B023 - called in this round
+        broken.disconnect()
+        wait_until(lambda: client.execute(sql) == [(0,)])  # noqa: B023 - called in this round
+    assert client.execute("SELECT count() FROM t") == [(0,)]
+
+
+class _Sink:
+    def __init__(self, out):
+        self.write = out.extend
+
+
+def test_a_type_that_cannot_be_read_is_refused_and_the_server_lives_on(
+    embedded_server, client, database
+):
+    client.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    broken = embedded_server.client(database=database)
+    broken.execute("SELECT 1")
+    broken.connection.send_query("INSERT INTO t VALUES")
+    broken.connection.send_external_tables([], types_check=False)
+    broken.connection.socket.sendall(
+        b"\x02\x00\x01\x00\x02\xff\xff\xff\xff\x00\x01\x01\x01a\x07Strange\x00\x00"
+    )
+    packets = [broken.connection.receive_packet() for _ in range(2)]
+    assert packets[-1].exception.code == 50
+    broken.disconnect()
+    assert client.execute("SELECT count() FROM t") == [(0,)]
+
+
+def test_connections_that_are_gone_leave_no_threads_behind(started, wait_until):
+    process = psutil.Process(started.process.pid)
+    with started.client() as client:
+        client.execute("SELECT 1")
+        before = process.num_threads()
+        for _ in range(40):
+            with started.client() as short:
+                short.execute("SELECT 1")
+        wait_until(lambda: process.num_threads() <= before + 5)

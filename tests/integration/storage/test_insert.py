@@ -1,0 +1,124 @@
+import threading
+
+import pyarrow as pa
+import pytest
+
+from storage import decode, presence
+from storage.errors import (
+    TOO_MANY_PARTS,
+    OutcomeUnknownError,
+    RowsRefusedError,
+    UnavailableError,
+)
+from storage.insert import Inserter
+from tests.integration.made_logs import DAY_NS, NOON, entry
+
+pytestmark = pytest.mark.integration
+
+
+def rows_of(*entries):
+    return decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
+
+
+def count(clickhouse):
+    [(rows,)] = clickhouse.query("SELECT count() FROM otel_logs")
+    return rows
+
+
+def parts(clickhouse):
+    return clickhouse.query(
+        "SELECT partition, rows FROM system.parts WHERE active AND table = 'otel_logs'"
+        " AND database = currentDatabase() ORDER BY partition"
+    )
+
+
+def test_a_batch_is_one_part_a_partition(clickhouse, inserter):
+    clickhouse.query("SYSTEM STOP MERGES otel_logs")
+    times = [NOON + (n % 3) * DAY_NS for n in range(120_000)]
+    inserter.insert("otel_logs", rows_of(entry(map(str, range(120_000)), times)), "q1")
+    clickhouse.query("SYSTEM START MERGES otel_logs")
+    assert [rows for _, rows in parts(clickhouse)] == [40_000] * 3
+
+
+def test_values_that_a_column_never_takes_are_refused_for_good(clickhouse, inserter):
+    wrong = pa.record_batch({"Timestamp": pa.array(["not a time"]), "Body": pa.array(["a"])})
+    with pytest.raises(RowsRefusedError) as refused:
+        inserter.insert("otel_logs", wrong, "q3")
+    assert refused.value.code
+    assert count(clickhouse) == 0
+
+
+def test_a_missing_table_may_come_back(inserter):
+    with pytest.raises(UnavailableError) as refused:
+        inserter.insert("no_such_table", rows_of(entry(["a"])), "q4")
+    assert refused.value.code == 60
+    assert not isinstance(refused.value, OutcomeUnknownError)
+
+
+def test_a_block_of_more_than_a_hundred_partitions_is_refused_for_good(clickhouse, inserter):
+    times = [NOON + n * DAY_NS for n in range(101)]
+    wide = rows_of(entry(map(str, range(101)), times))
+    with pytest.raises(RowsRefusedError) as refused:
+        inserter.insert("otel_logs", wide, "q5")
+    assert refused.value.code == TOO_MANY_PARTS
+    assert count(clickhouse) == 0
+    for number, piece in enumerate(presence.by_partitions(wide)):
+        inserter.insert("otel_logs", piece, f"q5-{number}")
+    assert count(clickhouse) == 101
+
+
+def test_a_table_whose_merges_lag_behind_passes(clickhouse, inserter):
+    clickhouse.query("SYSTEM STOP MERGES otel_logs")
+    clickhouse.query("ALTER TABLE otel_logs MODIFY SETTING parts_to_throw_insert = 3")
+    try:
+        for number in range(3):
+            inserter.insert("otel_logs", rows_of(entry([str(number)])), f"q6-{number}")
+        with pytest.raises(UnavailableError) as refused:
+            inserter.insert("otel_logs", rows_of(entry(["more"])), "q6-more")
+        assert refused.value.code == TOO_MANY_PARTS
+        assert not isinstance(refused.value, RowsRefusedError)
+    finally:
+        clickhouse.query("ALTER TABLE otel_logs RESET SETTING parts_to_throw_insert")
+        clickhouse.query("SYSTEM START MERGES otel_logs")
+    inserter.insert("otel_logs", rows_of(entry(["later"])), "q6-later")
+
+
+def test_no_server_means_that_nothing_was_stored(make_settings, free_port):
+    inserter = Inserter(make_settings(clickhouse_http_port=free_port()))
+    with pytest.raises(UnavailableError, match="cannot be reached") as refused:
+        inserter.insert("otel_logs", rows_of(entry(["a"])), "q7")
+    assert not isinstance(refused.value, OutcomeUnknownError)
+    assert refused.value.code == 0
+
+
+@pytest.mark.parametrize("fault", ["cut", "cut_request"])
+def test_a_connection_that_breaks_leaves_the_outcome_unknown(
+    stores, proxy, migrated, clickhouse, fault
+):
+    gate = proxy(migrated.clickhouse_http_port)
+    inserter = Inserter(stores(clickhouse_http_port=gate.port))
+    gate.break_next(fault, 1)
+    with pytest.raises(OutcomeUnknownError, match="did not arrive"):
+        inserter.insert("otel_logs", rows_of(entry(["a"])), f"q8-{fault}")
+    inserter.insert("otel_logs", rows_of(entry(["b"])), f"q9-{fault}")
+    inserter.close()
+    assert count(clickhouse) in {1, 2}
+
+
+def test_threads_share_an_inserter(clickhouse, inserter):
+    failed = []
+
+    def work(number):
+        try:
+            for turn in range(3):
+                inserter.insert("otel_logs", rows_of(entry(["a"])), f"q10-{number}-{turn}")
+        except Exception as error:  # noqa: BLE001 - told below
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert count(clickhouse) == 12

@@ -1,0 +1,106 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from storage.client import Clickhouse
+from storage.errors import UnavailableError
+from storage.migrate import migrate, migrations, statements
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def fresh(stores, clickhouse):
+    """Settings of a database that is not there yet."""
+    settings = stores(clickhouse_database="fresh")
+    clickhouse.query("DROP DATABASE IF EXISTS fresh SYNC")
+    yield settings
+    clickhouse.query("DROP DATABASE IF EXISTS fresh SYNC")
+
+
+def tables(settings):
+    connection = Clickhouse(settings)
+    try:
+        return dict(
+            connection.query(
+                "SELECT name, create_table_query FROM system.tables WHERE database = 'fresh'"
+            )
+        )
+    finally:
+        connection.close()
+
+
+def applied(settings):
+    connection = Clickhouse(settings)
+    try:
+        return [v for (v,) in connection.query("SELECT version FROM schema_migrations ORDER BY 1")]
+    finally:
+        connection.close()
+
+
+def test_a_new_database_gets_every_table_and_a_second_time_changes_nothing(fresh):
+    migrate(fresh)
+    first = tables(fresh)
+    assert {"otel_logs", "schema_migrations"} <= set(first)
+    assert applied(fresh) == [m.version for m in migrations()]
+    migrate(fresh)
+    assert tables(fresh) == first
+    assert applied(fresh) == [m.version for m in migrations()]
+
+
+def test_one_that_died_half_way_is_repeated(fresh, clickhouse):
+    migrate(fresh)
+    whole = tables(fresh)
+    clickhouse.query("TRUNCATE TABLE fresh.schema_migrations")
+    clickhouse.query("DROP TABLE fresh.otel_logs SYNC")
+    migrate(fresh)
+    assert tables(fresh) == whole
+
+
+def test_four_processes_at_once_make_one_schema(fresh):
+    environment = os.environ | {
+        "CLICKHOUSE_PORT": str(fresh.clickhouse_port),
+        "CLICKHOUSE_HTTP_PORT": str(fresh.clickhouse_http_port),
+        "CLICKHOUSE_DATABASE": "fresh",
+        "FSYNC_PARTS": "false",
+    }
+    command = "from config.settings import load; from storage.migrate import migrate; "
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", command + "migrate(load())"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    assert set(applied(fresh)) == {m.version for m in migrations()}
+    connection = Clickhouse(fresh)
+    connection.query("SELECT count() FROM otel_logs")
+    connection.close()
+
+
+def test_without_a_server_it_is_told_that_there_is_none(make_settings, free_port):
+    with pytest.raises(UnavailableError):
+        migrate(make_settings(clickhouse_port=free_port()))
+
+
+def test_numbers_of_the_files_count_up_without_a_gap():
+    assert [m.version for m in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_with_a_cluster_every_table_is_replicated_behind_a_distributed_front(make_settings):
+    settings = make_settings(clickhouse_cluster="sheaf")
+    for migration in migrations():
+        made = [s for s in statements(migration.sql, settings) if "CREATE TABLE" in s]
+        fronts = [s for s in made if "ENGINE = Distributed('sheaf'" in s]
+        assert all("ON CLUSTER `sheaf`" in statement for statement in made)
+        locals_ = [s for s in made if s not in fronts]
+        assert all("ReplicatedMergeTree" in statement for statement in locals_)
+        assert all("_local" in statement for statement in locals_)
+        assert len(fronts) == len(locals_)

@@ -1,0 +1,113 @@
+import threading
+
+import pytest
+
+from storage import decode, presence
+from storage.client import Clickhouse
+from storage.errors import StorageError
+from tests.integration.made_logs import DAY_NS, NOON, entry
+
+pytestmark = pytest.mark.integration
+
+
+def rows_of(*entries):
+    return decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
+
+
+def bodies(rows):
+    return rows.column("Body").to_pylist()
+
+
+def days(count):
+    return [NOON + n * DAY_NS for n in range(count)]
+
+
+def test_of_an_empty_table_everything_is_missing(clickhouse):
+    rows = rows_of(entry(["a", "b"]))
+    assert presence.missing(clickhouse, "otel_logs", rows) is rows
+
+
+def test_no_rows_are_never_missing(clickhouse):
+    rows = rows_of(entry([]))
+    assert presence.missing(clickhouse, "otel_logs", rows).num_rows == 0
+
+
+def test_what_is_missing_is_found_per_chunk_and_day_in_order(clickhouse, inserter):
+    first, second = entry(["a0", "a1", "a2"], days(3)), entry(["b0", "b1", "b2"], days(3))
+    rows = rows_of(first, second)
+    inserter.insert("otel_logs", rows.filter([False, True, False, True, False, False]), "q")
+    assert bodies(presence.missing(clickhouse, "otel_logs", rows)) == ["a0", "a2", "b1", "b2"]
+    inserter.insert("otel_logs", presence.missing(clickhouse, "otel_logs", rows), "q2")
+    assert presence.missing(clickhouse, "otel_logs", rows).num_rows == 0
+
+
+def test_the_first_and_last_nanosecond_of_a_day_and_of_time_are_told_apart(clickhouse, inserter):
+    start = NOON // DAY_NS * DAY_NS
+    times = [0, 1, start - 1, start, start + DAY_NS - 1, start + DAY_NS, 2**63 - 1]
+    times[0] = 1
+    rows = rows_of(entry(map(str, range(7)), times))
+    there = [False, False, True, False, False, True, True]
+    inserter.insert("otel_logs", rows.filter(there), "q")
+    assert bodies(presence.missing(clickhouse, "otel_logs", rows)) == ["0", "1", "3", "4"]
+
+
+def test_equal_rows_of_another_chunk_or_workspace_do_not_count(clickhouse, inserter):
+    chunk_id = "0" * 31 + "7"
+    here = entry(["a"], workspace="here", chunk_id=chunk_id)
+    there = entry(["a"], workspace="there", chunk_id=chunk_id)
+    other = entry(["a"], workspace="here")
+    inserter.insert("otel_logs", rows_of(there, other), "q")
+    assert presence.missing(clickhouse, "otel_logs", rows_of(here)).num_rows == 1
+    assert presence.missing(clickhouse, "otel_logs", rows_of(there)).num_rows == 0
+
+
+def test_rows_of_any_number_of_days_are_cut_into_pieces_a_block_may_have():
+    rows = rows_of(entry(map(str, range(250)), days(250)), entry(map(str, range(250)), days(250)))
+    pieces = presence.by_partitions(rows)
+    assert [piece.num_rows for piece in pieces] == [200, 200, 100]
+    assert bodies(pieces[0]) == [*map(str, range(100))] * 2
+    assert presence.by_partitions(pieces[0]) == [pieces[0]]
+
+
+def test_stopping_ends_a_running_query_by_its_prefix_and_no_other(migrated, clickhouse, wait_until):
+    ended = {}
+
+    def run(query_id):
+        connection = Clickhouse(migrated)
+        try:
+            with connection._connection() as driver:
+                driver.execute(
+                    "INSERT INTO otel_logs (Timestamp, Body) SELECT now64(9), toString(number)"
+                    " FROM system.numbers WHERE sleepEachRow(0.01) = 0 LIMIT 3000"
+                    " SETTINGS max_block_size = 10",
+                    query_id=query_id,
+                )
+            ended[query_id] = None
+        except StorageError as error:
+            ended[query_id] = error.code
+        finally:
+            connection.close()
+
+    names = ["sheaf-one-1-otel_logs-0", "sheaf-two-1-otel_logs-0"]
+    threads = [threading.Thread(target=run, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+
+    def running():
+        found = clickhouse.query(
+            "SELECT query_id FROM system.processes WHERE startsWith(query_id, 'sheaf-')"
+        )
+        return {query_id for (query_id,) in found}
+
+    wait_until(lambda: running() == set(names))
+    presence.stop_earlier(clickhouse, "sheaf-one-")
+    assert running() == {names[1]}
+    threads[0].join()
+    assert ended == {names[0]: 394}
+    presence.stop_earlier(clickhouse, "sheaf-two-")
+    threads[1].join()
+    assert ended[names[1]] == 394
+
+
+def test_stopping_what_does_not_run_is_nothing(clickhouse):
+    presence.stop_earlier(clickhouse, "sheaf-nobody-")

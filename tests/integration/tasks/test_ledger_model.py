@@ -1,0 +1,307 @@
+"""The ledger against a plain model of it, through random operations."""
+
+import itertools
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+import redis
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from config.settings import Settings
+from tasks import ledger as ledger_module
+from tasks.chunk import Chunk
+from tasks.ledger import (
+    SIGNALS,
+    Entry,
+    Ledger,
+    LedgerFullError,
+    LostLeaseError,
+    RepeatedRequestsError,
+)
+from tests.integration.made_logs import new_chunk
+
+pytestmark = pytest.mark.integration
+
+MOST_ROWS = 10
+MOST_BYTES = 1024 * 1024
+
+plans = st.lists(
+    st.tuples(
+        st.sampled_from(SIGNALS),
+        st.integers(0, 8),
+        st.sampled_from([10, 100, 300_000]),
+        st.lists(st.integers(0, 40), max_size=2, unique=True),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+numbers = st.integers(0, 1000)
+
+
+@dataclass
+class Known:
+    """A chunk as the model knows it."""
+
+    signal: str
+    records: int
+    size: int
+    tries: int
+    state: str = "open"
+
+
+@dataclass
+class Model:
+    """What the ledger should hold."""
+
+    chunks: dict = field(default_factory=dict)
+    requests: dict = field(default_factory=dict)
+    leased: dict = field(default_factory=dict)
+    due: dict = field(default_factory=dict)
+    dropped: set = field(default_factory=set)
+
+    def of(self, *states):
+        return {key for key, chunk in self.chunks.items() if chunk.state in states}
+
+    @property
+    def waiting(self):
+        return self.of("open", "sealed")
+
+    def total(self, field_, keys):
+        return sum(getattr(self.chunks[key], field_) for key in keys)
+
+
+def pick(number, items):
+    ordered = sorted(items)
+    return ordered[number % len(ordered)]
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Each rule does a thing to the ledger and to the model; the invariants compare them."""
+
+    url = ""
+
+    def __init__(self):
+        super().__init__()
+        settings = Settings(
+            redis_url=self.url, log_batch_size=MOST_ROWS, ledger_max_bytes=MOST_BYTES
+        )
+        self.client = redis.Redis.from_url(self.url, decode_responses=True)
+        self.client.flushall()
+        self.counted = itertools.count(1)
+        ledger_module._now_ms = lambda: next(self.counted)
+        ledger_module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
+        self.ledger = Ledger(settings)
+        self.model = Model()
+        self.stale = []
+
+    def teardown(self):
+        self.ledger.close()
+        self.client.close()
+
+    @rule(plan=plans)
+    def accept(self, plan):
+        entries = []
+        for signal, records, size, requests, tried in plan:
+            made = new_chunk(b"", records, signal=signal, chunk_id=f"{next(self.counted):032x}")
+            chunk = Chunk(made.header, b"x" * size)
+            entries.append(Entry(chunk, tuple(map(str, requests)), tried))
+        model = self.model
+        asked = [request for entry in entries for request in entry.requests]
+        known = {r: model.requests[r] for r in asked if r in model.requests}
+        waiting = model.total("size", model.waiting)
+        more = sum(len(entry.chunk.payload) for entry in entries)
+        if known:
+            with pytest.raises(RepeatedRequestsError) as repeated:
+                self.ledger.accept(entries)
+            assert repeated.value.known == known
+        elif waiting + more > MOST_BYTES:
+            with pytest.raises(LedgerFullError) as full:
+                self.ledger.accept(entries)
+            assert full.value.waiting == waiting
+        else:
+            assert self.ledger.accept(entries) == waiting + more
+            for entry in entries:
+                header = entry.chunk.header
+                model.chunks[header.id] = Known(
+                    header.signal, header.records, len(entry.chunk.payload), int(entry.tried)
+                )
+                model.requests |= dict.fromkeys(entry.requests, header.id)
+
+    @rule()
+    def seal(self):
+        model, batch = self.model, self.ledger.seal()
+        if model.due:
+            before = model.due.pop(batch.id)
+            assert batch.attempt == before.attempt + 1
+            assert (batch.chunk_ids, batch.signal) == (before.chunk_ids, before.signal)
+        elif not model.of("open"):
+            assert batch is None
+            return
+        else:
+            self.check_fresh(batch)
+        signal_open = {k for k in model.of("open") if model.chunks[k].signal == batch.signal}
+        assert batch.open_records == model.total("records", signal_open)
+        model.leased[batch.id] = batch
+
+    def check_fresh(self, batch):
+        chunks = self.model.chunks
+        opened = self.model.of("open")
+        assert batch.signal == next(
+            signal for signal in SIGNALS if any(chunks[k].signal == signal for k in opened)
+        )
+        assert opened.issuperset(batch.chunk_ids)
+        assert {chunks[k].signal for k in batch.chunk_ids} == {batch.signal}
+        rows = self.model.total("records", batch.chunk_ids)
+        assert rows <= MOST_ROWS or len(batch.chunk_ids) == 1
+        tried = any(chunks[k].tries for k in batch.chunk_ids)
+        assert batch.attempt == (2 if tried else 1)
+        for key in batch.chunk_ids:
+            chunks[key].state = "sealed"
+
+    def holder(self, number):
+        return self.model.leased[pick(number, self.model.leased)]
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers)
+    def settle(self, number):
+        batch = self.holder(number)
+        self.ledger.settle(batch)
+        for key in batch.chunk_ids:
+            self.model.chunks[key].state = "stored"
+        self.gone(batch)
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers)
+    def lose_lease(self, number):
+        batch = self.holder(number)
+        self.ledger.release(batch, -1)
+        self.model.due[batch.id] = batch
+        self.gone(batch)
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers)
+    def renew(self, number):
+        self.ledger.renew(self.holder(number))
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers, where=numbers)
+    def split(self, number, where):
+        batch = self.holder(number)
+        if len(batch.chunk_ids) < 2:
+            return
+        middle = 1 + where % (len(batch.chunk_ids) - 1)
+        parts = (batch.chunk_ids[:middle], batch.chunk_ids[middle:])
+        self.ledger.split(batch, parts)
+        self.gone(batch)
+        by_chunks = {" ".join(part): part for part in parts}
+        for key in self.client.zrange("sheaf:batches", 0, -1):
+            chunks = self.client.hget(f"sheaf:batch:{key}", "chunks")
+            if chunks in by_chunks:
+                part = by_chunks.pop(chunks)
+                self.model.due[key] = type(batch)(key, batch.attempt, batch.signal, part, 0)
+        assert not by_chunks
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers, which=numbers)
+    def bury(self, number, which):
+        batch = self.holder(number)
+        key = pick(which, batch.chunk_ids)
+        rest = self.ledger.bury(batch, key, f"because of {key}")
+        assert rest.chunk_ids == tuple(k for k in batch.chunk_ids if k != key)
+        self.model.chunks[key].state = "dead"
+        if rest.chunk_ids:
+            self.model.leased[batch.id] = rest
+        else:
+            self.gone(batch)
+
+    @rule(number=numbers)
+    def replay(self, number):
+        dead = self.model.of("dead")
+        key = pick(number, dead) if dead else "0" * 32
+        signal = self.model.chunks[key].signal if dead else "logs"
+        assert self.ledger.replay(key, signal) == bool(dead)
+        if dead:
+            self.model.chunks[key].state = "open"
+            self.model.chunks[key].tries += 1
+
+    @precondition(lambda self: self.model.of("dead"))
+    @rule(number=numbers)
+    def drop(self, number):
+        key = pick(number, self.model.of("dead"))
+        assert self.ledger.drop(key)
+        assert not self.ledger.drop(key)
+        del self.model.chunks[key]
+        self.model.dropped.add(key)
+        left = {r: known for r, known in self.model.requests.items() if known != key}
+        self.model.requests = left
+
+    def gone(self, batch):
+        del self.model.leased[batch.id]
+        self.stale.append(batch)
+
+    @precondition(lambda self: self.stale)
+    @rule(number=numbers, change=st.sampled_from(["settle", "renew", "bury", "split"]))
+    def come_late(self, number, change):
+        """One that lost its lease, or whose batch is over, changes nothing."""
+        late = self.stale[number % len(self.stale)]
+        held = self.model.due.get(late.id)
+        if held is not None and held.attempt == late.attempt:
+            return  # released, and nobody has it yet: it is still the holder
+        more = {"bury": (late.chunk_ids[0], "late"), "split": ([late.chunk_ids],)}
+        with pytest.raises(LostLeaseError):
+            getattr(self.ledger, change)(late, *more.get(change, ()))
+
+    @invariant()
+    def the_counters_are_a_recount_of_the_keys(self):
+        model, client = self.model, self.client
+        counters = client.hgetall("sheaf:waiting")
+        held = {
+            key: client.hmget(f"sheaf:chunk:{key}", "records", "size")
+            for key in client.zrange("sheaf:ledger", 0, -1)
+        }
+        assert int(counters.get("records", 0)) == sum(int(r) for r, _ in held.values())
+        assert int(counters.get("bytes", 0)) == sum(int(s) for _, s in held.values())
+        assert set(held) == model.waiting
+        assert int(counters.get("records", 0)) == model.total("records", model.waiting)
+        for signal in SIGNALS:
+            opened = set(client.zrange(f"sheaf:open:{signal}", 0, -1))
+            assert opened == {k for k in model.of("open") if model.chunks[k].signal == signal}
+            counted = int(counters.get(f"open:{signal}", 0))
+            assert counted == model.total("records", opened)
+
+    @invariant()
+    def every_chunk_is_where_the_model_has_it(self):
+        model, client = self.model, self.client
+        prefix = "sheaf:chunk:"
+        kept = {key.removeprefix(prefix) for key in client.keys(f"{prefix}*")}
+        assert kept == model.of("open", "sealed", "dead")
+        assert {h.id: reason for h, _, reason in self.ledger.dead()} == {
+            key: f"because of {key}" for key in model.of("dead")
+        }
+        batches = set(client.zrange("sheaf:batches", 0, -1))
+        assert batches == set(model.leased) | set(model.due)
+        sealed = [k for b in batches for k in client.hget(f"sheaf:batch:{b}", "chunks").split()]
+        assert len(sealed) == len(set(sealed))
+        assert set(sealed) == model.of("sealed")
+
+    @invariant()
+    def receipts_say_what_became_of_each_chunk(self):
+        told = {"open": "queued", "sealed": "queued", "stored": "stored", "dead": "dead"}
+        for key, chunk in self.model.chunks.items():
+            status = self.ledger.status(key)
+            assert (status.state, status.rows) == (told[chunk.state], chunk.records)
+        for key in self.model.dropped:
+            assert self.ledger.status(key) is None
+
+
+def test_random_operations_leave_the_ledger_as_the_model_says(valkey, monkeypatch):
+    # Time and ids are counted by the machine: a run must be the same when it is repeated.
+    monkeypatch.setattr(ledger_module, "_now_ms", None)
+    monkeypatch.setattr(ledger_module, "secrets", SimpleNamespace())
+    case = type("BoundMachine", (LedgerMachine,), {"url": valkey.url}).TestCase
+    case.settings = hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)
+    case().runTest()

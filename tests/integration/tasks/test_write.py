@@ -1,0 +1,259 @@
+import threading
+from collections import Counter
+
+import pytest
+
+from storage import decode
+from storage.client import Clickhouse
+from storage.errors import OutcomeUnknownError
+from storage.insert import Inserter
+from tasks.chunk import row_id
+from tasks.ledger import Ledger
+from tasks.write import Writer
+from tests.integration.made_logs import DAY_NS, NOON, broken_entry, entry
+
+pytestmark = pytest.mark.integration
+
+
+class Store:
+    """A writer, with the ledger and the ClickHouse that it stands between."""
+
+    def __init__(self, settings, table):
+        self._table = table
+        self.ledger = Ledger(settings)
+        self.clickhouse = Clickhouse(settings)
+        self.inserter = Inserter(settings)
+        self.writer = Writer(settings, self.ledger, self.clickhouse, self.inserter)
+
+    def stored(self):
+        """Count the bodies that are stored."""
+        return Counter(body for (body,) in self._table.query("SELECT Body FROM otel_logs"))
+
+    def close(self):
+        self.inserter.close()
+        self.clickhouse.close()
+        self.ledger.close()
+
+    def insert_in_part(self, asked, days):
+        """Insert only some days of a chunk, as an attempt that was cut short does."""
+        rows = decode.decode("logs", [asked.chunk.rows()])["otel_logs"]
+        for day in days:
+            times = rows.column("Timestamp").cast("int64").to_numpy() // DAY_NS
+            self.inserter.insert("otel_logs", rows.filter(times == day), f"part-{day}")
+
+
+@pytest.fixture
+def open_store(stores, clickhouse):
+    made = []
+
+    def make(**changes):
+        made.append(Store(stores(**changes), clickhouse))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def store(open_store):
+    return open_store()
+
+
+def once(*bodies):
+    return Counter(dict.fromkeys(bodies, 1))
+
+
+def test_what_waits_is_stored_once_and_settled(store, clickhouse):
+    entries = [entry([f"{n}-{i}" for i in range(3)], workspace=f"w{n % 2}") for n in range(5)]
+    store.ledger.accept(entries)
+    [outcome] = store.writer.drain()
+    assert (outcome.rows, outcome.problem) == (15, "")
+    assert store.stored() == once(*(f"{n}-{i}" for n in range(5) for i in range(3)))
+    assert store.ledger.stats().waiting_chunks == 0
+    assert store.writer.drain() == []
+    of_tenant = dict(
+        clickhouse.query("SELECT WorkspaceId, groupUniqArray(ChunkId) FROM otel_logs GROUP BY 1")
+    )
+    assert {name: sorted(found) for name, found in of_tenant.items()} == {
+        f"w{n}": sorted(row_id(e.chunk.header.id) for e in entries[n::2]) for n in range(2)
+    }
+
+
+def test_a_second_attempt_after_an_insert_that_happened_inserts_nothing(store):
+    store.ledger.accept([entry(["a", "b"])])
+    first = store.ledger.seal()
+    tables = decode.decode("logs", [c.rows() for c in store.ledger.fetch(first.chunk_ids)])
+    store.inserter.insert("otel_logs", tables["otel_logs"], "earlier")
+    store.ledger.release(first, -1)
+    [outcome] = store.writer.drain()
+    assert outcome.rows == 2
+    assert store.stored() == once("a", "b")
+    assert store.ledger.stats().waiting_chunks == 0
+
+
+def test_a_second_attempt_completes_what_is_there_in_part(store):
+    times = [NOON + n * DAY_NS for n in range(4)]
+    part, whole, absent = (entry([f"{name}{n}" for n in range(4)], times) for name in "pwa")
+    store.ledger.accept([part, whole, absent])
+    first = store.ledger.seal()
+    days = [at // DAY_NS for at in times]
+    store.insert_in_part(part, days[1:3])
+    store.insert_in_part(whole, days)
+    store.ledger.release(first, -1)
+    [outcome] = store.writer.drain()
+    assert outcome.rows == 12
+    assert store.stored() == once(*(f"{name}{n}" for name in "pwa" for n in range(4)))
+
+
+def test_a_chunk_of_two_hundred_days_is_stored_in_slices(store):
+    asked = entry([str(n) for n in range(200)], [NOON + n * DAY_NS for n in range(200)])
+    store.ledger.accept([asked])
+    [outcome] = store.writer.drain()
+    assert (outcome.rows, outcome.problem) == (200, "")
+    assert store.stored() == once(*map(str, range(200)))
+
+
+def test_a_chunk_of_more_than_a_thousand_days_is_a_dead_letter_and_its_neighbours_are_stored(store):
+    wide = entry(["x"] * 1001, [NOON + n * DAY_NS for n in range(1001)])
+    good = [entry([f"good {n}"]) for n in range(3)]
+    store.ledger.accept([good[0], wide, *good[1:]])
+    drain_all(store)
+    assert store.stored() == once("good 0", "good 1", "good 2")
+    [(header, _, reason)] = store.ledger.dead()
+    assert header.id == wide.chunk.header.id
+    assert "more than 1000 days" in reason
+
+
+def drain_all(store):
+    for _ in range(20):
+        if not store.writer.drain() and not store.ledger.stats().waiting_chunks:
+            return
+    pytest.fail("the ledger does not become empty")
+
+
+def test_only_the_chunks_that_cannot_be_decoded_are_dead_letters(store):
+    broken = [broken_entry(), broken_entry()]
+    good = [entry([f"good {n}"]) for n in range(3)]
+    store.ledger.accept([good[0], broken[0], good[1], broken[1], good[2]])
+    drain_all(store)
+    assert store.stored() == once("good 0", "good 1", "good 2")
+    assert {header.id for header, _, _ in store.ledger.dead()} == {
+        each.chunk.header.id for each in broken
+    }
+    assert all("cannot be decoded" in reason for _, _, reason in store.ledger.dead())
+    status = store.ledger.status(broken[0].chunk.header.id)
+    assert (status.state, status.rows) == ("dead", 3)
+
+
+def test_a_batch_of_broken_chunks_alone_becomes_dead_letters_all(store):
+    store.ledger.accept([broken_entry() for _ in range(30)])
+    drain_all(store)
+    assert store.ledger.stats().dead_chunks == 30
+    assert not store.stored()
+
+
+def test_a_replayed_dead_letter_whose_rows_are_there_is_not_doubled(store):
+    asked = entry(["a"])
+    store.ledger.accept([asked])
+    batch = store.ledger.seal()
+    store.insert_in_part(asked, [NOON // DAY_NS])
+    store.ledger.bury(batch, asked.chunk.header.id, "by hand")
+    assert store.ledger.replay(asked.chunk.header.id, "logs")
+    [outcome] = store.writer.drain()
+    assert outcome.rows == 1
+    assert store.stored() == once("a")
+
+
+def test_while_clickhouse_is_away_nothing_is_sealed(open_store, free_port, valkey):
+    away = open_store(clickhouse_port=free_port(), clickhouse_http_port=free_port())
+    away.ledger.accept([entry(["a"])])
+    assert away.writer.drain() == []
+    assert valkey.client.zcard("sheaf:batches") == 0
+    assert valkey.client.zcard("sheaf:open:logs") == 1
+
+
+def test_a_batch_that_clickhouse_does_not_take_is_released_and_stored_later(
+    open_store, free_port, wait_until
+):
+    deaf = open_store(clickhouse_http_port=free_port())
+    deaf.ledger.accept([entry(["a"]), entry(["b"])])
+    [outcome] = deaf.writer.drain()
+    assert "cannot be reached" in outcome.problem
+    assert deaf.ledger.stats().dead_chunks == 0
+    assert deaf.ledger.stats().waiting_chunks == 2
+    store = open_store()
+
+    def settled():
+        store.writer.drain()
+        return not store.ledger.stats().waiting_chunks
+
+    wait_until(settled)
+    assert store.stored() == once("a", "b")
+
+
+@pytest.mark.parametrize("fault", ["cut", "cut_request"])
+def test_an_insert_of_unknown_outcome_is_completed_not_repeated(
+    open_store, proxy, migrated, wait_until, fault
+):
+    gate = proxy(migrated.clickhouse_http_port)
+    store = open_store(clickhouse_http_port=gate.port)
+    store.ledger.accept([entry([f"{n}-{i}" for i in range(50)]) for n in range(4)])
+    gate.break_next(fault, 1)
+
+    def settled():
+        store.writer.drain()
+        return not store.ledger.stats().waiting_chunks
+
+    wait_until(settled)
+    assert gate.hits >= 1
+    assert store.stored() == once(*(f"{n}-{i}" for n in range(4) for i in range(50)))
+
+
+def test_a_worker_that_lost_its_lease_while_it_inserted_settles_nothing(
+    open_store, proxy, migrated, wait_until
+):
+    gate = proxy(migrated.clickhouse_http_port)
+    slow, store = open_store(clickhouse_http_port=gate.port), open_store()
+    slow.ledger.accept([entry(["a", "b"])])
+    gate.delay = 1.0
+    batch = slow.ledger.seal()
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(slow.writer.store(batch)))
+    thread.start()
+    wait_until(lambda: store.stored() == once("a", "b"))
+    store.ledger.release(batch, -1)
+    [taken_over] = store.writer.drain()
+    assert (taken_over.rows, taken_over.problem) == (2, "")
+    thread.join()
+    assert "has passed to another worker" in outcomes[0].problem
+    assert store.stored() == once("a", "b")
+    assert store.ledger.stats().totals["stored_records:logs"] == 2
+    assert store.ledger.stats().waiting_records == 0
+
+
+def test_two_writers_that_drain_at_once_store_everything_once(open_store, wait_until):
+    first, second = open_store(log_batch_size=5), open_store(log_batch_size=5)
+    first.ledger.accept([entry([f"{n}-{i}" for i in range(3)]) for n in range(40)])
+    threads = [threading.Thread(target=each.writer.drain) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: not first.writer.drain() and not first.ledger.stats().waiting_chunks)
+    assert first.stored() == once(*(f"{n}-{i}" for n in range(40) for i in range(3)))
+
+
+def test_a_stopped_writer_begins_no_batch(store):
+    store.ledger.accept([entry(["a"])])
+    store.writer.stop()
+    assert store.writer.drain() == []
+    assert not store.stored()
+
+
+def test_an_earlier_attempt_whose_time_to_begin_is_over_sends_nothing(store):
+    rows = decode.decode("logs", [entry(["a"]).chunk.rows()])["otel_logs"]
+    with pytest.raises(Exception, match="time to send this insert is over") as refused:
+        store.inserter.insert("otel_logs", rows, "late", begin_before=0.0)
+    assert not isinstance(refused.value, OutcomeUnknownError)
+    assert not store.stored()

@@ -1,0 +1,79 @@
+"""The registry of running queries."""
+
+import pytest
+
+from storage.embedded.errors import Code, ServerError
+from storage.embedded.registry import Registry, RunningQuery
+
+
+def query(query_id="", **fields):
+    return RunningQuery(
+        query_id=query_id,
+        text=b"SELECT 1",
+        user="default",
+        interface=1,
+        address=("127.0.0.1", 5),
+        database="default",
+        hung_up=lambda: False,
+        unblock=lambda: None,
+        abort=lambda: None,
+        **fields,
+    )
+
+
+def test_a_query_is_in_the_registry_while_it_runs():
+    registry, mine = Registry(), query("a")
+    with registry.running(mine):
+        assert registry.snapshot() == [mine]
+        assert not mine.ended.is_set()
+    assert registry.snapshot() == []
+    assert mine.ended.is_set()
+
+
+def test_a_query_that_fails_leaves_the_registry():
+    registry, mine = Registry(), query("a")
+    with pytest.raises(ValueError, match="x"), registry.running(mine):
+        raise ValueError("x")
+    assert registry.snapshot() == []
+    assert mine.ended.is_set()
+
+
+def test_a_query_without_an_id_gets_one_of_its_own():
+    registry = Registry()
+    with registry.running(query()) as one, registry.running(query()) as other:
+        assert len({one.query_id, other.query_id, ""}) == 3
+
+
+def test_a_second_query_of_the_same_id_is_refused_and_the_first_goes_on():
+    registry, mine = Registry(), query("a")
+    with registry.running(mine):
+        with pytest.raises(ServerError) as caught, registry.running(query("a")):
+            pass
+        assert caught.value.code == 216
+        assert registry.snapshot() == [mine]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [Code.QUERY_WAS_CANCELLED, Code.QUERY_WAS_CANCELLED_BY_CLIENT, Code.ABORTED],
+)
+def test_a_query_that_was_cancelled_says_why(reason):
+    mine = query()
+    mine.check()
+    mine.cancel(reason)
+    mine.cancel(Code.TIMEOUT_EXCEEDED)
+    with pytest.raises(ServerError) as caught:
+        mine.check()
+    assert caught.value.code == reason
+
+
+def test_a_query_whose_time_is_up_says_so():
+    mine = query(limit=1e-9)
+    assert mine.expired
+    with pytest.raises(ServerError) as caught:
+        mine.check()
+    assert caught.value.code == 159
+
+
+def test_a_query_without_a_limit_never_expires():
+    assert not query().expired

@@ -1,0 +1,127 @@
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.read import PageQuery, windows
+from storage.read_stats import INTERVALS_MS, interval_for
+from storage.search import LogFilters, Position, TimeRange, at, quoted, where
+
+texts = st.text(min_size=1, max_size=30)
+hostile = st.one_of(
+    texts,
+    st.sampled_from(["' OR 1=1 --", "\\' OR 1=1", "%(v0)s", "%s%d%%", "'; DROP TABLE otel_logs"]),
+)
+SPAN = TimeRange(0, 10**18)
+
+
+def ask(text, search):
+    return LogFilters(
+        workspace_id="w",
+        client_id=text,
+        severities=(text,),
+        search=search,
+        endpoint=text,
+        service_name=text,
+        trace_id=text,
+        attributes=((text, text),),
+    )
+
+
+@given(hostile.filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
+def test_no_text_of_a_client_becomes_sql(text):
+    clause = where(ask(text, "x"), SPAN)
+    harmless = where(ask("harmless", "x"), SPAN)
+    assert clause.sql == harmless.sql
+    assert clause.params.keys() == harmless.params.keys()
+
+
+@given(hostile, st.booleans())
+def test_a_searched_text_is_only_ever_a_value(text, ascii_only):
+    searched = text.encode("ascii", "ignore").decode() if ascii_only else text + "ß"
+    clause = where(LogFilters(workspace_id="w", search=searched), SPAN)
+    without = re.sub(r"%\(v\d+\)s", "", clause.sql)
+    assert re.fullmatch(r"[A-Za-z0-9(),=<>. ]*", without)
+    assert "'" not in without
+
+
+@given(hostile)
+def test_placeholders_and_values_match(text):
+    clause = where(ask("value", text.encode("utf-8", "ignore").decode() or "x"), SPAN)
+    assert set(re.findall(r"%\((v\d+)\)s", clause.sql)) == set(clause.params)
+
+
+@pytest.mark.parametrize("workspace_id", ["", "a b", "a'b", "x" * 129, "ok\n", "ä"])
+def test_there_is_no_clause_without_a_workspace(workspace_id):
+    with pytest.raises(ValueError, match="no workspace id"):
+        LogFilters(workspace_id=workspace_id)
+
+
+def test_every_clause_begins_with_workspace_and_time():
+    for clause in (
+        where(LogFilters(workspace_id="acme"), SPAN),
+        where(LogFilters(workspace_id="acme"), SPAN, "asc", Position(1, 2, 3)),
+        at("acme", Position(1, 2, 3)),
+    ):
+        assert clause.sql.startswith("WorkspaceId = %(v0)s AND Timestamp >= ")
+        assert clause.params["v0"] == "acme"
+
+
+def test_like_signs_of_a_search_stand_for_themselves():
+    clause = where(LogFilters(workspace_id="w", search="50%_\\ OFF"), SPAN)
+    assert "%50\\%\\_\\\\ off%" in clause.params.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ß retry now", ["retry"]),
+        ("ß retry-now; ok then", ["retry", "now", "ok"]),
+        ("ßretry now", None),
+        ("é", None),
+        ("a b ß", ["b"]),
+        ("x ähm_y_z", ["y"]),
+    ],
+)
+def test_only_whole_ascii_words_inside_a_search_are_looked_up(text, words):
+    clause = where(LogFilters(workspace_id="w", search=text), SPAN)
+    assert ("hasAllTokens" in clause.sql) == (words is not None)
+    assert words is None or words in clause.params.values()
+
+
+def test_identifiers_cannot_end_their_quotes():
+    assert quoted("a`b\\c") == "`a``b\\\\c`"
+
+
+times = st.integers(0, 4 * 10**18)
+
+
+@given(times, times, st.sampled_from(["asc", "desc"]), st.none() | times)
+def test_windows_cover_the_range_once_from_the_near_edge_on(one, other, order, after):
+    span = TimeRange(min(one, other), max(one, other))
+    position = None if after is None else Position(after, 1, 1)
+    filters = LogFilters(workspace_id="w")
+    query = PageQuery(filters=filters, span=span, order=order, limit=1, after=position)
+    parts = list(windows(query))
+    first, last = span.first_ns, span.last_ns
+    if after is not None:
+        first, last = (first, min(last, after)) if order == "desc" else (max(first, after), last)
+    if first > last:
+        assert parts == []
+        return
+    ascending = parts if order == "asc" else parts[::-1]
+    assert (ascending[0].first_ns, ascending[-1].last_ns) == (first, last)
+    for earlier, later in itertools.pairwise(ascending):
+        assert earlier.last_ns + 1 == later.first_ns
+    assert len(parts) <= 4
+
+
+@given(times, times, st.integers(1, 500))
+def test_an_interval_gives_no_more_buckets_than_asked_for(one, other, most):
+    span = TimeRange(min(one, other), max(one, other))
+    interval = interval_for(span, most)
+    width = interval * 1_000_000
+    count = span.last_ns // width - span.first_ns // width + 1
+    assert count <= most or interval == INTERVALS_MS[-1]

@@ -1,0 +1,22 @@
+"""The app, with nothing behind it: every request here is answered before it needs a database."""
+
+import pytest
+
+from config.settings import Settings
+from web.app import create_app
+
+
+@pytest.fixture
+def make_app(free_port):
+    """Make an app whose database and broker are not there."""
+
+    def make(**settings):
+        ports = {"clickhouse_port": free_port(), "valkey_port": free_port()}
+        return create_app(Settings(**{**ports, **settings}))
+
+    return make
+
+
+@pytest.fixture
+def client(make_app):
+    return make_app().test_client()

@@ -1,0 +1,159 @@
+import json
+
+import pytest
+
+ROUTES = ("/api/v1/logs", "/api/v1/ingestion/logs/sorted", "/api/v1/ingestion/stats")
+
+WRONG = [
+    ("limit", 0),
+    ("limit", 10_001),
+    ("limit", "ten"),
+    ("limit", "1.5"),
+    ("limit", "٣"),
+    ("offset", -1),
+    ("offset", 100_001),
+    ("start_time_ms", -1),
+    ("start_time_ms", 10**19),
+    ("start_time_ms", 4_291_747_200_000),
+    ("end_time_ms", "now"),
+    ("min_severity", 0),
+    ("min_severity", 25),
+    ("severity", ""),
+    ("search", ""),
+    ("search", "x" * 4097),
+    ("order", "newest"),
+    ("count", "perhaps"),
+    ("cursor", "not-a-cursor"),
+    ("cursor", "A" * 513),
+    ("workspace_id", "a b"),
+    ("workspace_id", "ok\n"),
+    ("workspace_id", ""),
+    ("client_id", "'; DROP TABLE otel_logs"),
+    ("attributes", "[1]"),
+    ("attributes", "{"),
+    ("attributes", json.dumps({"a": {"b": "c"}})),
+    ("attributes", json.dumps({"a": None})),
+    ("attributes", json.dumps({str(n): "x" for n in range(21)})),
+    ("unheard_of", "x"),
+]
+
+
+def fields_of(response):
+    assert response.status_code == 422, response.text
+    return set(response.get_json()["error"]["fields"])
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_query_parameter_is_named(client, name, value):
+    [field] = fields_of(client.get("/api/v1/logs", query_string={name: value}))
+    assert field.split(".")[0] == name
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_field_of_a_body_is_named(client, name, value):
+    [field] = fields_of(client.post("/api/v1/ingestion/query", json={name: value}))
+    assert field.split(".")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", True),
+        ("limit", 1.5),
+        ("limit", None),
+        ("limit", [1]),
+        ("search", "half a pair: \ud800"),
+        ("search", 7),
+        ("severity", [["a"]]),
+        ("severity", []),
+        ("attributes", {"\udfff": "x"}),
+        ("attributes", []),
+    ],
+)
+def test_a_body_of_wrong_types_is_refused_by_field(client, name, value):
+    [field] = fields_of(client.post("/api/v1/ingestion/query", json={name: value}))
+    assert field.split(".")[0] == name
+
+
+def test_all_wrong_parameters_are_named_at_once(client):
+    query = {"limit": 0, "order": "up", "colour": "red"}
+    assert fields_of(client.get("/api/v1/logs", query_string=query)) == set(query)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_start_after_the_end_is_refused(client, route):
+    query = {"start_time_ms": 2000, "end_time_ms": 1999}
+    assert fields_of(client.get(route, query_string=query)) == {"start_time_ms"}
+
+
+def test_a_start_in_the_future_needs_an_end(client):
+    query = {"start_time_ms": 4_000_000_000_000}
+    assert fields_of(client.get("/api/v1/logs", query_string=query)) == {"start_time_ms"}
+
+
+def test_a_single_valued_parameter_given_twice_is_refused(client):
+    assert fields_of(client.get("/api/v1/logs?limit=1&limit=2")) == {"limit"}
+    assert fields_of(client.get("/api/v1/logs?search=a&search=b")) == {"search"}
+    assert fields_of(client.get("/api/v1/logs?attributes[a]=1&attributes[a]=2")) == {"attributes.a"}
+
+
+def test_attributes_come_as_json_or_as_keys_but_not_both(client):
+    query = {"attributes": "{}", "attributes[a]": "1"}
+    assert fields_of(client.get("/api/v1/logs", query_string=query)) == {"attributes"}
+
+
+def test_cursor_and_offset_exclude_each_other(client):
+    query = {"cursor": "x", "offset": 0}
+    assert fields_of(client.get("/api/v1/logs", query_string=query)) == {"offset"}
+
+
+def test_a_workspace_header_that_contradicts_the_parameter_is_refused(client):
+    for path in (*ROUTES, "/api/v1/logs/AAAA"):
+        contradicted = client.get(
+            path, query_string={"workspace_id": "a"}, headers={"x-workspace-id": "b"}
+        )
+        assert fields_of(contradicted) == {"workspace_id"}
+    posted = client.post(
+        "/api/v1/ingestion/query", json={"workspace_id": "a"}, headers={"x-workspace-id": "b"}
+    )
+    assert fields_of(posted) == {"workspace_id"}
+
+
+def test_a_malformed_workspace_header_is_refused(client):
+    response = client.get("/api/v1/logs", headers={"x-workspace-id": "a b"})
+    assert fields_of(response) == {"x-workspace-id"}
+
+
+def test_required_parameters_are_named(client):
+    assert fields_of(client.get("/api/v1/ingestion/search")) == {"search"}
+    missing = fields_of(client.get("/api/v1/ingestion/query/time-range"))
+    assert missing == {"start_time_ms", "end_time_ms"}
+
+
+def test_a_malformed_id_is_refused(client):
+    for token in ("x", "%00", "A" * 28, "*" * 28):
+        assert fields_of(client.get(f"/api/v1/logs/{token}")) == {"log_id"}
+
+
+def test_query_parameters_beside_a_body_are_refused(client):
+    posted = client.post("/api/v1/ingestion/query?limit=3", json={})
+    assert fields_of(posted) == {"limit"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ("{", "application/json", 400),
+        ("\xff".encode("latin-1"), "application/json", 400),
+        ("[" * 100_000, "application/json", 400),
+        ("limit=3", "application/x-www-form-urlencoded", 415),
+        ("{}", "text/plain", 415),
+        ("[]", "application/json", 422),
+        ('"text"', "application/json", 422),
+        ("{}" + " " * 2**20, "application/json", 413),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(client, body, content_type, status):
+    posted = client.post("/api/v1/ingestion/query", data=body, content_type=content_type)
+    assert posted.status_code == status
+    assert posted.get_json()["error"]["code"] == status
