@@ -52,8 +52,13 @@ class Memory(Generic[Note]):
     def _age(self) -> None:
         now = time.monotonic()
         age = now - self._born
-        if age < self._seconds and len(self._young) < self._most // 2:
-            return
-        self._old = self._young if age < 2 * self._seconds else {}
-        self._young = {}
-        self._born = now
+        if age >= 2 * self._seconds:
+            self._young, self._old, self._born = {}, {}, now
+        elif age >= self._seconds:
+            # From when it was due: a late look must not prolong anybody's time.
+            self._turn(self._born + self._seconds)
+        elif len(self._young) >= self._most // 2:
+            self._turn(now)
+
+    def _turn(self, born: float) -> None:
+        self._young, self._old, self._born = {}, self._young, born

@@ -108,5 +108,8 @@ def _tell(request: Request, event: str, **fields: Any) -> None:  # noqa: ANN401 
 
 
 def _rows(message: Any) -> int:  # noqa: ANN401 - kombu's
-    args = message.payload[0]
-    return int(args[0].get("records", 0)) if args else 0
+    """The records that a hint stands for; none for a message that is no hint at all."""
+    try:
+        return int(message.payload[0][0]["records"])
+    except (LookupError, TypeError, ValueError):
+        return 0

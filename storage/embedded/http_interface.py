@@ -147,9 +147,6 @@ class HttpSession(BaseHTTPRequestHandler):
             interface=2,
             address=self.client_address,
             database=parameters.get("database", "default"),
-            hung_up=lambda: False,
-            unblock=lambda: None,
-            abort=lambda: self.connection.shutdown(socket.SHUT_RDWR),
             limit=seconds(parameters.get("max_execution_time", "0")),
         )
 
@@ -184,6 +181,7 @@ class HttpSession(BaseHTTPRequestHandler):
             for name, value in parameters.items()
             if name.startswith("param_")
         }
+        running.abort = lambda: self.connection.shutdown(socket.SHUT_RDWR)
         results = self._server.results(connection, running, text, form, values)
         with contextlib.closing(results):
             self._send_results(results, form)

@@ -116,8 +116,6 @@ class NativeSession:
             address=self._address,
             database=session.database,
             hung_up=lambda: hung_up(self._socket, bytes([packets.CANCEL])),
-            unblock=lambda: None,
-            abort=lambda: self._socket.shutdown(socket.SHUT_RDWR),
             limit=session.limit if limit is None else seconds(limit),
         )
 
@@ -139,6 +137,7 @@ class NativeSession:
     def _select(self, connection: Connection, running: RunningQuery, sql: bytes) -> None:
         select = kind_of(sql) == "select"
         rows = count = size = 0
+        running.abort = lambda: self._socket.shutdown(socket.SHUT_RDWR)
         results = self._server.results(connection, running, sql, "Native", {})
         with contextlib.closing(results):
             for result in results:

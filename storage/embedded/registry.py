@@ -26,7 +26,7 @@ class RunningQuery:
         database: The session's current database when it began.
         hung_up: Says whether the client has gone away or has asked to cancel.
         unblock: Makes a read that waits for the client's next bytes return.
-        abort: Cuts the connection, for a client that takes no answer.
+        abort: Cuts the connection, if the query can wait for its client to take the answer.
         tag: The engine connection it runs on, once it is there.
         limit: Seconds it may take; 0 without a limit.
     """
@@ -37,15 +37,16 @@ class RunningQuery:
     interface: int
     address: tuple[str, int]
     database: str
-    hung_up: Callable[[], bool]
-    unblock: Callable[[], None]
-    abort: Callable[[], None]
+    hung_up: Callable[[], bool] = lambda: False
+    unblock: Callable[[], None] = lambda: None
+    abort: Callable[[], None] = lambda: None
     tag: str = ""
     limit: float = 0.0
     started: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
     _stopped: Code | None = None
     _stopped_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def cancelled(self) -> bool:
@@ -72,6 +73,29 @@ class RunningQuery:
         if self._stopped is None:
             self._stopped, self._stopped_at = reason, time.monotonic()
 
+    def interrupt(self, kill: Callable[[str], None]) -> None:
+        """Make what it is doing at the moment stop, unless it has ended in the meantime.
+
+        The connection goes to the session's next query as soon as this one has ended, and that
+        one must not be hit.
+
+        Args:
+            kill: Stops whatever the engine runs for a tag.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return
+            if self.tag:
+                kill(self.tag)
+            self.unblock()
+            if self.stuck:
+                self.abort()
+
+    def end(self) -> None:
+        """Tell those that wait for it that it is over."""
+        with self._lock:
+            self.ended.set()
+
     def check(self) -> None:
         """Raise the error that it must end with if it was asked to stop or its time is up."""
         if self.expired:
@@ -91,6 +115,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._queries: dict[str, RunningQuery] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -98,10 +123,12 @@ class Registry:
         """Keep a query in the registry while the block runs.
 
         Raises:
-            ServerError: A query with the same id is running.
+            ServerError: A query with the same id is running, or the registry is closed.
         """
         query.query_id = query.query_id or str(uuid.uuid4())
         with self._lock:
+            if self._closed:
+                raise ServerError(Code.ABORTED, "Server is shutting down")
             if query.query_id in self._queries:
                 raise ServerError(
                     Code.QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
@@ -113,7 +140,19 @@ class Registry:
         finally:
             with self._lock:
                 del self._queries[query.query_id]
-            query.ended.set()
+            query.end()
+
+    def close(self) -> None:
+        """Take no more queries; those that run go on."""
+        with self._lock:
+            self._closed = True
+
+    def wait(self, seconds: float) -> list[RunningQuery]:
+        """Wait until no query runs, so many seconds at most, and give those that still do."""
+        deadline = time.monotonic() + seconds
+        for query in self.snapshot():
+            query.ended.wait(max(0.0, deadline - time.monotonic()))
+        return self.snapshot()
 
     def snapshot(self) -> list[RunningQuery]:
         """The queries that are running at this moment, oldest first."""

@@ -13,9 +13,11 @@ from storage.embedded.insertion import Insertion
 from storage.embedded.registry import Registry, RunningQuery
 from storage.embedded.statement import (
     Insert,
+    Kill,
     kill_of,
     kind_of,
     quote,
+    refuse_outfile,
     replace_processes,
     time_limit,
     without_format,
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 # How often running queries are looked at for a client that went away or a time that is up.
 _WATCH_SECONDS = 0.05
+
+# How long a cancelled query may take to notice when the server stops.
+_CANCEL_SECONDS = 2.0
 
 
 class Server:
@@ -51,18 +56,17 @@ class Server:
         self._watcher.start()
 
     def stop(self, seconds: float) -> None:
-        """Let running queries end, cancel those that take longer, and stop watching.
+        """Take no more queries, let those that run end, cancel those that take longer.
 
         Args:
             seconds: How long they may go on.
         """
-        for query in self.registry.snapshot():
-            query.ended.wait(seconds)
-        self._stopping.set()
-        for query in self.registry.snapshot():
+        self.registry.close()
+        for query in self.registry.wait(seconds):
             log.warning("query %s is cancelled: the server stops", query.query_id)
             self.cancel(query, Code.ABORTED)
-            query.ended.wait(1.0)
+        self.registry.wait(_CANCEL_SECONDS)
+        self._stopping.set()
         self._watcher.join()
 
     def authenticate(self, user: str, password: str) -> None:
@@ -98,6 +102,7 @@ class Server:
             if kind == "kill":
                 yield self._kill(connection, query, sql, form)
                 return
+            refuse_outfile(sql)
             text = replace_processes(sql, self.registry.as_table()) if kind == "select" else sql
             if kind != "select" or form not in STREAMED_FORMATS:
                 yield connection.run(text, form, parameters)
@@ -132,41 +137,32 @@ class Server:
     def cancel(self, query: RunningQuery, reason: Code = Code.QUERY_WAS_CANCELLED) -> None:
         """Stop a query as soon as the engine lets go of it."""
         query.cancel(reason)
-        if query.tag:
-            self.engine.kill(query.tag)
-        query.unblock()
+        query.interrupt(self.engine.kill)
 
     def _kill(self, connection: Connection, asking: RunningQuery, sql: bytes, form: str) -> Result:
         kill = kill_of(sql)
-        found = connection.run(
-            b"SELECT query_id FROM "
-            + self.registry.as_table()
-            + b" WHERE ("
-            + kill.condition
-            + b"\n)",
-            "JSONCompactEachRow",
-        )
-        ids = {json.loads(line)[0] for line in found.body.splitlines()} - {asking.query_id}
-        queries = [query for query in self.registry.snapshot() if query.query_id in ids]
-        for query in queries if kill.mode != "TEST" else []:
-            self.cancel(query)
-        if kill.mode == "SYNC":
-            for query in queries:
-                _wait(query, asking)
-        status = b"'finished'" if kill.mode == "SYNC" else b"'waiting'"
-        rows = [
-            b"("
-            + b", ".join((status, quote(query.query_id), quote(query.user), _text(query)))
-            + b")"
-            for query in queries
-        ]
-        if not rows:
+        for query in (queries := self._matching(connection, kill, asking)):
+            if kill.mode != "TEST":
+                self.cancel(query)
+        for query in queries if kill.mode == "SYNC" else []:
+            while not query.ended.wait(_WATCH_SECONDS):
+                asking.check()
+        if not queries:
             return Result(b"", 0, 0, 0, 0, 0)
-        _, own = without_format(sql)
+        status = "finished" if kill.mode == "SYNC" else "waiting"
+        rows = b", ".join(_killed(query, status) for query in queries)
         columns = b"'kill_status String, query_id String, user String, query String', "
-        return connection.run(
-            b"SELECT * FROM values(" + columns + b", ".join(rows) + b")", own or form
-        )
+        _, own = without_format(sql)
+        return connection.run(b"SELECT * FROM values(" + columns + rows + b")", own or form)
+
+    def _matching(
+        self, connection: Connection, kill: Kill, asking: RunningQuery
+    ) -> list[RunningQuery]:
+        processes = self.registry.as_table()
+        sql = b"SELECT query_id FROM " + processes + b" WHERE (" + kill.condition + b"\n)"
+        found = connection.run(sql, "JSONCompactEachRow").body.splitlines()
+        ids = {json.loads(line)[0] for line in found} - {asking.query_id}
+        return [query for query in self.registry.snapshot() if query.query_id in ids]
 
     def _watch(self) -> None:
         while not self._stopping.wait(_WATCH_SECONDS):
@@ -179,16 +175,10 @@ class Server:
                 self.cancel(query, Code.TIMEOUT_EXCEEDED)
             elif query.cancelled or query.hung_up():
                 self.cancel(query, Code.QUERY_WAS_CANCELLED_BY_CLIENT)
-            if query.stuck:
-                query.abort()
         except Exception:
             log.exception("query %s cannot be stopped", query.query_id)
 
 
-def _wait(query: RunningQuery, asking: RunningQuery) -> None:
-    while not query.ended.wait(_WATCH_SECONDS):
-        asking.check()
-
-
-def _text(query: RunningQuery) -> bytes:
-    return quote(query.text.decode("utf-8", "surrogateescape"))
+def _killed(query: RunningQuery, status: str) -> bytes:
+    text = query.text.decode("utf-8", "surrogateescape")
+    return b"(" + b", ".join(map(quote, (status, query.query_id, query.user, text))) + b")"

@@ -205,6 +205,17 @@ def replace_processes(sql: bytes, table: bytes) -> bytes:
     return b"".join((*pieces, sql[done:]))
 
 
+def refuse_outfile(sql: bytes) -> None:
+    """Refuse INTO OUTFILE: it is a thing of clients, and the engine would write on this machine."""
+    if b"outfile" not in sql.lower():
+        return
+    before = b""
+    for token in tokens(sql):
+        if token.word == b"OUTFILE" and before == b"INTO":
+            raise ServerError(Code.NOT_IMPLEMENTED, "INTO OUTFILE is not allowed")
+        before = token.word
+
+
 def time_limit(sql: bytes) -> float | None:
     """Seconds that `max_execution_time = n` in SET or in a SETTINGS clause grants, if there."""
     if b"max_execution_time" not in sql:

@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS otel_logs${local} ${on_cluster}
     RetentionDays      UInt16 CODEC(ZSTD(1)),
 
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_body lower(Body) TYPE text(tokenizer = 'splitByNonAlpha')
 )
 ENGINE = ${engine}

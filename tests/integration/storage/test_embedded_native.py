@@ -200,6 +200,7 @@ def test_set_and_use_hold_for_queries_with_settings_of_their_own(client):
         ("-- nothing but a comment", ErrorCodes.SYNTAX_ERROR),
         ("CREATE TABLE t (a Wrong) ENGINE = Memory", ErrorCodes.UNKNOWN_TYPE),
         ("KILL QUERY", ErrorCodes.SYNTAX_ERROR),
+        ("SELECT 1 INTO OUTFILE '/tmp/x'", ErrorCodes.NOT_IMPLEMENTED),
         ("SELECT 1 SETTINGS max_execution_time = 'soon'", 72),
     ],
 )

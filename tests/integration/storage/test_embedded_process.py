@@ -208,3 +208,30 @@ def test_connections_that_are_gone_leave_no_threads_behind(started, wait_until):
             with started.client() as short:
                 short.execute("SELECT 1")
         wait_until(lambda: process.num_threads() <= before + 5)
+
+
+def test_the_engine_is_set_up_for_a_small_machine(client):
+    found = dict(client.execute("SELECT name, value FROM system.server_settings"))
+    assert found["background_pool_size"] == "2"
+    assert found["max_server_memory_usage_to_ram_ratio"] == "0.5"
+    assert client.execute("SELECT count() FROM system.tables WHERE name LIKE '%\\_log'") == [(0,)]
+
+
+def test_parts_are_merged_in_the_background(client, wait_until):
+    client.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    for number in range(15):
+        client.execute("INSERT INTO t VALUES", [(number,)])
+    sql = "SELECT count() FROM system.parts WHERE active AND table = 't' AND level > 0"
+    wait_until(lambda: client.execute(sql) != [(0,)])
+    assert client.execute("SELECT sum(a) FROM t") == [(105,)]
+
+
+def test_nothing_but_the_log_is_written_to_standard_error(started):
+    with started.client() as client:
+        client.execute("SELECT 1")
+        with pytest.raises(DriverError):
+            client.execute("SELEC")
+    assert started.stop() == 0
+    lines = started.log.read_text().splitlines()
+    assert lines
+    assert all(" INFO storage.embedded" in line for line in lines), lines

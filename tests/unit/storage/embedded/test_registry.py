@@ -14,9 +14,6 @@ def query(query_id="", **fields):
         interface=1,
         address=("127.0.0.1", 5),
         database="default",
-        hung_up=lambda: False,
-        unblock=lambda: None,
-        abort=lambda: None,
         **fields,
     )
 
@@ -77,3 +74,35 @@ def test_a_query_whose_time_is_up_says_so():
 
 def test_a_query_without_a_limit_never_expires():
     assert not query().expired
+
+
+def test_what_runs_is_interrupted_but_not_what_comes_after_it():
+    killed = []
+    registry, mine = Registry(), query("a", tag="t;", unblock=lambda: killed.append("unblock"))
+    with registry.running(mine):
+        mine.interrupt(killed.append)
+        assert killed == ["t;", "unblock"]
+    mine.interrupt(killed.append)
+    assert killed == ["t;", "unblock"]
+
+
+def test_a_query_that_does_not_stop_is_cut_off_after_a_while(monkeypatch):
+    cut = []
+    mine = query(abort=lambda: cut.append(1))
+    mine.cancel()
+    mine.interrupt(cut.append)
+    assert cut == []
+    monkeypatch.setattr(mine, "_stopped_at", mine._stopped_at - 10)
+    mine.interrupt(cut.append)
+    assert cut == [1]
+
+
+def test_a_closed_registry_takes_no_queries_and_waits_for_those_it_has():
+    registry, mine = Registry(), query("a")
+    with registry.running(mine):
+        registry.close()
+        with pytest.raises(ServerError) as caught, registry.running(query("b")):
+            pass
+        assert caught.value.code == Code.ABORTED
+        assert registry.wait(0) == [mine]
+    assert registry.wait(60) == []

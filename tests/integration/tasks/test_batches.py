@@ -1,0 +1,202 @@
+import itertools
+import threading
+from contextlib import ExitStack
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+
+from tasks.batches import RowBatches
+
+pytestmark = pytest.mark.integration
+
+POOLS = ["threads", "solo"]
+
+_queues = itertools.count()
+
+
+def _is_hint(value):
+    return isinstance(value, dict) and isinstance(value.get("records"), int)
+
+
+class Bench:
+    """A Celery app with one task, a worker of it in this process, and what it was given."""
+
+    def __init__(self, url, **options):
+        self.app = Celery("bench", broker=url)
+        self.app.conf.update(
+            task_default_queue=f"bench-{next(_queues)}",
+            task_ignore_result=True,
+            worker_prefetch_multiplier=0,
+            worker_hijack_root_logger=False,
+            worker_send_task_events=True,
+            worker_cancel_long_running_tasks_on_connection_loss=False,
+            broker_connection_retry_on_startup=True,
+            broker_connection_max_retries=None,
+        )
+        self.batches = []
+        self.looks = 0
+        self.app.task(base=RowBatches, name="bench.store", **options)(self._run)
+
+    def _run(self, hints):
+        if not hints:
+            self.looks += 1
+            return "nothing to do"
+        records = [hint["records"] for hint, *_ in filter(None, hints) if _is_hint(hint)]
+        self.batches.append(records)
+        if 666 in records:
+            raise ValueError("a poisoned batch")
+        return f"{sum(records)} rows"
+
+    @property
+    def seen(self):
+        """All records of all batches."""
+        return [records for batch in self.batches for records in batch]
+
+    def send(self, *records):
+        for each in records:
+            self.app.send_task("bench.store", args=[{"records": each}])
+
+
+@pytest.fixture
+def bench(valkey):
+    """Start a worker."""
+    with ExitStack() as stack:
+
+        def start(pool="threads", **options):
+            made = Bench(valkey.url, **{"flush_every": 1_000_000, **options})
+            stack.callback(made.app.close)
+            stack.enter_context(
+                start_worker(
+                    made.app,
+                    pool=pool,
+                    concurrency=2,
+                    perform_ping_check=False,
+                    shutdown_timeout=30,
+                    loglevel="WARNING",
+                )
+            )
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def watch():
+    """Collect an app's events, in a thread, until the test ends."""
+    with ExitStack() as stack:
+
+        def start(app):
+            seen, ready = [], threading.Event()
+            connection = app.connection_for_read()
+            receiver = app.events.Receiver(connection, handlers={"*": seen.append})
+            receiver.on_consume_ready = lambda *_, **__: ready.set()
+            thread = threading.Thread(target=receiver.capture, kwargs={"wakeup": False})
+            thread.start()
+
+            def stop():
+                receiver.should_stop = True
+                thread.join()
+                connection.release()
+
+            stack.callback(stop)
+            assert ready.wait(10)
+            return seen
+
+        yield start
+
+
+def events_of(seen, kind):
+    return [event for event in list(seen) if event["type"] == kind]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_hints_are_flushed_as_soon_as_they_stand_for_enough_rows(bench, wait_until, pool):
+    made = bench(pool, flush_rows=100, flush_interval=3600)
+    made.send(40, 50)
+    made.send(9)
+    assert made.batches == []
+    made.send(1)
+    wait_until(lambda: made.batches == [[40, 50, 9, 1]])
+    made.send(100)
+    wait_until(lambda: made.batches == [[40, 50, 9, 1], [100]])
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_hints_are_flushed_when_the_time_is_over_again_and_again(bench, wait_until, pool):
+    made = bench(pool, flush_interval=0.1)
+    for turn in range(1, 4):
+        made.send(turn)
+        wait_until(lambda turn=turn: made.seen == list(range(1, turn + 1)))
+
+
+def test_it_runs_without_a_hint_when_it_connects_and_then_every_while(bench, wait_until):
+    made = bench(look_interval=0.1)
+    wait_until(lambda: made.looks >= 3)
+    assert made.batches == []
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_after_the_connection_was_dropped_hints_are_flushed_by_time_and_by_rows(
+    bench, wait_until, valkey, pool
+):
+    made = bench(pool, flush_rows=100, flush_interval=0.2)
+    made.send(1)
+    wait_until(lambda: made.seen == [1])
+    for turn in range(2, 4):
+        looks = made.looks
+        valkey.client.client_kill_filter(_type="normal", skipme=True)
+        wait_until(lambda looks=looks: made.looks > looks)
+        made.send(turn)
+        wait_until(lambda turn=turn: turn in made.seen)
+        made.send(100 + turn)
+        wait_until(lambda turn=turn: 100 + turn in made.seen)
+
+
+def test_hints_that_were_collected_when_the_connection_dropped_are_flushed(
+    bench, wait_until, valkey
+):
+    made = bench(flush_interval=3600)
+    made.send(1, 2, 3)
+    task = made.app.tasks["bench.store"]
+    wait_until(lambda: task._buffer.qsize() == 3)
+    valkey.client.client_kill_filter(_type="normal", skipme=True)
+    wait_until(lambda: made.seen == [1, 2, 3])
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_every_hint_is_told_as_received_started_and_succeeded_or_failed(
+    bench, watch, wait_until, pool
+):
+    made = bench(pool, flush_interval=0.1)
+    seen = watch(made.app)
+    made.send(5)
+    wait_until(lambda: events_of(seen, "task-succeeded"))
+    made.send(666)
+    wait_until(lambda: events_of(seen, "task-failed"))
+    [succeeded], [failed] = events_of(seen, "task-succeeded"), events_of(seen, "task-failed")
+    assert succeeded["result"] == "5 rows"
+    assert "a poisoned batch" in failed["exception"]
+    for kind in ("task-received", "task-started"):
+        assert {event["uuid"] for event in events_of(seen, kind)} == {
+            succeeded["uuid"],
+            failed["uuid"],
+        }
+    assert {event["name"] for event in events_of(seen, "task-received")} == {"bench.store"}
+
+
+def test_a_body_that_raises_and_a_message_that_is_no_hint_do_not_stop_the_worker(bench, wait_until):
+    made = bench(flush_interval=0.1)
+    made.send(666)
+    for odd in ([], [None], ["text"], [{"records": "many"}], [{"records": [1]}], [{}]):
+        made.app.send_task("bench.store", args=odd)
+    wait_until(lambda: 666 in made.seen)
+    made.send(7)
+    wait_until(lambda: 7 in made.seen)
+
+
+def test_a_hint_is_acknowledged_before_the_work(bench, wait_until, valkey):
+    made = bench(flush_interval=0.1)
+    made.send(1, 2, 3)
+    wait_until(lambda: sorted(made.seen) == [1, 2, 3])
+    wait_until(lambda: not valkey.client.exists("unacked"))
