@@ -21,14 +21,14 @@ help: ## List what can be made
 run: ready-to-run ## Start Sheaf on this machine; ctrl-C stops it
 	@exec $(BIN)/sheaf run $(ARGS)
 
-test: ready-to-test ## Run all tests but the long chaos runs
-	$(BIN)/pytest -m "not chaos" $(ARGS)
+test: ready-to-test ## Run all tests, the chaos suite in its short cut
+	$(BIN)/pytest $(ARGS)
 
 unit: ready-to-test ## Run the unit tests only
 	$(BIN)/pytest tests/unit $(ARGS)
 
-chaos: ready-to-test ## Run the chaos tests: processes get killed, records get counted
-	$(BIN)/pytest -m chaos $(ARGS)
+chaos: ready-to-test ## Run all of the chaos suite at length: processes get killed, records counted
+	CHAOS_LONG=1 $(BIN)/pytest -m chaos $(ARGS)
 
 bench: ready-to-test ## Compare with Rotel, side by side on this machine
 	$(BIN)/python benchmarks/bench.py $(ARGS)

@@ -107,7 +107,11 @@ class JsonDoor:
             return []
         deadline = time.monotonic() + _STORED_WITHIN
         while True:
-            states = self._receiver.ledger.receipt(str(receipt))
+            try:
+                states = self._receiver.ledger.receipt(str(receipt))
+            except BrokerError:
+                # Accepted all the same: an error would make the client send it again.
+                states = [None]
             waiting = any(state is None or state.state == "queued" for state in states)
             if not waiting or time.monotonic() > deadline:
                 return states

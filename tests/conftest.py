@@ -9,6 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
+
+# A busy machine is no counterexample to a property.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

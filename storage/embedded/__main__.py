@@ -17,7 +17,7 @@ from storage.embedded.server import Server
 log = logging.getLogger("storage.embedded")
 
 _HOST = "127.0.0.1"
-_PATIENCE = 5.0  # seconds that running queries get to end by themselves
+_PATIENCE = 4.0  # seconds that running queries get to end by themselves
 
 
 def main() -> int:
@@ -48,8 +48,8 @@ def main() -> int:
     native_port.stop()
     http_port.stop()
     server.stop(_PATIENCE)
-    native_port.close(1.0)
-    http_port.close(1.0)
+    native_port.close(0.5)
+    http_port.close(0.5)
     engine.close()
     log.info("stopped")
     return 0

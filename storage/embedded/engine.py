@@ -35,6 +35,7 @@ _DEFAULTS = {
     "implicit_select": "0",
     "allow_introspection_functions": "0",
     "min_insert_block_size_bytes": "0",
+    "max_insert_threads": "1",
 }
 
 

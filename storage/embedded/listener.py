@@ -64,12 +64,16 @@ class Listener:
         self._socket.close()
 
     def close(self, seconds: float) -> None:
-        """Cut every open connection and wait until their threads have let go of them.
+        """Let every connection send the answer that it is at and end, and wait until they have.
 
         Args:
-            seconds: How long to wait at most.
+            seconds: How long to wait before those that are left are cut off.
         """
         with self._closed:
+            for connection in self._open:
+                stop_reading(connection)
+            if self._closed.wait_for(lambda: not self._open, seconds):
+                return
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)

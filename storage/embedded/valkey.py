@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.settings import MIB, Settings, SettingsError, load
+from storage.embedded import sync
 
 _HOST = "127.0.0.1"
 
@@ -35,7 +36,10 @@ def become(binary: Path, settings: Settings) -> NoReturn:
         ValkeyError: Its folder cannot be made, or it cannot be executed.
     """
     try:
-        (settings.data_dir / "valkey").mkdir(parents=True, exist_ok=True)
+        folder = settings.data_dir / "valkey"
+        folder.mkdir(parents=True, exist_ok=True)
+        if settings.appendfsync == "everysec":
+            sync.start(folder.absolute())
         os.execv(binary, [str(binary), *arguments(settings)])  # noqa: S606 - no shell is wanted
     except OSError as error:
         raise ValkeyError(f"{error.filename or binary}: {error.strerror}") from None
@@ -65,7 +69,8 @@ def arguments(settings: Settings) -> list[str]:
         "port": str(settings.valkey_port),
         "dir": str((settings.data_dir / "valkey").absolute()),
         "appendonly": "yes",
-        "appendfsync": settings.appendfsync,
+        # Not its own `everysec`: see storage.embedded.sync.
+        "appendfsync": "always" if settings.appendfsync == "always" else "no",
         "aof-use-rdb-preamble": "yes",
         # Chunks come and go: the file is mostly of keys that are gone. Rewriting it at twice the
         # size of what is left, and never below this size, keeps it short and rewrites rare.

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from kombu.asynchronous import set_event_loop
 
 from tasks.batches import RowBatches
 
@@ -36,7 +37,7 @@ class Bench:
         )
         self.batches = []
         self.looks = 0
-        self.app.task(base=RowBatches, name="bench.store", **options)(self._run)
+        self.app.task(base=RowBatches, name="bench.store", shared=False, **options)(self._run)
 
     def _run(self, hints):
         if not hints:
@@ -66,6 +67,8 @@ def bench(valkey):
         def start(pool="threads", **options):
             made = Bench(valkey.url, **{"flush_every": 1_000_000, **options})
             stack.callback(made.app.close)
+            # Else the next worker of this process takes over this one's ended event loop.
+            stack.callback(set_event_loop, None)
             stack.enter_context(
                 start_worker(
                     made.app,

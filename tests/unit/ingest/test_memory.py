@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest import memory
 from ingest.memory import Memory
@@ -12,49 +14,50 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(memory, "time", clock)
-    return clock
+@pytest.fixture(scope="module")
+def clock():
+    made = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "time", made)
+        yield made
 
 
-def test_an_id_is_known_for_its_time_and_forgotten_after_twice_that(clock):
+@given(st.lists(st.tuples(st.floats(0, 25), st.integers(0, 3)), max_size=30))
+def test_an_id_is_known_for_its_time_at_least_and_for_twice_that_at_most(clock, steps):
     known = Memory(10)
-    known.add("a", "noted")
-    clock.now += 9
-    known.add("b")
-    assert known.get("a") == "noted"
-    clock.now += 10
-    assert "b" in known
-    clock.now += 2
-    assert "a" not in known
-
-
-def test_a_long_silence_forgets_everything(clock):
-    known = Memory(10)
-    known.add("a")
-    clock.now += 20
-    assert "a" not in known
-    assert len(known) == 0
-
-
-def test_adding_again_renews(clock):
-    known = Memory(10)
-    known.add("a")
-    known.add("b")
-    clock.now += 11
-    known.add("a")
-    clock.now += 10
-    assert "b" not in known
-    assert "a" in known
-
-
-def test_the_oldest_go_when_there_are_too_many():
-    known = Memory(10, most=4)
-    for number in range(5):
+    added = {}
+    for wait, number in steps:
+        clock.now += wait
+        for each, at in added.items():
+            if clock.now - at < 10:
+                assert each in known
+            if clock.now - at > 20:
+                assert each not in known
         known.add(str(number))
-    assert [str(number) in known for number in range(5)] == [False, False, True, True, True]
+        added[str(number)] = clock.now
+        assert str(number) in known
+
+
+def test_an_id_may_carry_a_note_which_lives_as_long(clock):
+    known = Memory(10)
+    known.add("a", "chunk-1")
+    known.add("b")
+    clock.now += 9
+    assert (known.get("a"), known.get("b"), known.get("c")) == ("chunk-1", None, None)
+    clock.now += 9
+    assert known.get("a") == "chunk-1"
+    known.add("a", "chunk-2")
+    assert known.get("a") == "chunk-2"
+    clock.now += 21
+    assert known.get("a") is None
+
+
+def test_there_are_never_more_than_the_most_and_the_youngest_stay():
+    known = Memory(10, most=10)
+    for number in range(100):
+        known.add(str(number))
+        assert len(known) <= 10
+    assert all(str(number) in known for number in range(95, 100))
 
 
 def test_what_is_discarded_is_forgotten():
