@@ -4,6 +4,7 @@ Read from the environment once per process with :func:`load`, checked at start, 
 to whoever needs it: nothing below the boot scripts reads the environment.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -224,6 +225,14 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(error))) from None
+
+
+def load_or_exit() -> Settings:
+    """As :func:`load`, for boot scripts: what is wrong is said, and the process ends."""
+    try:
+        return load()
+    except SettingsError as error:
+        sys.exit(str(error))
 
 
 def _sentences(error: ValidationError) -> list[str]:

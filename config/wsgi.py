@@ -3,12 +3,33 @@
 from collections.abc import Callable
 from typing import Any
 
-import gunicorn.app.base
+from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from config.settings import Settings
 
+GRACE = 20
+"""Seconds in which running requests may end after SIGTERM."""
 
-class Server(gunicorn.app.base.BaseApplication):
+
+class Log(Logger):
+    """gunicorn's words in Sheaf's own log; the apps themselves log their requests."""
+
+    def setup(self, cfg: Config) -> None:
+        """Pass everything on to the root logger, which writes it."""
+        self.cfg = cfg
+        self.error_log.propagate = True
+        self.error_log.setLevel(cfg.loglevel.upper())
+
+    def access(self, *_: object) -> None:
+        """Leave the request to the app."""
+
+    def reopen_files(self) -> None:
+        """There are none."""
+
+
+class Server(BaseApplication):
     """One app on one port; it is built in the worker process, after the fork."""
 
     def __init__(
@@ -19,40 +40,26 @@ class Server(gunicorn.app.base.BaseApplication):
         stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Serve what `build` returns on `port`; call `stop` after the last request."""
-        self._settings = settings
-        self._port = port
         self._build = build
-        self._stop = stop
+        self._options = {
+            "bind": f"{settings.listen_host}:{port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": settings.door_threads,
+            "graceful_timeout": GRACE,
+            "keepalive": 15,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "logger_class": Log,
+            "worker_exit": lambda _arbiter, _worker: stop(),
+        }
         super().__init__()
 
     def load_config(self) -> None:
         """Set what gunicorn must know; its own file and environment are not read."""
-        options = {
-            "bind": f"{self._settings.listen_host}:{self._port}",
-            "worker_class": "gthread",
-            "workers": 1,
-            "threads": self._settings.door_threads,
-            # A request may wait for an insert; the worker itself shows that it lives in between.
-            "timeout": 120,
-            "graceful_timeout": 20,
-            "keepalive": 30,
-            "accesslog": None,
-            "loglevel": "warning",
-            "logconfig_dict": _LOGGING,
-            "control_socket_disable": True,
-            "worker_exit": lambda _arbiter, _worker: self._stop(),
-        }
-        for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
 
     def load(self) -> Any:  # noqa: ANN401 - a WSGI app
         """The app, for gunicorn's worker."""
         return self._build()
-
-
-_LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "loggers": {"gunicorn.error": {"propagate": True, "level": "WARNING", "handlers": []}},
-}

@@ -147,7 +147,7 @@ async def serve(loaded: Settings) -> None:
 
 def main() -> None:
     """Boot: settings, log, door."""
-    loaded = settings.load()
+    loaded = settings.load_or_exit()
     logging.configure(loaded)
     raise SystemExit(siblings.run(loaded.door_processes, lambda: uvloop.run(serve(loaded))))
 

@@ -104,13 +104,11 @@ def _fault(error: Exception) -> tuple[Response, int]:
 
 def main() -> None:
     """Boot: settings, log, door."""
-    loaded = settings.load()
+    loaded = settings.load_or_exit()
     logging.configure(loaded)
     receivers: list[Receiver] = []
 
     def build() -> Flask:
-        # gunicorn has put its own handlers on the root logger meanwhile.
-        logging.configure(loaded)
         receiver = Receiver(loaded, celery_app)
         receiver.start()
         receivers.append(receiver)

@@ -44,6 +44,13 @@ class Process:
         own = psutil.Process(self.pid)
         return sum(each.memory_info().rss for each in (own, *own.children(recursive=True)))
 
+    @property
+    def stoppable(self):
+        """Whether it has come so far that SIGTERM does not simply end it."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        [caught] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
     def start(self):
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -121,6 +121,7 @@ class System:
                 process.start()
         self.wait_for_stores()
         self._wait_until(self.doors_answer, 60)
+        self._wait_until(lambda: all(each.stoppable for each in self.processes.values()), 60)
 
     def stop(self):
         for process in reversed(self.processes.values()):

@@ -27,7 +27,9 @@ class Door:
     """A receiver, and what its clients are told."""
 
     def __init__(self, settings):
-        self.receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
+        app = Celery("door", broker=settings.broker_url)
+        app.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
+        self.receiver = Receiver(settings, app)
         self.receiver.start()
 
     def send(self, content, tenant=ACME):

@@ -206,12 +206,12 @@ def test_a_lease_that_ran_out_passes_on_and_a_renewed_one_does_not(
 def test_the_parts_of_a_split_batch_are_due_at_once_and_count_on(ledger):
     entries = [entry([str(n)]) for n in range(3)]
     ledger.accept(entries)
-    batch = ledger.seal()
+    batch = seal_now(ledger, ledger.seal())
     ledger.split(batch, [batch.chunk_ids[:1], batch.chunk_ids[1:]])
     parts = [ledger.seal(), ledger.seal()]
     assert ledger.seal() is None
     assert {part.chunk_ids for part in parts} == {batch.chunk_ids[:1], batch.chunk_ids[1:]}
-    assert [part.attempt for part in parts] == [2, 2]
+    assert [part.attempt for part in parts] == [3, 3]
     assert batch.id not in {part.id for part in parts}
     for part in parts:
         ledger.settle(part)

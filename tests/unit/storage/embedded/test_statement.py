@@ -75,7 +75,7 @@ def test_an_empty_statement_is_a_syntax_error(sql):
         (b"INSERT INTO t (* EXCEPT (a)) VALUES", b"t", b"* EXCEPT (a)", b"", "Values", b""),
     ],
 )
-def test_an_insert_is_taken_apart(sql, target, columns, settings, form, rows):  # noqa: PLR0917 - one case
+def test_an_insert_is_taken_apart(sql, target, columns, settings, form, rows):
     insert = statement.insert_of(sql)
     assert (insert.target, insert.columns, insert.settings) == (target, columns, settings)
     assert (insert.format, sql[insert.data :]) == (form, rows)
