@@ -49,7 +49,7 @@ class Server(BaseApplication):
             "graceful_timeout": GRACE,
             "keepalive": 15,
             "control_socket_disable": True,
-            "loglevel": "warning",
+            "loglevel": settings.log_level,
             "logger_class": Log,
             "worker_exit": lambda _arbiter, _worker: stop(),
         }

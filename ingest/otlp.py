@@ -65,7 +65,9 @@ def _by_tenant(service: Service, request: Message, otherwise: Tenant) -> dict[Te
     by_tenant: dict[Tenant, list[Any]] = {}
     for resource in getattr(request, service.resources):
         tenant = from_attributes(resource.resource.attributes, otherwise)
-        by_tenant.setdefault(tenant, []).append(resource)
+        # One that holds nothing is no reason to cut the request apart.
+        if getattr(resource, service.scopes):
+            by_tenant.setdefault(tenant, []).append(resource)
     return by_tenant
 
 

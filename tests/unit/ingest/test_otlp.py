@@ -236,3 +236,15 @@ def test_partial_success_stays_unset_on_full_success():
     assert isinstance(partial, ExportLogsServiceResponse)
     assert partial.partial_success.rejected_log_records == 3
     assert partial.partial_success.error_message == "too large"
+
+
+def test_a_resource_without_records_does_not_cut_a_request_apart():
+    request = ExportLogsServiceRequest()
+    scope = request.resource_logs.add().scope_logs.add()
+    scope.log_records.add().body.string_value = "one"
+    empty = request.resource_logs.add()
+    empty.resource.attributes.add(key="workspace_id").value.string_value = "other"
+    payload = request.SerializeToString()
+    [piece] = cut(LOGS, payload, Tenant())
+    assert piece.payload == payload
+    assert piece.tenant == Tenant()
