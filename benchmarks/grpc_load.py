@@ -127,6 +127,8 @@ class Connection:
                 del pending[stream]
 
     def _receive(self, load: Load, pending: dict, sent_at: dict[int, float]) -> None:
+        # A server that leaves Nagle's algorithm on would wait 40 ms for a delayed acknowledgement.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         piece = self._socket.recv(1 << 18)
         if not piece:
             raise ConnectionError("the server closed the connection")
