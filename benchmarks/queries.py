@@ -34,19 +34,19 @@ INSERT INTO otel_logs (Timestamp, TraceId, SpanId, SeverityText, SeverityNumber,
 SELECT
     fromUnixTimestamp64Nano(toInt64({first} + number * {step})),
     lower(hex(sipHash128(intDiv(number, 5)))), lower(hex(sipHash64(number))),
-    ['DEBUG', 'INFO', 'INFO', 'INFO', 'WARN', 'ERROR'][number % 6 + 1],
-    [5, 9, 9, 9, 13, 17][number % 6 + 1],
-    concat('service-', toString(sipHash64(number, 1) % 20)),
+    ['DEBUG', 'INFO', 'INFO', 'INFO', 'WARN', 'ERROR'][number %% 6 + 1],
+    [5, 9, 9, 9, 13, 17][number %% 6 + 1],
+    concat('service-', toString(sipHash64(number, 1) %% 20)),
     concat(arrayStringConcat(
-        arrayMap(i -> splitByChar(' ', '{words}')[sipHash64(number, i) % 13 + 1], range(10)), ' '),
-        ' id', toString(sipHash64(number, 2) % 1000000),
-        if(number % 700001 = 0, ' needle', '')),
-    map('service.name', concat('service-', toString(sipHash64(number, 1) % 20)),
-        'host.name', concat('host-', toString(number % 50))),
-    map('http.response.status_code', toString(200 + number % 5),
-        'user.id', toString(sipHash64(number, 3) % 100000)),
-    'default', 'default', concat('/api/v1/resource', toString(number % 20)),
-    intDiv(number, 1000), number % 1000, 0
+        arrayMap(i -> splitByChar(' ', '{words}')[sipHash64(number, i) %% 13 + 1], range(10)), ' '),
+        ' id', toString(sipHash64(number, 2) %% 1000000),
+        if(number %% 700001 = 0, ' needle', '')),
+    map('service.name', concat('service-', toString(sipHash64(number, 1) %% 20)),
+        'host.name', concat('host-', toString(number %% 50))),
+    map('http.response.status_code', toString(200 + number %% 5),
+        'user.id', toString(sipHash64(number, 3) %% 100000)),
+    'default', 'default', concat('/api/v1/resource', toString(number %% 20)),
+    intDiv(number, 1000), number %% 1000, 0
 FROM numbers({start}, {count})
 SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1,
     materialize_skip_indexes_on_insert = 0
@@ -70,7 +70,7 @@ def fill(clickhouse: Clickhouse, rows: int, first_ns: int) -> None:
         time.sleep(0.5)
 
 
-def questions() -> dict[str, LogFilters]:
+def questions(trace_id: str) -> dict[str, LogFilters]:
     """What is asked, by what the table calls it."""
     everything = {"workspace_id": "default"}
     return {
@@ -78,7 +78,7 @@ def questions() -> dict[str, LogFilters]:
         "service": LogFilters(**everything, service_name="service-7"),
         "service and severity": LogFilters(**everything, service_name="service-7", min_severity=17),
         "attribute": LogFilters(**everything, attributes=(("user.id", "4711"),)),
-        "trace id": LogFilters(**everything, trace_id="9a7bb3dd0b8e1d0f3e5a1c2b4d6f8091"),
+        "trace id": LogFilters(**everything, trace_id=trace_id),
         "common word": LogFilters(**everything, search="payment"),
         "rare word": LogFilters(**everything, search="needle"),
         "absent word": LogFilters(**everything, search="haystack"),
@@ -121,8 +121,9 @@ def main() -> None:
 def ask_all(clickhouse: Clickhouse, settings: Settings, span: TimeRange, repeats: int) -> None:
     """Print a line a question."""
     reader = LogReader(clickhouse, settings)
+    [(trace_id,)] = clickhouse.query("SELECT TraceId FROM otel_logs LIMIT 1 OFFSET 54321")
     print("| newest 100 by | found | p50 / p95 ms | with exact total |\n|---|---|---|---|")
-    for name, filters in questions().items():
+    for name, filters in questions(trace_id).items():
         figures = []
         for count in (False, True):
             query = PageQuery(filters=filters, span=span, limit=100, count=count)
@@ -133,11 +134,15 @@ def ask_all(clickhouse: Clickhouse, settings: Settings, span: TimeRange, repeats
         print(f"| {name} | {total:,} | {figures[0]} | {figures[1]} |", flush=True)
     for name, limit, offset in (("deep offset", 100, 50_000), ("page of 10,000", 10_000, 0)):
         query = PageQuery(
-            filters=LogFilters("default"), span=span, limit=limit, offset=offset, count=False
+            filters=LogFilters(workspace_id="default"),
+            span=span,
+            limit=limit,
+            offset=offset,
+            count=False,
         )
         figure = "{:.0f} / {:.0f}".format(*timed(lambda q=query: reader.page(q), 5))
         print(f"| {name} | | {figure} | |", flush=True)
-    everything = LogFilters("default")
+    everything = LogFilters(workspace_id="default")
     figure = timed(lambda: log_stats(clickhouse, settings, everything, span, 100), 5)
     print("| counts by severity, service and time | | {:.0f} / {:.0f} | |".format(*figure))
 
