@@ -3,8 +3,9 @@
     python benchmarks/queries.py [--rows 10000000] [--repeats 20]
 
 Prints p50 and p95 of each question in milliseconds, and the rows found. Questions are asked as the
-API asks them, through `storage.read`, with and without the exact total. Rows come from ClickHouse
-itself, in blocks of 100,000 as the worker inserts them, and are merged before the clock starts.
+API asks them, through `storage.logs.read`, with and without the exact total. Rows come from
+ClickHouse itself, in blocks of 100,000 as the worker inserts them, and are merged before the clock
+starts.
 """
 
 import argparse
@@ -18,10 +19,11 @@ from systems import Engine
 
 from config.settings import Settings
 from storage.client import Clickhouse
+from storage.logs.read import LogReader, PageQuery
+from storage.logs.search import LogFilters
+from storage.logs.stats import log_stats
 from storage.migrate import migrate
-from storage.read import LogReader, PageQuery
-from storage.read_stats import log_stats
-from storage.search import LogFilters, TimeRange
+from storage.sql import TimeRange
 
 _BLOCK = 100_000
 _DAY_NS = 86_400 * 10**9

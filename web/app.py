@@ -6,7 +6,7 @@ from flask import Flask
 
 from config.settings import Settings
 from storage.client import Clickhouse
-from storage.read import LogReader
+from storage.logs.read import LogReader
 from tasks.ledger import Ledger
 from web.arguments import Attributes
 from web.dead_letters import dead_letters_blueprint

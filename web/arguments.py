@@ -10,6 +10,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from storage.sql import MAX_TIME_MS, TENANT_ID
 from web.errors import WrongParameterError
 
 _KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
@@ -147,3 +148,25 @@ class ArgumentsParser(FlaskParser):
 
 def _as_text(value: object) -> object:
     return json.dumps(value) if isinstance(value, bool | int | float) else value
+
+
+NAME = ma.validate.Length(1, 1024)
+"""How long a name of something may be."""
+
+
+def described(text: str) -> dict[str, str]:
+    """A field's `metadata` with its description."""
+    return {"description": text}
+
+
+def tenant_id(description: str) -> Text:
+    """The id of a workspace or client."""
+    rule = ma.validate.Regexp(
+        rf"{TENANT_ID.pattern}\Z", error="1-128 of the characters A-Z a-z 0-9 . _ : -"
+    )
+    return Text(validate=rule, metadata=described(description))
+
+
+def time_ms(description: str, *, required: bool = False) -> Whole:
+    """An instant in Unix milliseconds."""
+    return Whole(0, MAX_TIME_MS, required=required, metadata=described(description))

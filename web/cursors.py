@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from storage.search import LogFilters, Order, Position, TimeRange
+from storage.logs.search import LogFilters, Order, Position
+from storage.sql import TimeRange
 
 _VERSION = 1
 _ID = struct.Struct(">BqQI")

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Response
 
-from storage.read_stats import LogStats, log_stats
-from storage.search import TimeRange
+from storage.logs.stats import LogStats, log_stats
+from storage.sql import TimeRange
 from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.health import checks

@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import request
 
-from storage.read import LogRow, Page, PageQuery, position_of
-from storage.search import TENANT_ID, LogFilters, TimeRange
+from storage.logs.read import LogRow, Page, PageQuery, position_of
+from storage.logs.search import LogFilters
+from storage.sql import TENANT_ID, TimeRange
 from web.cursors import Cursor, TokenError, log_id, next_cursor, read_cursor
 from web.errors import WrongParameterError
 from web.middleware import execution_time_ms, request_id

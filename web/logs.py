@@ -4,8 +4,9 @@ from typing import Any
 
 from flask import Response, abort
 
-from storage.read import LogRow, PageQuery, position_of
-from storage.search import LogFilters, Order, TimeRange
+from storage.logs.read import LogRow, PageQuery, position_of
+from storage.logs.search import LogFilters, Order
+from storage.sql import TimeRange
 from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.cursors import TokenError, position_of_id

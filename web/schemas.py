@@ -3,31 +3,13 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from storage.search import MAX_TIME_MS, TENANT_ID
-from web.arguments import Attributes, Text, Texts, Whole
+from web.arguments import NAME, Attributes, Text, Texts, Whole, described, tenant_id, time_ms
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1000
 MAX_OFFSET = 100_000
 MAX_BUCKETS = 500
 MAX_SURROUNDING = 100
-
-_Name = validate.Length(1, 1024)
-
-
-def _described(text: str) -> dict[str, str]:
-    return {"description": text}
-
-
-def _tenant_id(description: str) -> Text:
-    rule = validate.Regexp(
-        rf"{TENANT_ID.pattern}\Z", error="1-128 of the characters A-Z a-z 0-9 . _ : -"
-    )
-    return Text(validate=rule, metadata=_described(description))
-
-
-def _time_ms(description: str, *, required: bool = False) -> Whole:
-    return Whole(0, MAX_TIME_MS, required=required, metadata=_described(description))
 
 
 class FilterArguments(ma.Schema):
@@ -38,39 +20,39 @@ class FilterArguments(ma.Schema):
 
         unknown = ma.RAISE
 
-    workspace_id = _tenant_id(
+    workspace_id = tenant_id(
         "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
     )
-    client_id = _tenant_id("Client within the workspace.")
-    start_time_ms = _time_ms(
+    client_id = tenant_id("Client within the workspace.")
+    start_time_ms = time_ms(
         "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
     )
-    end_time_ms = _time_ms("Last millisecond, included. Without it: now.")
+    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
     severity = Texts(
         Text(validate=validate.Length(1, 64)),
         validate=validate.Length(1, 32),
-        metadata=_described(
+        metadata=described(
             "One or more severity texts in any case. A record without a text counts by its number."
         ),
     )
     min_severity = Whole(
         1,
         24,
-        metadata=_described("Least severity number: 9 is INFO, 13 WARN, 17 ERROR."),
+        metadata=described("Least severity number: 9 is INFO, 13 WARN, 17 ERROR."),
     )
     search = Text(
         validate=validate.Length(1, 4096),
-        metadata=_described("Text that the body contains, in either case."),
+        metadata=described("Text that the body contains, in either case."),
     )
-    endpoint = Text(validate=_Name, metadata=_described("Endpoint, such as `/api/items`."))
-    service_name = Text(validate=_Name, metadata=_described("Name of the service."))
+    endpoint = Text(validate=NAME, metadata=described("Endpoint, such as `/api/items`."))
+    service_name = Text(validate=NAME, metadata=described("Name of the service."))
     trace_id = Text(
-        validate=validate.Length(1, 128), metadata=_described("Trace id, in hexadecimal.")
+        validate=validate.Length(1, 128), metadata=described("Trace id, in hexadecimal.")
     )
     attributes = Attributes(
-        keys=Text(validate=_Name),
+        keys=Text(validate=NAME),
         values=Text(validate=validate.Length(0, 4096)),
-        metadata=_described(
+        metadata=described(
             "Attributes and their values. The log record's own counts before its resource's."
         ),
     )
@@ -83,34 +65,34 @@ class PageArguments(FilterArguments):
         1,
         MAX_LIMIT,
         load_default=DEFAULT_LIMIT,
-        metadata=_described("Most records in the answer."),
+        metadata=described("Most records in the answer."),
     )
     offset = Whole(
         0,
         MAX_OFFSET,
         error=f"0-{MAX_OFFSET}; use `cursor` beyond.",
-        metadata=_described("Records to skip. Pages by `cursor` are faster and stay stable."),
+        metadata=described("Records to skip. Pages by `cursor` are faster and stay stable."),
     )
     cursor = Text(
         validate=validate.Length(1, 512),
-        metadata=_described("`next_cursor` of the page before; the filters must be the same."),
+        metadata=described("`next_cursor` of the page before; the filters must be the same."),
     )
     order = fields.String(
         load_default="desc",
         validate=validate.OneOf(["asc", "desc"]),
-        metadata=_described("Newest first (`desc`) or oldest first (`asc`)."),
+        metadata=described("Newest first (`desc`) or oldest first (`asc`)."),
     )
     count = fields.Boolean(
         load_default=True,
-        metadata=_described("`false`: do not count; `total_count` is null and the answer faster."),
+        metadata=described("`false`: do not count; `total_count` is null and the answer faster."),
     )
 
 
 class TimeRangeArguments(PageArguments):
     """A page of the log records of a stated time range."""
 
-    start_time_ms = _time_ms("First millisecond, Unix time.", required=True)
-    end_time_ms = _time_ms("Last millisecond, included.", required=True)
+    start_time_ms = time_ms("First millisecond, Unix time.", required=True)
+    end_time_ms = time_ms("Last millisecond, included.", required=True)
 
 
 class SearchArguments(PageArguments):
@@ -119,7 +101,7 @@ class SearchArguments(PageArguments):
     search = Text(
         required=True,
         validate=validate.Length(1, 4096),
-        metadata=_described("Text that the body contains, in either case."),
+        metadata=described("Text that the body contains, in either case."),
     )
 
 
@@ -130,7 +112,7 @@ class StatsArguments(FilterArguments):
         1,
         MAX_BUCKETS,
         load_default=60,
-        metadata=_described("Most stretches of time in `over_time`."),
+        metadata=described("Most stretches of time in `over_time`."),
     )
 
 
@@ -142,12 +124,12 @@ class OneLogArguments(ma.Schema):
 
         unknown = ma.RAISE
 
-    workspace_id = _tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
+    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
     surrounding = Whole(
         0,
         MAX_SURROUNDING,
         load_default=0,
-        metadata=_described("Records of the same service before and after it, each, within 1 h."),
+        metadata=described("Records of the same service before and after it, each, within 1 h."),
     )
 
 
@@ -156,7 +138,7 @@ class Log(ma.Schema):
 
     id = fields.String(required=True)
     timestamp = fields.String(
-        required=True, metadata=_described("RFC 3339 in UTC, with nanoseconds.")
+        required=True, metadata=described("RFC 3339 in UTC, with nanoseconds.")
     )
     timestamp_ms = fields.Integer(required=True)
     workspace_id = fields.String(required=True)
@@ -186,7 +168,7 @@ class PageAnswer(Answer):
 
     logs = fields.List(fields.Nested(Log), required=True)
     total_count = fields.Integer(
-        required=True, allow_none=True, metadata=_described("Exact, over all pages.")
+        required=True, allow_none=True, metadata=described("Exact, over all pages.")
     )
     has_more = fields.Boolean(required=True)
     next_cursor = fields.String(required=True, allow_none=True)
@@ -196,8 +178,8 @@ class OneLogAnswer(Answer):
     """One log record."""
 
     log = fields.Nested(Log, required=True)
-    before = fields.List(fields.Nested(Log), required=True, metadata=_described("Oldest first."))
-    after = fields.List(fields.Nested(Log), required=True, metadata=_described("Oldest first."))
+    before = fields.List(fields.Nested(Log), required=True, metadata=described("Oldest first."))
+    after = fields.List(fields.Nested(Log), required=True, metadata=described("Oldest first."))
 
 
 class Bucket(ma.Schema):
@@ -217,7 +199,7 @@ class StatsAnswer(Answer):
         fields.String(),
         fields.Integer(),
         required=True,
-        metadata=_described("The 1,000 services with the most records."),
+        metadata=described("The 1,000 services with the most records."),
     )
     start_time_ms = fields.Integer(required=True)
     end_time_ms = fields.Integer(required=True)

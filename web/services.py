@@ -6,7 +6,7 @@ from flask import Flask, current_app
 
 from config.settings import Settings
 from storage.client import Clickhouse
-from storage.read import LogReader
+from storage.logs.read import LogReader
 from tasks.ledger import Ledger
 
 _KEY = "sheaf"

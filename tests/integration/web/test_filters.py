@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from storage.search import LEVELS
+from storage.logs.search import LEVELS
 
 pytestmark = pytest.mark.integration
 

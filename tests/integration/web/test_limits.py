@@ -5,10 +5,12 @@ import socket
 
 import pytest
 
+from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.errors import QueryRefusedError
-from storage.read import TABLE, Budget
-from storage.search import LogFilters, TimeRange, where
+from storage.logs.read import TABLE
+from storage.logs.search import LogFilters, where
+from storage.sql import TimeRange
 from web.app import create_app
 
 pytestmark = pytest.mark.integration

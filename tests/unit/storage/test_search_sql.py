@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.read import PageQuery, windows
-from storage.read_stats import INTERVALS_MS, interval_for
-from storage.search import LogFilters, Position, TimeRange, at, quoted, where
+from storage.logs.read import PageQuery, windows
+from storage.logs.search import LogFilters, Position, at, where
+from storage.logs.stats import INTERVALS_MS, interval_for
+from storage.sql import TimeRange, quoted
 
 texts = st.text(min_size=1, max_size=30)
 hostile = st.one_of(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.search import LogFilters, Position, TimeRange
+from storage.logs.search import LogFilters, Position
+from storage.sql import TimeRange
 from web.cursors import (
     Cursor,
     TokenError,

@@ -1,26 +1,17 @@
 """Filters to SQL: the one place where a WHERE clause over log records is written.
 
-Every clause is bound to a workspace and a time range, and every value is bound by name
-(`%(v0)s`): nothing that a client sends becomes SQL text.
+Every clause is bound to a workspace and a time range.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
+from storage.sql import TENANT_ID, Bind, TimeRange, Where
+
 Order = Literal["asc", "desc"]
-Value = str | int | Sequence[str] | Sequence[int]
-Bind = Callable[[Value], str]
 
-TENANT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-"""A workspace's or client's id."""
-
-MAX_TIME_MS = 4_291_747_199_999
-"""2105-12-31T23:59:59.999Z, the last time that a query may name, in Unix milliseconds.
-
-`toStartOfFiveMinutes` in the sorting key is 32 bits wide and wraps in 2106.
-"""
 
 KEY = ("Timestamp", "ChunkId", "ChunkRow")
 """A total order of a workspace's log records: by time, then by place in the chunks."""
@@ -39,14 +30,6 @@ _LEVEL_OF = {
 _ASCII_WORD = re.compile(
     r"(?<=[\x00-\x7f])(?<![A-Za-z0-9])[A-Za-z0-9]+(?![A-Za-z0-9])(?=[\x00-\x7f])"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TimeRange:
-    """From `first_ns` to `last_ns`, both included, in Unix nanoseconds."""
-
-    first_ns: int
-    last_ns: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,25 +63,6 @@ class LogFilters:
     def __post_init__(self) -> None:
         if not TENANT_ID.fullmatch(self.workspace_id):
             raise ValueError(f"{self.workspace_id!r} is no workspace id")
-
-
-@dataclass(slots=True)
-class Where:
-    """A condition and the values that it binds."""
-
-    sql: str = ""
-    params: dict[str, Value] = field(default_factory=dict)
-
-    def bind(self, value: Value) -> str:
-        """Keep a value and return the placeholder that stands for it."""
-        name = f"v{len(self.params)}"
-        self.params[name] = value
-        return f"%({name})s"
-
-
-def quoted(identifier: str) -> str:
-    """An identifier as SQL: in backquotes, doubled inside."""
-    return "`" + identifier.replace("\\", "\\\\").replace("`", "``") + "`"
 
 
 def where(

@@ -1,30 +1,16 @@
 """Reading log records: pages in a total order, one record, counts."""
 
-import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.errors import TIMEOUT_EXCEEDED, QueryRefusedError
-from storage.search import (
-    LogFilters,
-    Order,
-    Position,
-    TimeRange,
-    Where,
-    at,
-    order_by,
-    quoted,
-    where,
-)
+from storage.logs.search import LogFilters, Order, Position, at, order_by, where
+from storage.sql import TimeRange, Where, quoted
 
 TABLE = quoted("otel_logs")
-
-MAX_RESULT_BYTES = 256 * MIB
-"""Most bytes of one answer, before compression."""
 
 _WINDOWS_NS = tuple(seconds * 1_000_000_000 for seconds in (300, 3600, 86_400))
 _SHORT_NS = _WINDOWS_NS[1]
@@ -49,33 +35,6 @@ _COLUMNS = {
 }
 
 LogRow = dict[str, Any]
-
-
-class Budget:
-    """The time and memory that one request may spend in ClickHouse, over all its queries."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Start the clock: `settings.query_max_seconds` from now."""
-        self._memory = settings.query_max_memory
-        self._end = time.monotonic() + settings.query_max_seconds
-
-    def limits(self) -> dict[str, Any]:
-        """ClickHouse settings for the next query.
-
-        Raises:
-            QueryRefusedError: the time is up.
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise QueryRefusedError("The time limit of this request is over", TIMEOUT_EXCEEDED)
-        return {
-            "max_execution_time": math.ceil(left),
-            "timeout_overflow_mode": "throw",
-            "max_memory_usage": self._memory,
-            "max_result_bytes": MAX_RESULT_BYTES,
-            "result_overflow_mode": "throw",
-            "readonly": 2,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

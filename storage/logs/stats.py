@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from config.settings import Settings
+from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.read import TABLE, Budget
-from storage.search import LogFilters, TimeRange, level_name, where
+from storage.logs.read import TABLE
+from storage.logs.search import LogFilters, level_name, where
+from storage.sql import TimeRange
 
 _MS = 1_000_000
 

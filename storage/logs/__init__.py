@@ -1,0 +1,1 @@
+"""Reading log records: filters, pages, counts."""

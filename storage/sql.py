@@ -1,0 +1,47 @@
+"""What every query is made of: a condition with its bound values, a time range, quoted names.
+
+Values are bound by name (`%(v0)s`): nothing that a client sends becomes SQL text.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+Value = str | int | Sequence[str] | Sequence[int]
+Bind = Callable[[Value], str]
+
+TENANT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+"""A workspace's or client's id."""
+
+MAX_TIME_MS = 4_291_747_199_999
+"""2105-12-31T23:59:59.999Z, the last time that a query may name, in Unix milliseconds.
+
+`toStartOfFiveMinutes` in the sorting key is 32 bits wide and wraps in 2106.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From `first_ns` to `last_ns`, both included, in Unix nanoseconds."""
+
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(slots=True)
+class Where:
+    """A condition and the values that it binds."""
+
+    sql: str = ""
+    params: dict[str, Value] = field(default_factory=dict)
+
+    def bind(self, value: Value) -> str:
+        """Keep a value and return the placeholder that stands for it."""
+        name = f"v{len(self.params)}"
+        self.params[name] = value
+        return f"%({name})s"
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as SQL: in backquotes, doubled inside."""
+    return "`" + identifier.replace("\\", "\\\\").replace("`", "``") + "`"
