@@ -153,7 +153,29 @@ def report(request):
 
 
 @pytest.fixture
-def scenario(request, seed, system, report, wait_until):
-    """A scenario named after its test."""
+def make_system(tmp_path_factory, free_port, wait_until):
+    """Start a system with settings of its own."""
+    made = []
+
+    def make(**changes):
+        own = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until, **changes)
+        made.append(own)
+        own.start()
+        return own
+
+    yield make
+    for own in made:
+        own.stop()
+
+
+@pytest.fixture
+def scenario_on(request, seed, report, wait_until):
+    """Make a scenario, named after its test, on a system."""
     name = request.node.name.removeprefix("test_")
-    return Scenario(name, seed, system, report, wait_until)
+    return lambda system: Scenario(name, seed, system, report, wait_until)
+
+
+@pytest.fixture
+def scenario(scenario_on, system):
+    """A scenario on the system that all share."""
+    return scenario_on(system)

@@ -106,6 +106,9 @@ class Sender(threading.Thread):
         self._twice = twice
         self.sent = []
         self.unexpected = []
+        self.seconds = []
+        """How long each acknowledged call took."""
+        self.pushed_back = 0
 
     def run(self):
         with grpc.insecure_channel(f"127.0.0.1:{self._port}", _CHANNEL) as channel:
@@ -122,6 +125,7 @@ class Sender(threading.Thread):
     def _send(self, export, request):
         end = time.monotonic() + self._patience
         while not self._give_up.is_set() and time.monotonic() < end:
+            began = time.monotonic()
             try:
                 _, call = export.with_call(request.payload, timeout=self._deadline)
             except grpc.RpcError as error:
@@ -130,6 +134,7 @@ class Sender(threading.Thread):
                     return
                 self._give_up.wait(wait)
             else:
+                self.seconds.append(time.monotonic() - began)
                 request.answers += 1
                 request.acknowledged = request.acknowledged or time.time()
                 metadata = dict(call.trailing_metadata())
@@ -142,6 +147,7 @@ class Sender(threading.Thread):
         if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
             return 0.1
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _has_retry_info(error):
+            self.pushed_back += 1
             return 0.2
         self.unexpected.append((code, error.details()))
         return None
@@ -211,6 +217,16 @@ class Load:
     @property
     def acknowledged(self):
         return sum(1 for request in self.requests if request.acknowledged)
+
+    @property
+    def pushed_back(self):
+        """Answers that asked to come back later."""
+        return sum(sender.pushed_back for sender in self._senders)
+
+    def percentile(self, share):
+        """Seconds within which that share of the acknowledged calls was answered."""
+        seconds = sorted(value for sender in self._senders for value in list(sender.seconds))
+        return seconds[min(len(seconds) - 1, int(share * len(seconds)))]
 
     @property
     def unexpected(self):

@@ -39,7 +39,8 @@ class System:
     broker through `door_broker`, the worker and beat through `worker_broker`.
     """
 
-    def __init__(self, folder, free_port, wait_until):
+    def __init__(self, folder, free_port, wait_until, **changes):
+        common = SETTINGS | changes
         self.folder = folder
         self._wait_until = wait_until
         names = ("http", "native", "door_broker", "worker_broker")
@@ -49,7 +50,7 @@ class System:
         self.proxies = {
             name: Proxy(ports[name], target) for name, target in zip(names, targets, strict=True)
         }
-        through = SETTINGS | {
+        through = common | {
             "CLICKHOUSE_PORT": str(ports["native"]),
             "CLICKHOUSE_HTTP_PORT": str(ports["http"]),
             "OTEL_GRPC_PORT": str(self.grpc_port),
@@ -62,7 +63,7 @@ class System:
         self._door = through | {"REDIS_URL": _broker(ports["door_broker"])}
         self._worker = through | {"REDIS_URL": _broker(ports["worker_broker"])}
         self.settings = Settings(
-            **{name.lower(): value for name, value in (SETTINGS | straight).items()},
+            **{name.lower(): value for name, value in (common | straight).items()},
             redis_url=_broker(ports["valkey"]),
             data_dir=folder,
         )

@@ -1,0 +1,90 @@
+"""Several door processes on one port, which live and die as one."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import grpc
+import psutil
+import pytest
+
+from tests.integration.made_logs import payload
+
+pytestmark = pytest.mark.integration
+
+EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+COUNT = 3
+
+
+@pytest.fixture
+def start_door(stores, free_port, tmp_path, wait_until):
+    """Start a gRPC door of three processes: the process outside, and its port."""
+    settings, made = stores(), []
+
+    def start():
+        port = free_port()
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment |= {
+            "DOOR_PROCESSES": str(COUNT),
+            "OTEL_GRPC_PORT": str(port),
+            "LISTEN_HOST": "127.0.0.1",
+            "REDIS_URL": settings.redis_url,
+            "CLICKHOUSE_HOST": "127.0.0.1",
+            "CLICKHOUSE_PORT": str(settings.clickhouse_port),
+            "CLICKHOUSE_HTTP_PORT": str(settings.clickhouse_http_port),
+        }
+        log = tmp_path / "door.log"
+        with log.open("wb") as out:
+            process = psutil.Popen(
+                [sys.executable, "-m", "ingest.grpc_server"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        made.append(process)
+        wait_until(lambda: log.read_text().count("grpc door: open") == COUNT, 60)
+        return process, port
+
+    yield start
+    for process in made:
+        for each in [*process.children(), process] if process.is_running() else []:
+            each.kill()
+        process.wait()
+
+
+@pytest.fixture
+def door(start_door):
+    return start_door()
+
+
+def export(port, content):
+    """One call on a connection of its own, which any of the processes may take."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+        channel.unary_unary(EXPORT)(content, timeout=20, wait_for_ready=True)
+
+
+def test_several_processes_take_requests_on_one_port(door, ledger):
+    process, port = door
+    assert len(process.children()) == COUNT
+    for number in range(20):
+        export(port, payload([f"line {number}"]))
+    assert ledger.stats().waiting_records == 20
+
+
+def test_one_signal_stops_all_of_them_well(door):
+    process, _ = door
+    children = process.children()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_process_that_dies_takes_the_door_with_it_so_that_it_is_started_anew(door):
+    process, _ = door
+    children = process.children()
+    children[0].kill()
+    assert process.wait(30) == 1
+    assert not any(child.is_running() for child in children)

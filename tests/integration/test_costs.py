@@ -1,0 +1,197 @@
+"""What the write path may cost, in counts that are the same on every machine."""
+
+import queue
+import random
+import sys
+import tracemalloc
+from collections import Counter
+
+import pytest
+from celery import Celery
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from ingest.otlp import LOGS, cut
+from ingest.receive import Receiver
+from ingest.tenant import Tenant
+from storage import decode
+from storage.client import Clickhouse
+from storage.insert import Inserter
+from tasks.ledger import Entry, Ledger
+from tasks.write import Writer
+from tests.integration.made_logs import NOON, entry, new_chunk, text
+
+pytestmark = pytest.mark.integration
+
+_WORDS = ("connection", "session", "opened", "closed", "for", "user", "root", "error", "cache")
+
+
+def export_of(records, seed=1):
+    """An OTLP request as a service's SDK makes it: a resource, a few attributes, a line each."""
+    source = random.Random(seed)
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add()
+    for key in ("service.name", "service.version", "host.name", "k8s.pod.name"):
+        group.resource.attributes.add(key=key, value=text(f"{key}-1"))
+    scope = group.scope_logs.add()
+    for row in range(records):
+        line = " ".join(source.choices(_WORDS, k=12))
+        record = scope.log_records.add(
+            time_unix_nano=NOON + row * 1_000_000, severity_number=9, severity_text="INFO"
+        )
+        record.body.string_value = f"{line} {source.randrange(10**6)}"
+        for key in ("http.route", "thread.name", "code.function"):
+            record.attributes.add(key=key, value=text(f"{key}-{source.randrange(20)}"))
+    return request.SerializeToString()
+
+
+def calls_of(work):
+    """How many functions `work` calls, Python's and C's."""
+    count = 0
+
+    def watch(_frame, event, _arg):
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+class Meter:
+    """Counts what reaches the two stores."""
+
+    def __init__(self, valkey, insert_gate, native):
+        self._valkey = valkey.client
+        self._insert_gate = insert_gate
+        self._native = native
+        self._before = self._now()
+
+    def spent(self):
+        """Commands of the broker by name, `inserts` and `queries`, since the last look."""
+        now = self._now()
+        spent = now - self._before
+        self._before = self._now()
+        return spent
+
+    def _now(self):
+        stats = self._valkey.info("commandstats")
+        counts = Counter({name.removeprefix("cmdstat_"): s["calls"] for name, s in stats.items()})
+        counts["inserts"] = self._insert_gate.requests
+        counts["queries"] = self._native["queries"]
+        return counts
+
+
+@pytest.fixture
+def queries(monkeypatch):
+    """Count the queries of all native connections, which run as ever."""
+    counted = Counter()
+    run = Clickhouse.query
+
+    def query(self, sql, *args):
+        counted["queries"] += 1
+        return run(self, sql, *args)
+
+    monkeypatch.setattr(Clickhouse, "query", query)
+    return counted
+
+
+@pytest.fixture
+def insert_gate(migrated, proxy):
+    return proxy(migrated.clickhouse_http_port)
+
+
+@pytest.fixture
+def writer(stores, clickhouse, insert_gate):
+    """A writer whose first look at ClickHouse is behind it."""
+    assert clickhouse
+    settings = stores(clickhouse_http_port=insert_gate.port)
+    ledger, database, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
+    made = Writer(settings, ledger, database, inserter)
+    ledger.accept([entry(["first"])])
+    assert [outcome.rows for outcome in made.drain()] == [1]
+    yield made
+    inserter.close()
+    database.close()
+    ledger.close()
+
+
+@pytest.fixture
+def meter(writer, valkey, insert_gate, queries):
+    assert writer
+    return Meter(valkey, insert_gate, queries)
+
+
+@pytest.mark.parametrize("chunks", [1, 40])
+def test_a_batch_costs_one_insert_no_query_and_three_scripts_however_many_chunks_it_has(
+    writer, ledger, meter, chunks
+):
+    ledger.accept([entry([f"{n}"], workspace=f"w{n % 3}") for n in range(chunks)])
+    meter.spent()
+    assert [outcome.rows for outcome in writer.drain()] == [chunks]
+    spent = meter.spent()
+    assert (spent["inserts"], spent["queries"]) == (1, 0)
+    assert spent["evalsha"] == 3, "seal, renew, settle"
+
+
+def test_requests_that_come_together_are_committed_together(stores, valkey, meter):
+    settings = stores(commit_interval_ms=200.0)
+    receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
+    receiver.start()
+    try:
+        told = queue.SimpleQueue()
+        meter.spent()
+        for number in range(100):
+            receiver.receive(LOGS, export_of(10, number), Tenant("acme", "web"), told.put)
+        for _ in range(100):
+            assert told.get(timeout=20).backend == "redis"
+    finally:
+        receiver.stop()
+    assert meter.spent()["evalsha"] <= 10
+    assert len(valkey.client.keys("sheaf:chunk:*")) <= 10
+
+
+def test_a_record_is_written_to_the_ledger_in_less_than_half_of_its_bytes(ledger, valkey):
+    content = export_of(1000)
+    pieces = cut(LOGS, content, Tenant("acme", "web"))
+    assert pieces.records == 1000
+    before = valkey.client.info("persistence")["aof_current_size"]
+    made = new_chunk(content, 1000)
+    ledger.accept([Entry(made, ("request",))])
+    written = valkey.client.info("persistence")["aof_current_size"] - before
+    assert len(made.payload) < written < len(content) / 2
+
+
+def test_rows_travel_to_clickhouse_in_at_most_half_again_the_bytes_that_came_in():
+    content = export_of(1000)
+    [(_, rows)] = decode.decode("logs", [new_chunk(content, 1000).rows()]).items()
+    assert rows.num_rows == 1000
+    assert rows.nbytes < 1.5 * len(content)
+
+
+def test_a_door_calls_no_function_for_a_record():
+    few, many = export_of(10), export_of(2000)
+    tenant = Tenant("acme", "web")
+    cut(LOGS, few, tenant)
+    assert calls_of(lambda: cut(LOGS, many, tenant)) == calls_of(lambda: cut(LOGS, few, tenant))
+
+
+def test_a_worker_calls_no_function_for_a_record():
+    few, many = (new_chunk(export_of(size), size).rows() for size in (100, 4000))
+    decode.decode("logs", [few])
+    a_few, a_lot = (calls_of(lambda rows=r: decode.decode("logs", [rows])) for r in (few, many))
+    assert a_lot - a_few < 100
+
+
+def test_decoding_takes_at_most_256_bytes_of_pythons_memory_a_record():
+    rows = new_chunk(export_of(8000), 8000).rows()
+    decode.decode("logs", [rows])
+    tracemalloc.start()
+    try:
+        decode.decode("logs", [rows])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / 8000 < 256
