@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
 
     max_request_bytes: int = Field(
-        64 * MIB,
+        16 * MIB,
         ge=1024,
         le=1024 * MIB,
         description="Largest request a door takes, in bytes, before and after decompression.",

@@ -10,6 +10,7 @@ from ingest import body, json_records, strict_record
 from ingest.group import Receipt
 from ingest.json_records import Converted, Problem
 from ingest.otlp import LOGS, cut_message
+from ingest.piece import Pieces
 from ingest.receive import Receiver
 from ingest.status import Reason, RefusedError, too_large, unavailable
 from ingest.tenant import from_headers
@@ -47,27 +48,27 @@ class JsonDoor:
 
     def ingest(self) -> tuple[Response, int]:
         """`POST /api/v1/ingest`: one record, an array, or NDJSON → 202 and a receipt."""
-        converted = self._convert()
-        return _accepted(self._commit(converted), converted)
+        pieces, problems = self._read()
+        return _accepted(self._receiver.commit(pieces), pieces, problems)
 
     def bulk_logs(self) -> tuple[Response, int]:
         """`POST /api/v1/bulk_logs`: as ingest, answered when stored; 202 if that takes long."""
-        converted = self._convert()
-        receipt = self._commit(converted)
+        pieces, problems = self._read()
+        receipt = self._receiver.commit(pieces)
         states = self._await_stored(receipt)
         dead = [state.reason for state in states if state and state.state == "dead"]
         if dead:
             raise RefusedError(Reason.WRONG_FIELD, f"ClickHouse refuses the records: {dead[0]}")
         if receipt.backend != "db" and not all(s and s.state == "stored" for s in states):
-            return _accepted(receipt, converted)
-        counts = {"stored": _records(converted), "receipt": str(receipt)}
-        return jsonify(counts | _problems(converted)), 200
+            return _accepted(receipt, pieces, problems)
+        counts = {"stored": pieces.records, "receipt": str(receipt)}
+        return jsonify(counts | _problems(problems)), 200
 
     def log(self) -> tuple[Response, int]:
         """`POST /log`: one record, checked strictly → 202 and a receipt."""
         raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
-        converted = json_records.convert([strict_record.parse(raw)])
-        return _accepted(self._commit(converted), converted)
+        pieces = _cut(json_records.convert([strict_record.parse(raw)]))
+        return _accepted(self._receiver.commit(pieces), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
         """`GET …/ingest/receipts/{id}`: queued, stored (rows, when) or dead (why)."""
@@ -80,27 +81,18 @@ class JsonDoor:
             raise NotFound("no such receipt, or it is older than the receipt window")
         return jsonify(receipt_body(receipt, known)), 200
 
-    def _convert(self) -> Converted:
+    def _read(self) -> tuple[Pieces, list[Problem]]:
         limit = self._receiver.settings.max_request_bytes
         if request.mimetype not in _NDJSON | _UNTYPED | {"application/json"}:
             text = f"Content-Type {request.mimetype[:60]!r} is not JSON or NDJSON"
             raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
         raw = body.read(request, self._receiver.admission, limit)
-        records, problems = json_records.parse(raw, lines=request.mimetype in _NDJSON)
-        converted = json_records.convert(records, problems)
-        if len(converted.problems) == len(records):
-            raise RecordsRefusedError(converted.problems)
-        return converted
-
-    def _commit(self, converted: Converted) -> Receipt:
-        tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
-        key = request.headers.get("Idempotency-Key", "")
-        identity = f"Idempotency-Key {key}".encode() if key else b""
-        payload = converted.request.SerializeToString()
-        pieces = cut_message(LOGS, converted.request, payload, tenant, identity)
-        if pieces.rejected:
-            raise too_large("a record", MAX_BYTES)
-        return self._receiver.commit(pieces)
+        with body.parsing(raw):
+            records, problems = json_records.parse(raw, lines=request.mimetype in _NDJSON)
+            converted = json_records.convert(records, problems)
+            if len(converted.problems) == len(records):
+                raise RecordsRefusedError(converted.problems)
+            return _cut(converted), converted.problems
 
     def _await_stored(self, receipt: Receipt) -> list[ChunkStatus | None]:
         if receipt.backend == "db":
@@ -150,24 +142,23 @@ def describe(problems: list[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _accepted(receipt: Receipt, converted: Converted) -> tuple[Response, int]:
-    counts = {
-        "enqueued": _records(converted),
-        "backend": receipt.backend,
-        "receipt": str(receipt),
-    }
-    return jsonify(counts | _problems(converted)), 202
+def _cut(converted: Converted) -> Pieces:
+    tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
+    key = request.headers.get("Idempotency-Key", "")
+    identity = f"Idempotency-Key {key}".encode() if key else b""
+    payload = converted.request.SerializeToString()
+    pieces = cut_message(LOGS, converted.request, payload, tenant, identity)
+    if pieces.rejected:
+        raise too_large("a record", MAX_BYTES)
+    return pieces
 
 
-def _records(converted: Converted) -> int:
-    return sum(
-        len(scope.log_records)
-        for resource in converted.request.resource_logs
-        for scope in resource.scope_logs
-    )
+def _accepted(receipt: Receipt, pieces: Pieces, problems: list[Problem]) -> tuple[Response, int]:
+    counts = {"enqueued": pieces.records, "backend": receipt.backend, "receipt": str(receipt)}
+    return jsonify(counts | _problems(problems)), 202
 
 
-def _problems(converted: Converted) -> dict[str, Any]:
-    if not converted.problems:
+def _problems(problems: list[Problem]) -> dict[str, Any]:
+    if not problems:
         return {}
-    return {"rejected": len(converted.problems), "errors": describe(converted.problems)}
+    return {"rejected": len(problems), "errors": describe(problems)}

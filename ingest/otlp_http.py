@@ -33,7 +33,8 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         limit = receiver.settings.max_request_bytes
         payload = body.read(request, receiver.admission, limit)
         tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
-        pieces = _cut(service, encoding, payload, tenant)
+        with body.parsing(payload):
+            pieces = _cut(service, encoding, payload, tenant)
         receipt = receiver.commit(pieces)
         answer = _answer(service.answer(pieces.rejected, pieces.reason), encoding, 200)
         answer.headers["X-Sheaf-Receipt"] = str(receipt)

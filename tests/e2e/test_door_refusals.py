@@ -136,12 +136,12 @@ def test_more_than_the_limit_is_refused_before_it_is_read(doors):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("POST", "/v1/logs")
     connection.putheader("Content-Type", PROTOBUF)
-    connection.putheader("Content-Length", str(64 * MIB + 1))
+    connection.putheader("Content-Length", str(16 * MIB + 1))
     connection.endheaders()
     answer = connection.getresponse()
     assert answer.status == 413
     status = status_pb2.Status.FromString(answer.read())
-    assert "larger than the limit of 67108864 bytes" in status.message
+    assert "larger than the limit of 16777216 bytes" in status.message
     connection.close()
 
 
