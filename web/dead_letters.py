@@ -43,7 +43,9 @@ class DeadLetterFilters(WorkspaceArguments):
     """Which dead letters."""
 
     client_id = FilterArguments().fields["client_id"]
-    signal = fields.String(validate=validate.OneOf(_SIGNALS))
+    signal = fields.String(
+        validate=validate.OneOf(_SIGNALS), metadata={"description": "What kind of records."}
+    )
     reason = Text(
         validate=validate.Length(1, 1024),
         metadata={"description": "Part of the reason, in either case."},
@@ -57,7 +59,9 @@ class DeadLetterFilters(WorkspaceArguments):
 class ListArguments(DeadLetterFilters):
     """Which dead letters, and which page of them."""
 
-    limit = Whole(1, 1000, load_default=100)
+    limit = Whole(
+        1, 1000, load_default=100, metadata={"description": "Most dead letters in the answer."}
+    )
     cursor = fields.String(
         validate=validate.Regexp(r"[0-9]{1,15}-[0-9a-f]{32}\Z"),
         metadata={"description": "`next_cursor` of the page before."},
