@@ -21,11 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import otlp_requests
-from grpc_load import Connection, Load
+from grpc_load import Load
+from grpc_load import run as send
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from systems import ROOT, Rotel, Sheaf, System
 
-EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _RESULTS = Path(__file__).with_name("results")
 _LONGEST = 120.0
 
@@ -39,6 +39,16 @@ class Shape:
     calls: int
     """Requests under way at a time."""
     tenants: int = 1
+
+    @property
+    def connections(self) -> int:
+        """Clients: one has at most eight requests under way."""
+        return max(1, self.calls // 8)
+
+    @property
+    def calls_each(self) -> int:
+        """Requests under way at a time on each connection."""
+        return self.calls // self.connections
 
     @property
     def name(self) -> str:
@@ -114,9 +124,7 @@ def measure(system: System, shape: Shape, bodies: list[bytes]) -> Run:
     watch = Watch(system)
     watcher = threading.Thread(target=watch.run)
     watcher.start()
-    connection = Connection(system.grpc_port, EXPORT)
-    load = connection.run(bodies, shape.calls, _LONGEST)
-    connection.close()
+    load = send(system.grpc_port, bodies, shape.connections, shape.calls_each, _LONGEST)
     deadline = time.perf_counter() + _LONGEST
     while system.rows() - before_rows < expected and time.perf_counter() < deadline:
         time.sleep(0.02)
@@ -157,7 +165,7 @@ def _percentiles(values: list[float]) -> tuple[float, float]:
     return ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
 
 
-def _unlike(bodies: list[bytes], turn: str) -> list[bytes]:
+def unlike(bodies: list[bytes], turn: str) -> list[bytes]:
     """The same records in requests that no earlier turn has sent."""
     mark = ResourceLogs()
     mark.resource.attributes.add(key="turn").value.string_value = turn
@@ -178,7 +186,7 @@ def run_shape(
             max(1, records // shape.records), shape.records, shape.tenants, seed
         )
         for system in systems:
-            run = measure(system, shape, _unlike(bodies, f"{seed}-{system.name}"))
+            run = measure(system, shape, unlike(bodies, f"{seed}-{system.name}"))
             runs[system.name].append(run)
             print(
                 f"  {shape.name} #{pair + 1} {system.name}: {run.acknowledged:,.0f}/s acked, "

@@ -5,13 +5,17 @@ load generators send one body again and again, which Sheaf drops as a client's r
 frames are made beforehand, and while it runs only frame headers are read.
 """
 
+import itertools
 import socket
 import struct
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import hpack
+
+EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
@@ -189,3 +193,24 @@ class Connection:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def run(port: int, bodies: Sequence[bytes], connections: int, calls: int, seconds: float) -> Load:
+    """Send every body once over several connections, `calls` at a time on each."""
+    made = [Connection(port, EXPORT) for _ in range(connections)]
+    with ThreadPoolExecutor(connections) as threads:
+        loads = list(
+            threads.map(
+                lambda number: made[number].run(bodies[number::connections], calls, seconds),
+                range(connections),
+            )
+        )
+    for connection in made:
+        connection.close()
+    return Load(
+        latencies=list(itertools.chain.from_iterable(load.latencies for load in loads)),
+        acknowledged=sorted(itertools.chain.from_iterable(load.acknowledged for load in loads)),
+        refused=sum(load.refused for load in loads),
+        started=min(load.started for load in loads),
+        ended=max(load.ended for load in loads),
+    )
