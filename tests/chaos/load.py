@@ -11,6 +11,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
+_RETRYABLE = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+}
+
 _DAY = 86_400 * 10**9
 _CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -142,9 +148,12 @@ class Sender(threading.Thread):
                 return
 
     def _retry_after(self, error):
-        """Seconds until the next try, None if OTLP says to drop the request."""
+        """Seconds until the next try, None if OTLP says to drop the request.
+
+        A server that closes cancels the calls which reached it and no handler yet.
+        """
         code = error.code()
-        if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        if code in _RETRYABLE:
             return 0.1
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _has_retry_info(error):
             self.pushed_back += 1
