@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from config import logging, settings
@@ -18,6 +17,7 @@ from ingest.receive import Receiver
 from ingest.status import RefusedError, unavailable
 from storage.errors import StorageError
 from tasks.app import app as celery_app
+from tasks.exposition import CONTENT_TYPE, exposition
 from tasks.ledger import BrokerError
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ def create_app(loaded: Settings, receiver: Receiver) -> Flask:
     app.register_blueprint(JsonDoor(receiver).routes(loaded.api_v1_prefix))
     app.add_url_rule("/health", "health", lambda: jsonify(status="alive"))
     app.add_url_rule("/ready", "ready", lambda: _ready(receiver))
-    app.add_url_rule("/metrics", "metrics", _metrics)
+    app.add_url_rule("/metrics", "metrics", lambda: _metrics(receiver))
     app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
@@ -50,8 +50,8 @@ def _sign(answer: Response, limit: int) -> Response:
     return answer
 
 
-def _metrics() -> Response:
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+def _metrics(receiver: Receiver) -> Response:
+    return Response(exposition(receiver.ledger), content_type=CONTENT_TYPE)
 
 
 def _ready(receiver: Receiver) -> tuple[Response, int]:

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response
 
 from storage.errors import StorageError
+from tasks.exposition import CONTENT_TYPE, exposition
 from tasks.ledger import BrokerError
 from web.answers import answer
 from web.blueprint import ApiBlueprint
@@ -40,7 +41,14 @@ def health_blueprint() -> ApiBlueprint:
             return error_answer(503, reason, missing, {"Retry-After": str(RETRY_AFTER)})
         return answer({"status": "ready", "queue": content["queue"], **about_request()})
 
+    # In Prometheus' own format, which the document of the JSON API has no part in.
+    blueprint.add_url_rule("/metrics", "metrics", metrics)
     return blueprint
+
+
+def metrics() -> Response:
+    """All metrics of `config.metrics`, and those of this process."""
+    return Response(exposition(services().ledger), content_type=CONTENT_TYPE)
 
 
 def checks() -> dict[str, Any]:
