@@ -8,24 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.sql import TENANT_ID, Bind, TimeRange, Where
+from storage.language.compile import condition
+from storage.language.fields import LOGS, Attribute
+from storage.language.parse import parse
+from storage.language.tree import Comparison, Equals
+from storage.severity import has_severity
+from storage.sql import TENANT_ID, Bind, TimeRange, Where, in_span, instant
 
 Order = Literal["asc", "desc"]
 
 
 KEY = ("Timestamp", "ChunkId", "ChunkRow")
 """A total order of a workspace's log records: by time, then by place in the chunks."""
-
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-"""Names of the severity numbers, four numbers each from 1, as OpenTelemetry's log data model."""
-
-_LEVEL_OF = {
-    **{name.lower(): place for place, name in enumerate(LEVELS)},
-    "information": 2,
-    "warning": 3,
-    "err": 4,
-    "critical": 5,
-}
 
 _ASCII_WORD = re.compile(
     r"(?<=[\x00-\x7f])(?<![A-Za-z0-9])[A-Za-z0-9]+(?![A-Za-z0-9])(?=[\x00-\x7f])"
@@ -54,11 +48,15 @@ class LogFilters:
     search: str = ""
     """Text that the body contains; ASCII letters match in either case, and in a text with other
     letters these do too."""
+    q: str = ""
+    """A query of the search language, `storage.language`."""
     endpoint: str = ""
     service_name: str = ""
     trace_id: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     """Keys and values; the log attribute counts, and the resource's where the log has none."""
+    resource_attributes: tuple[tuple[str, str], ...] | None = None
+    """All of the resource's keys and values, in any order; None: any resource."""
 
     def __post_init__(self) -> None:
         if not TENANT_ID.fullmatch(self.workspace_id):
@@ -68,15 +66,21 @@ class LogFilters:
 def where(
     filters: LogFilters, span: TimeRange, order: Order = "desc", after: Position | None = None
 ) -> Where:
-    """The condition for log records of `filters` in `span`, beyond `after` in `order`."""
+    """The condition for log records of `filters` in `span`, beyond `after` in `order`.
+
+    Raises:
+        QuerySyntaxError: `filters.q` is no query.
+    """
     clause = Where()
     conditions = [
         f"WorkspaceId = {clause.bind(filters.workspace_id)}",
-        *_in_span(_from(span, order, after), clause.bind),
+        *in_span(_from(span, order, after), clause.bind),
         *_equalities(filters, clause.bind),
         *_severity(filters, clause.bind),
         *_search(filters.search, clause.bind),
+        *_query(filters.q, clause.bind),
         *(_attribute(key, value, clause.bind) for key, value in filters.attributes),
+        *_resource(filters.resource_attributes, clause.bind),
         *_beyond(after, order, clause.bind),
     ]
     clause.sql = " AND ".join(conditions)
@@ -97,32 +101,12 @@ def order_by(order: Order) -> str:
     return ", ".join(f"{column} {order.upper()}" for column in KEY)
 
 
-def level_name() -> str:
-    """SQL for a record's severity in capitals: its text, else its number's level."""
-    names = ", ".join(f"'{name}'" for name in LEVELS)
-    numbers = ", ".join(str(number) for number in range(1, len(LEVELS) + 1))
-    level = f"transform(intDiv(SeverityNumber + 3, 4), [{numbers}], [{names}], 'UNSPECIFIED')"
-    return f"if(SeverityText != '', upper(SeverityText), {level})"
-
-
 def _from(span: TimeRange, order: Order, after: Position | None) -> TimeRange:
     if after is None:
         return span
     if order == "desc":
         return TimeRange(span.first_ns, min(span.last_ns, after.timestamp_ns))
     return TimeRange(max(span.first_ns, after.timestamp_ns), span.last_ns)
-
-
-def _instant(nanoseconds: str) -> str:
-    return f"fromUnixTimestamp64Nano(toInt64({nanoseconds}))"
-
-
-def _in_span(span: TimeRange, bind: Bind) -> Iterator[str]:
-    # The second pair says nothing new, but lets the sorting key's second column skip granules.
-    first, last = _instant(bind(span.first_ns)), _instant(bind(span.last_ns))
-    for column, bound in (("{}", "{}"), ("toStartOfFiveMinutes({})", "toStartOfFiveMinutes({})")):
-        yield f"{column.format('Timestamp')} >= {bound.format(first)}"
-        yield f"{column.format('Timestamp')} <= {bound.format(last)}"
 
 
 def _equalities(filters: LogFilters, bind: Bind) -> Iterator[str]:
@@ -139,13 +123,7 @@ def _equalities(filters: LogFilters, bind: Bind) -> Iterator[str]:
 
 def _severity(filters: LogFilters, bind: Bind) -> Iterator[str]:
     if filters.severities:
-        texts = [_ascii_lower(text) for text in filters.severities]
-        levels = {_LEVEL_OF[text] for text in texts if text in _LEVEL_OF}
-        condition = f"lower(SeverityText) IN {bind(tuple(texts))}"
-        if levels:
-            numbers = tuple(sorted(4 * level + step for level in levels for step in (1, 2, 3, 4)))
-            condition += f" OR (SeverityText = '' AND SeverityNumber IN {bind(numbers)})"
-        yield f"({condition})"
+        yield has_severity(filters.severities, bind)
     if filters.min_severity:
         yield f"SeverityNumber >= {bind(filters.min_severity)}"
 
@@ -166,25 +144,32 @@ def _search(text: str, bind: Bind) -> Iterator[str]:
     yield f"positionCaseInsensitiveUTF8(Body, {bind(text)}) > 0"
 
 
+def _query(text: str, bind: Bind) -> Iterator[str]:
+    if text:
+        yield condition(parse(text), bind)
+
+
 def _attribute(key: str, value: str, bind: Bind) -> str:
-    # A map gives '' for a key that it does not have.
-    name, wanted = bind(key), bind(value)
-    own, inherited = f"LogAttributes[{name}] = {wanted}", f"ResourceAttributes[{name}] = {wanted}"
-    if not value:
-        own += f" AND mapContains(LogAttributes, {name})"
-        inherited += f" AND mapContains(ResourceAttributes, {name})"
-    return f"(({own}) OR (NOT mapContains(LogAttributes, {name}) AND {inherited}))"
+    attribute = Attribute(key, (LOGS.own, LOGS.resource))
+    return condition(Comparison(attribute, Equals(value)), bind)
+
+
+def _resource(attributes: tuple[tuple[str, str], ...] | None, bind: Bind) -> Iterator[str]:
+    if attributes is None:
+        return
+    yield f"length(ResourceAttributes) = {bind(len(attributes))}"
+    for key, value in attributes:
+        name = bind(key)
+        yield f"ResourceAttributes[{name}] = {bind(value)}"
+        if not value:
+            yield f"mapContains(ResourceAttributes, {name})"
 
 
 def _beyond(after: Position | None, order: Order, bind: Bind) -> Iterator[str]:
     if after is not None:
         sign = "<" if order == "desc" else ">"
         place = (
-            f"({_instant(bind(after.timestamp_ns))}, "
+            f"({instant(bind(after.timestamp_ns))}, "
             f"{bind(after.chunk_id)}, {bind(after.chunk_row)})"
         )
         yield f"({', '.join(KEY)}) {sign} {place}"
-
-
-def _ascii_lower(text: str) -> str:
-    return text.encode().lower().decode()

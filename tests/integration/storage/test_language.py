@@ -1,0 +1,311 @@
+"""What the engine finds, against the same query evaluated in Python; and how it finds it."""
+
+import json
+import random
+import re
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from storage.client import Clickhouse
+from storage.language.compile import condition
+from storage.language.evaluate import select
+from storage.language.fields import LOGS, SPANS
+from storage.language.parse import parse
+from storage.logs.search import LogFilters, where
+from storage.sql import TimeRange, Where
+from tests.made_queries import queries, random_record
+
+pytestmark = pytest.mark.integration
+
+WORKSPACE = "language"
+FIRST_NS = 1_784_000_000_000_000_000
+SPAN = TimeRange(FIRST_NS, FIRST_NS + 3600 * 10**9)
+SQL_OF = {column.key: column.sql for column in LOGS.columns.values()} | {
+    "log_attributes": "LogAttributes",
+    "resource_attributes": "ResourceAttributes",
+}
+INDEXED_ROWS = 40_000
+COMBINED = "<Combined skip indexes>"
+thorough = hypothesis_settings(
+    max_examples=150, suppress_health_check=list(HealthCheck), deadline=None
+)
+
+
+class Stored:
+    """Log records of a workspace in the table; a record's place is its `ChunkRow`."""
+
+    def __init__(self, connection, workspace, rows, records=()):
+        self.records = records
+        self.connection = connection
+        self.workspace = workspace
+        names = ["Timestamp", "WorkspaceId", "ChunkRow", *rows[0]]
+        connection.insert(
+            f"INSERT INTO otel_logs ({', '.join(names)}) VALUES",
+            [(FIRST_NS, workspace, place, *row.values()) for place, row in enumerate(rows)],
+        )
+
+    def ask(self, what, text):
+        clause = where(LogFilters(workspace_id=self.workspace, q=text), SPAN)
+        sql = what.format(f"FROM otel_logs WHERE {clause.sql}")
+        return [value for (value,) in self.connection.query(sql, clause.params)]
+
+    def found(self, text):
+        return set(self.ask("SELECT ChunkRow {}", text))
+
+
+@pytest.fixture(scope="module")
+def connection(migrated):
+    made = Clickhouse(migrated)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def various(connection):
+    """Records of the same vocabulary as the generated queries."""
+    source = random.Random(20260714)
+    made = [random_record(source) for _ in range(600)]
+    rows = [{SQL_OF[key]: value for key, value in record.items()} for record in made]
+    return Stored(connection, WORKSPACE, rows, made)
+
+
+@thorough
+@given(made=queries)
+def test_the_engine_finds_what_python_finds(various, made):
+    text, _ = made
+    held = select(parse(text), various.records)
+    assert various.found(text) == {place for place, holds in enumerate(held) if holds}, text
+
+
+@thorough
+@given(made=queries)
+def test_a_negation_finds_all_others(various, made):
+    text, _ = made
+    one, other = various.found(text), various.found(f"-({text})")
+    assert not one & other
+    assert len(one) + len(other) == len(various.records)
+
+
+@pytest.fixture(scope="module")
+def indexed(connection):
+    """Records in one merged part, each with a word, a trace id and attributes of its own."""
+    rows = [
+        {
+            "Body": f"request took word{place}x ms: connection refused{place}",
+            "TraceId": f"{place:032x}",
+            "LogAttributes": {"order": f"o-{place}"},
+            "ResourceAttributes": {"host": f"h-{place}"},
+        }
+        for place in range(INDEXED_ROWS)
+    ]
+    made = Stored(connection, "indexed", rows)
+    connection.query("OPTIMIZE TABLE otel_logs PARTITION ('2026-07-14', 0) FINAL")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("word777x", "idx_body"),
+        ("WORD777X took", "idx_body"),
+        ('"connection refused777"', "idx_body"),
+        ("*ord777x", "idx_body"),
+        ("body:word777*", "idx_body"),
+        (f"trace_id:{777:032X}", "idx_trace_id"),
+        (f"trace_id:({777:032x} OR {778:032x})", "idx_trace_id"),
+        ("attributes.order:o-777", "idx_log_attr_value"),
+        ("resource.host:h-777", "idx_res_attr_value"),
+        ("order:o-777", COMBINED),
+        ("host:h-777", COMBINED),
+        ("word777x OR attributes.order:o-777", COMBINED),
+    ],
+)
+def test_a_query_reads_few_granules_by_its_index(indexed, text, index):
+    assert 777 in indexed.found(text)
+    [plan] = indexed.ask("EXPLAIN json = 1, indexes = 1 SELECT count() {}", text)
+    used = {each["Name"]: each for each in indexes_of(json.loads(plan)) if "Name" in each}
+    assert used[index]["Selected Granules"] < used[index]["Initial Granules"]
+
+
+def indexes_of(plan):
+    if isinstance(plan, list):
+        return [each for part in plan for each in indexes_of(part)]
+    if not isinstance(plan, dict):
+        return []
+    return plan.get("Indexes", []) + [
+        each for name, part in plan.items() if name != "Indexes" for each in indexes_of(part)
+    ]
+
+
+def documented(project_root):
+    """The queries of the tables of examples, each of which stands first in its row."""
+    page = (project_root / "docs" / "search.md").read_text()
+    for table in re.findall(r"\| query \|.*\n\|---.*\n((?:\|.*\n)+)", page):
+        for row in table.splitlines():
+            query = re.match(r"\| `(.*?[^\\])` \| ", row) or re.match(r"\| `(.)` \| ", row)
+            yield query[1].replace("\\|", "|")
+
+
+EXAMPLES = {
+    "timeout": {0, 1},
+    "connection refused": {2, 3},
+    '"connection refused"': {2},
+    "10.0.0.1": {3},
+    "time*": {0, 1},
+    "*out": {0, 1},
+    "*meou*": {0, 1},
+    "t?meout": {0, 1},
+    r"/refused \(\d+\)/": {2},
+    "/(?i)REFUSED/": {2, 3},
+    "*": {0, 1, 2, 3},
+    "level:error": {0, 3},
+    "level:>=warn": {0, 2, 3},
+    "service:cart": {0, 2},
+    "service:(cart OR mail)": {0, 1, 2},
+    "service:ca*": {0, 2},
+    'endpoint:"/api/items"': {1},
+    "trace_id:0af7651916cd43dd8448eb211c80319c": {2},
+    "user.id:42": {0, 3},
+    "attributes.region:eu": {0},
+    "resource.region:eu": {1},
+    "user.id:*": {0, 1, 3},
+    "_exists_:user.id": {0, 1, 3},
+    'region:""': {2},
+    "http.status_code:[500 TO 599]": {0},
+    "http.status_code:{499 TO 600}": {0},
+    "http.status_code:[500 TO *]": {0, 3},
+    "duration_ms:>100": {1},
+    "delta:-5": {3},
+    "region:[a TO f]": {0, 1},
+    "region:/^(eu|us)$/": {0, 1, 3},
+    "timeout service:cart": {0},
+    "timeout AND service:cart": {0},
+    "timeout OR refused": {0, 1, 2, 3},
+    "timeout -level:debug": {0},
+    "-level:debug": {0, 2, 3},
+    "timeout service:cart OR refused": {0, 2, 3},
+    "timeout (service:cart OR refused)": {0},
+}
+
+
+@pytest.fixture(scope="module")
+def examples(connection):
+    defaults = {
+        "Body": "",
+        "SeverityText": "",
+        "SeverityNumber": 0,
+        "ServiceName": "",
+        "Endpoint": "",
+        "TraceId": "",
+        "LogAttributes": {},
+        "ResourceAttributes": {},
+    }
+    rows = [
+        {
+            "Body": "Timeout of the upstream",
+            "SeverityText": "Error",
+            "ServiceName": "cart",
+            "LogAttributes": {"user.id": "42", "region": "eu", "http.status_code": "503"},
+        },
+        {
+            "Body": "read timeout",
+            "SeverityText": "debug",
+            "ServiceName": "mail",
+            "Endpoint": "/api/items",
+            "LogAttributes": {"user.id": "7", "duration_ms": "100.5"},
+            "ResourceAttributes": {"region": "eu"},
+        },
+        {
+            "Body": "Connection refused (111)",
+            "SeverityNumber": 13,
+            "ServiceName": "cart",
+            "TraceId": "0af7651916cd43dd8448eb211c80319c",
+            "LogAttributes": {"region": "", "http.status_code": "200"},
+            "ResourceAttributes": {"region": "us"},
+        },
+        {
+            "Body": "10.0.0.1 REFUSED the connection",
+            "SeverityNumber": 17,
+            "ServiceName": "Cart",
+            "LogAttributes": {"delta": "-5", "duration_ms": "fast", "http.status_code": "600"},
+            "ResourceAttributes": {"user.id": "42", "region": "us"},
+        },
+    ]
+    return Stored(connection, "documented", [{**defaults, **row} for row in rows])
+
+
+def test_every_documented_query_has_a_known_answer(project_root):
+    assert set(documented(project_root)) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_a_documented_query_finds_what_the_page_says(examples, text):
+    assert examples.found(text) == EXAMPLES[text]
+
+
+SPAN_ROWS = [
+    {
+        "TraceId": "0af7651916cd43dd8448eb211c80319c",
+        "SpanName": "GET /checkout",
+        "SpanKind": "Server",
+        "ServiceName": "shop",
+        "StatusCode": "Error",
+        "Duration": 100_000_000,
+        "SpanAttributes": {"http.status_code": "500"},
+        "ResourceAttributes": {"host": "h1", "http.status_code": "0"},
+    },
+    {
+        "TraceId": "",
+        "SpanName": "checkout",
+        "SpanKind": "Client",
+        "ServiceName": "cart",
+        "StatusCode": "Unset",
+        "Duration": 250_000,
+        "SpanAttributes": {},
+        "ResourceAttributes": {"host": "h2", "http.status_code": "404"},
+    },
+]
+SPAN_KEYS = {
+    **{column.sql: column.key for column in SPANS.columns.values()},
+    "SpanAttributes": "attributes",
+    "ResourceAttributes": "resource_attributes",
+}
+
+
+@pytest.fixture(scope="module")
+def spans(connection):
+    """Spans that are in the table, as rows of the reader."""
+    names = ["WorkspaceId", "Timestamp", "ChunkRow", *SPAN_ROWS[0]]
+    connection.insert(
+        f"INSERT INTO otel_traces ({', '.join(names)}) VALUES",
+        [(WORKSPACE, FIRST_NS, place, *row.values()) for place, row in enumerate(SPAN_ROWS)],
+    )
+    return [{SPAN_KEYS[name]: value for name, value in row.items()} for row in SPAN_ROWS]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("checkout", {0, 1}),
+        ("operation:checkout", {1}),
+        ("name:*checkout", {0, 1}),
+        ("status:error kind:SERVER", {0}),
+        ("duration_ms:>=100", {0}),
+        ("duration_ms:0.25", {1}),
+        ("duration_ms:[0.1 TO 100}", {1}),
+        ("http.status_code:>=400", {0, 1}),
+        ("http.status_code:404", {1}),
+        ("attributes.http.status_code:*", {0}),
+        ("resource.host:h? -service:cart", {0}),
+        ("trace_id:0AF7651916CD43DD8448EB211C80319C", {0}),
+        ("status:/^un/", {1}),
+    ],
+)
+def test_spans_are_found_by_their_own_fields(connection, spans, text, places):
+    query, clause = parse(text, SPANS), Where(sql="WorkspaceId = 'language'")
+    sql = f"{clause.sql} AND {condition(query, clause.bind)}"
+    found = connection.query(f"SELECT ChunkRow FROM otel_traces WHERE {sql}", clause.params)
+    assert {place for (place,) in found} == places
+    assert select(query, spans) == [place in places for place in range(len(spans))]

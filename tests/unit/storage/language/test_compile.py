@@ -1,0 +1,59 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.language.compile import condition
+from storage.language.fields import LOGS
+from storage.language.parse import parse
+from storage.language.tree import Comparison, Equals, Like, Regex, Wild
+from storage.sql import Where
+from tests.made_queries import queries
+
+
+def compiled(query):
+    clause = Where()
+    clause.sql = condition(query, clause.bind)
+    return clause
+
+
+@given(queries)
+def test_placeholders_and_values_match_and_nothing_else_is_formatted(made):
+    clause = compiled(parse(made[0]))
+    assert set(re.findall(r"%\((v\d+)\)s", clause.sql)) == set(clause.params)
+    assert "%" not in re.sub(r"%\(v\d+\)s", "", clause.sql)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_no_text_of_a_client_becomes_sql(text):
+    attribute = LOGS.named(f"attributes.{text}")
+    for field in (attribute, LOGS.named("service"), LOGS.named("level")):
+        for test in (Equals(text), Like((text, Wild.ANY)), Regex(text)):
+            harmless = type(test)((("x", Wild.ANY)) if isinstance(test, Like) else "x")
+            plain = Comparison(
+                LOGS.named("attributes.x") if field == attribute else field, harmless
+            )
+            sql = compiled(Comparison(field, test)).sql
+            if field != LOGS.named("level"):
+                assert sql == compiled(plain).sql
+            assert text not in sql or text in compiled(plain).sql
+
+
+@pytest.mark.parametrize(
+    ("text", "sql"),
+    [
+        ("timeout", "hasAllTokens(lower(Body), %(v0)s)"),
+        ("*imeou*", "lower(Body) LIKE %(v0)s"),
+        ("trace_id:AB", "TraceId = %(v0)s"),
+        ("attributes.x:y", "LogAttributes[%(v0)s] = %(v1)s"),
+    ],
+)
+def test_conditions_have_the_form_that_an_index_answers(text, sql):
+    assert compiled(parse(text)).sql == f"({sql})"
+
+
+def test_signs_of_like_and_of_expressions_stand_for_themselves():
+    clause = compiled(parse(r'50%\_\\* "a.b+"'))
+    assert "%50\\%\\_\\\\%%" in clause.params.values()
+    assert any(str(value).find(r"a\x2eb\x2b") >= 0 for value in clause.params.values())

@@ -1,0 +1,225 @@
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.language.errors import QuerySyntaxError
+from storage.language.fields import LOGS, SPANS, Attribute
+from storage.language.parse import MAX_CLAUSES, MAX_DEPTH, MAX_LENGTH, parse
+from storage.language.tree import (
+    And,
+    Bound,
+    Comparison,
+    Equals,
+    Exists,
+    Like,
+    Not,
+    Or,
+    Range,
+    Regex,
+    Wild,
+)
+from tests.made_queries import queries
+
+
+def body(text):
+    return Comparison(LOGS.words, Equals(text))
+
+
+A, B, C, D = (body(name) for name in "abcd")
+
+
+@given(queries)
+def test_a_query_means_what_its_writer_meant(query):
+    text, tree = query
+    assert parse(text) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("a b", And((A, B))),
+        ("a AND b && c", And((A, B, C))),
+        ("a OR b || c", Or((A, B, C))),
+        ("a b OR c d", Or((And((A, B)), And((C, D))))),
+        ("a AND b OR c AND d", Or((And((A, B)), And((C, D))))),
+        ("a (b OR c) d", And((A, Or((B, C)), D))),
+        ("a OR b AND c d", Or((A, And((B, C, D))))),
+        ("a -b", And((A, Not(B)))),
+        ("a !b NOT c", And((A, Not(B), Not(C)))),
+        ("!(a b)", Not(And((A, B)))),
+        ("!!a", Not(Not(A))),
+        ("-a", Not(A)),
+        ("+a b", And((A, B))),
+        ("a OR -b", Or((A, Not(B)))),
+        ("  a \n b\t", And((A, B))),
+        ("and or not", And((body("and"), body("or"), body("not")))),
+        ("TO", body("TO")),
+        ("*", And(())),
+    ],
+)
+def test_operators_bind_as_in_arithmetic(text, tree):
+    assert parse(text) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "test"),
+    [
+        ("x:y", Equals("y")),
+        ("x: y", Equals("y")),
+        ('x:"y z"', Equals("y z")),
+        ('x:""', Equals("")),
+        ('x:"a*"', Equals("a*")),
+        (r'x:"a\"b\\"', Equals('a"b\\')),
+        (r"x:a\*", Equals("a*")),
+        (r"x:a\ b", Equals("a b")),
+        ("x:-5", Equals("-5")),
+        ("x:a*", Like(("a", Wild.ANY))),
+        ("x:a**b", Like(("a", Wild.ANY, "b"))),
+        ("x:?", Like((Wild.ONE,))),
+        (r"x:\**", Like(("*", Wild.ANY))),
+        (r"x:/a\/b/", Regex(r"a\/b")),
+        ("x:*", Exists()),
+        ("x:[* TO *]", Exists()),
+        ("x:>100", Range(Bound("100", included=False, numeric=True), None)),
+        ("x:>=-1.5e3", Range(Bound("-1.5e3", included=True, numeric=True), None)),
+        ("x:<b", Range(None, Bound("b", included=False, numeric=False))),
+        ('x:<="5"', Range(None, Bound("5", included=True, numeric=False))),
+        (
+            "x:[-5 TO 10}",
+            Range(Bound("-5", included=True, numeric=True), Bound("10", False, numeric=True)),
+        ),
+        (
+            'x:[-"5" TO *]',
+            Range(Bound("-5", included=True, numeric=False), None),
+        ),
+        ("x:{10 TO *]", Range(Bound("10", included=False, numeric=True), None)),
+        (
+            "x:>2024-01-01T10:00:00Z",
+            Range(Bound("2024-01-01T10:00:00Z", included=False, numeric=False), None),
+        ),
+    ],
+)
+def test_a_field_is_tested_as_written(text, test):
+    assert parse(text) == Comparison(LOGS.named("x"), test)
+
+
+def test_a_field_holds_for_all_of_its_group():
+    field = LOGS.named("x")
+    a, b, c = (Comparison(field, Equals(name)) for name in "abc")
+    assert parse("x:(a OR b)") == Or((a, b))
+    assert parse("x:(a -(b OR c)) d") == And((And((a, Not(Or((b, c))))), D))
+
+
+def test_existence_is_asked_in_two_ways():
+    assert parse("_exists_:user.id") == parse("user.id:*")
+
+
+def test_names_are_columns_or_attributes():
+    assert LOGS.named("service").sql == "ServiceName"
+    assert LOGS.named("http.status_code") == Attribute(
+        "http.status_code", (LOGS.own, LOGS.resource)
+    )
+    assert LOGS.named("attributes.service") == Attribute("service", (LOGS.own,))
+    assert LOGS.named("resource.service.name") == Attribute("service.name", (LOGS.resource,))
+    assert LOGS.named("resource.") == Attribute("resource.", (LOGS.own, LOGS.resource))
+    assert LOGS.named("duration_ms") == Attribute("duration_ms", (LOGS.own, LOGS.resource))
+    assert SPANS.named("duration_ms").sql == "Duration"
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "hint"),
+    [
+        ("(a", 2, "ends too early"),
+        ("a AND", 5, "ends too early"),
+        ("foo:", 4, "ends too early"),
+        ("x:[1 TO", 7, "ends too early"),
+        ("", 0, "empty"),
+        (" \n ", 0, "empty"),
+        ("a)", 1, "no open parenthesis"),
+        ("x:}a", 2, "no open bracket"),
+        ("OR a", 0, "both sides of OR"),
+        ("a && && b", 5, "both sides of AND"),
+        ("a :b", 2, None),
+        (":b", 0, "name of a field"),
+        ("a^2", 1, "boost"),
+        ("a~", 1, "Fuzzy"),
+        ('"a b"~3', 5, "proximity"),
+        ('"abc', 0, "not closed"),
+        ("b 'a'", 2, "Quote a text that contains '"),
+        ("a \\", 2, "backslash"),
+        ("/api/items", 0, "Quote a path"),
+        ("endpoint:/api", 9, "Quote a path"),
+        ("x:/(a/", 2, "missing )"),
+        ("/a**/", 0, "RE2"),
+        ("12:30:45", 3, "Quote a text with a colon"),
+        ("a:(b c:d)", 5, "below it"),
+        ("[1 TO 2]", 0, "needs a field"),
+        (">5", 0, "needs a field"),
+        ("x:>*", 2, "no bound"),
+        ("x:[a* TO b]", 3, "A bound has no wildcards"),
+        ("x:>-", 3, "number"),
+        ("x:-y", 2, "minus before the field"),
+        ("*:*", 0, "wildcards"),
+        ("_exists_:(a b)", 9, "name of a field"),
+        ("severity_number:abc", 16, "is a number"),
+        ("severity_number:1*", 16, "is a number"),
+        ('severity_number:>"5"', 16, "is a number"),
+        ("level:>loud", 6, "one of trace, debug"),
+        ('level:""', 6, "empty phrase"),
+        ('""', 0, "empty phrase"),
+        ("body:[a TO b]", 5, "no order"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_a_way_out(text, position, hint):
+    if hint is None:
+        assert parse(text) == parse(text.replace(" ", ""))
+        return
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text)
+    assert (caught.value.position, hint in caught.value.hint) == (position, True), caught.value
+    assert str(caught.value).startswith(f"At character {position + 1}: ")
+
+
+def test_limits_stop_a_query_that_is_too_large():
+    for text in (
+        "x" * (MAX_LENGTH + 1),
+        "a " * (MAX_CLAUSES + 1),
+        "(" * (MAX_DEPTH + 1) + "a" + ")" * (MAX_DEPTH + 1),
+        "(" * 2000 + "a" + ")" * 2000,
+        "-" * 4000 + "a",
+        "NOT " * 1000 + "a",
+        "!" * 4000 + "a",
+        "a:" * 2000 + "b",
+    ):
+        with pytest.raises(QuerySyntaxError):
+            parse(text)
+    parse("a " * MAX_CLAUSES)
+    parse("x" * MAX_LENGTH)
+    parse("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH)
+
+
+@given(st.text(st.sampled_from('ab:"\\/*?()[]{}<>=!&|~^-+ TO\nAND1.é\x00'), max_size=40))
+def test_any_text_is_a_query_or_a_mistake_at_a_place_in_it(text):
+    with contextlib.suppress(QuerySyntaxError):
+        parse(text)
+        return
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text)
+    assert 0 <= caught.value.position <= len(text)
+    assert caught.value.hint
+
+
+def test_the_same_words_mean_other_columns_of_spans():
+    assert parse("checkout", SPANS) == Comparison(SPANS.words, Equals("checkout"))
+    assert parse("duration_ms:>100", SPANS).field.sql == "Duration"
+    assert parse("level:error", SPANS).field == Attribute("level", (SPANS.own, SPANS.resource))
+
+
+def test_threads_parse_at_the_same_time():
+    texts = [f'word{place} AND x:(a OR "b {place}") -y:[{place} TO 99]' for place in range(200)]
+    with ThreadPoolExecutor(8) as threads:
+        trees = list(threads.map(parse.__wrapped__, texts, [LOGS] * len(texts)))
+    assert trees == [parse.__wrapped__(text, LOGS) for text in texts]

@@ -1,0 +1,41 @@
+"""The parameter `q`: a query of the search language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from storage.language.errors import QuerySyntaxError
+from storage.language.fields import LOGS, Fields
+from storage.language.parse import MAX_LENGTH, parse
+from web.arguments import Text
+
+_LOGS = {
+    "description": 'A query of the search language: words, "phrases", `field:value`, AND, OR, '
+    "-not, parentheses, wildcards, /regular expressions/, ranges. See docs/search.md.",
+    "example": 'timeout -level:debug http.status_code:[500 TO 599] service:(cart OR "mail in")',
+}
+
+
+class QueryText(Text):
+    """A query, kept as text once it is known to be one; what is wrong is said with its place."""
+
+    def __init__(self, names: Fields = LOGS, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
+        """A query of which `names` are the fields."""
+        kwargs = {"validate": ma.validate.Length(1, MAX_LENGTH), "metadata": _LOGS, **kwargs}
+        super().__init__(**kwargs)
+        self._names = names
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parse(text, self._names)
+        except QuerySyntaxError as error:
+            raise ma.ValidationError(str(error)) from None
+        return text
