@@ -1,0 +1,1 @@
+"""Reading spans: traces whole, lists of them, figures over them."""

@@ -1,0 +1,52 @@
+"""The traces API over the shared engine, with made spans."""
+
+import pytest
+
+from storage.client import Clickhouse
+from tasks.ledger import Ledger
+from tests.integration.made_traces import forest, put
+from web.app import create_app
+
+
+@pytest.fixture(scope="module")
+def database(engine_settings):
+    connection = Clickhouse(engine_settings)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def api(engine_settings, database):
+    """Ask for a path below `/traces` in a workspace."""
+    ledger = Ledger(engine_settings)
+    client = create_app(engine_settings, database, ledger).test_client()
+
+    def ask(workspace, path="", code=200, **query):
+        response = client.get(
+            f"/api/v1/traces{path}", query_string={"workspace_id": workspace, **query}
+        )
+        assert response.status_code == code, response.text
+        return response.get_json()
+
+    yield ask
+    ledger.close()
+
+
+@pytest.fixture(scope="session")
+def stored(engine_settings):
+    """Store spans in a workspace of the caller's."""
+
+    def store(workspace, *spans):
+        put(engine_settings, workspace, spans)
+
+    return store
+
+
+@pytest.fixture(scope="session")
+def forested(stored):
+    """The spans of 150 made traces, which are in the workspace `forest`, in three chunks."""
+    spans = forest(20260714, 150)
+    for number in range(3):
+        stored("forest", *spans[number::3])
+    stored("other-forest", *forest(1, 20))
+    return spans

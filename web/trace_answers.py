@@ -1,0 +1,146 @@
+"""From what is found about traces to the API's answers."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from storage.logs.read import LogRow
+from storage.traces.latency import Latencies, Latency
+from storage.traces.listing import TracePage, TraceQuery
+from storage.traces.read import SpanRow
+from storage.traces.service_map import ServiceMap
+from storage.traces.stats import OperationCounts, ServiceCounts
+from storage.traces.summary import TraceSummary, summary_of
+from storage.traces.tree import Node, depth_first
+from web.log_query import log_answer, rfc3339
+from web.trace_cursors import trace_cursor
+
+_MS = 1_000_000
+
+Content = dict[str, Any]
+
+
+def traces_answer(query: TraceQuery, page: TracePage) -> Content:
+    """A page of traces."""
+    cursor = None
+    if page.has_more and page.last is not None:
+        cursor = trace_cursor(query, page.last)
+    return {
+        "traces": [_summary_answer(summary) for summary in page.traces],
+        "has_more": page.has_more,
+        "next_cursor": cursor,
+    }
+
+
+def trace_answer(spans: Sequence[SpanRow], logs: Sequence[LogRow]) -> Content:
+    """One trace: its spans depth first, and its log records where they belong."""
+    summary = summary_of(spans)
+    of_span: dict[str, list[Content]] = defaultdict(list)
+    for row in logs:
+        of_span[row["span_id"]].append(log_answer(row))
+    nodes = depth_first(spans)
+    answers = [_span_answer(node, summary.start_ns) for node in nodes]
+    for span in answers:
+        # Popped, so that of several spans with this id only the first has them.
+        span["logs"] = of_span.pop(span["span_id"], [])
+    others = [log for found in of_span.values() for log in found]
+    others.sort(key=lambda log: log["timestamp"])
+    return {**_summary_answer(summary), "spans": answers, "logs": others}
+
+
+def counts_answer(counts: ServiceCounts | OperationCounts) -> Content:
+    """A service or an operation, and how many spans it has."""
+    rest: Content = dict(counts)
+    return {"service_name": rest.pop("service"), **rest}
+
+
+def latencies_answer(found: Latencies) -> Content:
+    """Latencies by operation."""
+    operations = [
+        {
+            "service_name": each.service,
+            "operation": each.operation,
+            **_latency_answer(each.whole),
+            "over_time": [
+                {"start_ms": start, **_latency_answer(part)}
+                for start, part in each.over_time.items()
+            ],
+        }
+        for each in found.operations
+    ]
+    return {"operations": operations, "interval_ms": found.interval_ms}
+
+
+def map_answer(found: ServiceMap) -> Content:
+    """Services and the calls between them."""
+    edges = [
+        {
+            "caller": edge.caller,
+            "callee": edge.callee,
+            "call_count": edge.call_count,
+            "error_count": edge.error_count,
+            "p50_ms": edge.p50_ns / _MS,
+            "p95_ms": edge.p95_ns / _MS,
+        }
+        for edge in found.edges
+    ]
+    return {"nodes": [counts_answer(node) for node in found.nodes], "edges": edges}
+
+
+def _summary_answer(summary: TraceSummary) -> Content:
+    return {
+        "trace_id": summary.trace_id,
+        "root_name": summary.root_name,
+        "root_service": summary.root_service,
+        "root_missing": summary.root_missing,
+        "start": rfc3339(summary.start_ns),
+        "start_ms": summary.start_ns // _MS,
+        "duration_ms": summary.duration_ns / _MS,
+        "span_count": summary.span_count,
+        "error_count": summary.error_count,
+        "services": summary.services,
+    }
+
+
+def _span_answer(node: Node, trace_start_ns: int) -> Content:
+    span = node.span
+    return {
+        "span_id": span["span_id"],
+        "parent_span_id": span["parent_span_id"],
+        "depth": node.depth,
+        "children": [child["span_id"] for child in node.children],
+        "damage": node.damage,
+        "name": span["name"],
+        "kind": span["kind"].lower(),
+        "service_name": span["service_name"],
+        "scope_name": span["scope_name"],
+        "start": rfc3339(span["start_ns"]),
+        "offset_ms": (span["start_ns"] - trace_start_ns) / _MS,
+        "duration_ms": span["duration_ns"] / _MS,
+        "status": span["status_code"].lower(),
+        "status_message": span["status_message"],
+        "attributes": span["attributes"],
+        "resource_attributes": span["resource_attributes"],
+        "events": [
+            {
+                "time": rfc3339(event["time_ns"]),
+                "offset_ms": (event["time_ns"] - trace_start_ns) / _MS,
+                "name": event["name"],
+                "attributes": event["attributes"],
+            }
+            for event in span["events"]
+        ],
+        "links": span["links"],
+    }
+
+
+def _latency_answer(latency: Latency) -> Content:
+    return {
+        "span_count": latency.span_count,
+        "error_count": latency.error_count,
+        "p50_ms": latency.p50_ns / _MS,
+        "p90_ms": latency.p90_ns / _MS,
+        "p95_ms": latency.p95_ns / _MS,
+        "p99_ms": latency.p99_ns / _MS,
+        "max_ms": latency.max_ns / _MS,
+    }

@@ -1,0 +1,65 @@
+"""From checked arguments to queries of traces."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from storage.traces.listing import TraceQuery
+from storage.traces.search import SpanFilters
+from web.cursors import TokenError
+from web.errors import WrongParameterError
+from web.log_query import span_of, workspace_of
+from web.trace_cursors import at_cursor
+
+_MS = 1_000_000
+
+Arguments = Mapping[str, Any]
+
+
+def span_filters(arguments: Arguments) -> SpanFilters:
+    """The filters that the arguments ask for."""
+    attributes: dict[str, str] = arguments.get("attributes", {})
+    return SpanFilters(
+        workspace_id=workspace_of(arguments),
+        client_id=arguments.get("client_id", ""),
+        service_name=arguments.get("service_name", ""),
+        operation=arguments.get("operation", ""),
+        status=arguments.get("status", ""),
+        attributes=tuple(sorted(attributes.items())),
+        q=arguments.get("q", ""),
+    )
+
+
+def trace_query(arguments: Arguments) -> TraceQuery:
+    """The query that the arguments of a page ask for.
+
+    Raises:
+        WrongParameterError: arguments contradict each other, or the cursor is not this query's.
+    """
+    least, most = arguments.get("min_duration_ms", 0), arguments.get("max_duration_ms")
+    if most is not None and least > most:
+        raise WrongParameterError("min_duration_ms", f"It is above the greatest, {most:g}.")
+    query = TraceQuery(
+        filters=span_filters(arguments),
+        span=span_of(arguments),
+        least_ns=round(least * _MS),
+        most_ns=None if most is None else round(most * _MS),
+        sort=arguments["sort"],
+        order=arguments["order"],
+        limit=arguments["limit"],
+    )
+    cursor: str = arguments.get("cursor", "")
+    return _continued(query, cursor, arguments) if cursor else query
+
+
+def _continued(query: TraceQuery, cursor: str, arguments: Arguments) -> TraceQuery:
+    try:
+        query = at_cursor(query, cursor)
+    except TokenError as error:
+        raise WrongParameterError("cursor", str(error)) from None
+    ends = {
+        "start_time_ms": query.span.first_ns // _MS,
+        "end_time_ms": query.span.last_ns // _MS,
+    }
+    if any(arguments.get(name, kept) != kept for name, kept in ends.items()):
+        raise WrongParameterError("cursor", "It belongs to another time range.")
+    return query
