@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from config.settings import Settings
 
@@ -161,3 +162,15 @@ def own_sheaf(start_sheaf):
     running = start_sheaf()
     running.wait_until_ready()
     return running
+
+
+@pytest.fixture(scope="module")
+def browser(require):
+    """A real browser without a window."""
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=require("chromium"), args=["--no-sandbox"]
+        )
+        yield found
+        found.close()

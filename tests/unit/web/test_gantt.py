@@ -1,0 +1,234 @@
+"""The waterfall as a file: its critical path, its content, and that no text becomes markup."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.web.made_spans import event, log, span
+from web.gantt.content import Subject, page_content
+from web.gantt.critical_path import critical_path
+from web.gantt.page import gantt_page
+
+HOSTILE = '</script><img src=x onerror="alert(1)"><!--<script>\'\u2028\x00&amp;{{ 7*7 }}'
+
+SUBJECT = Subject(title="Some trace")
+
+
+def path_of(*spans):
+    """The critical path of `(parent, start, end)`, with parent None for roots."""
+    children = [
+        [c for c, (parent, *_) in enumerate(spans) if parent == p] for p in range(len(spans))
+    ]
+    roots = [place for place, (parent, *_) in enumerate(spans) if parent is None]
+    return critical_path([(start, end) for _, start, end in spans], children, roots)
+
+
+def embedded(html):
+    """What the page's JSON block holds."""
+    [text] = re.findall(
+        r'<script type="application/json" id="content">(.*?)</script>', html, re.DOTALL
+    )
+    return json.loads(text)
+
+
+def test_a_span_without_children_is_all_its_own_path():
+    assert path_of((None, 0, 10)) == [[(0, 10)]]
+
+
+def test_the_path_alternates_between_a_span_and_children_that_follow_each_other():
+    assert path_of((None, 0, 10), (0, 1, 4), (0, 5, 9)) == [
+        [(9, 10), (4, 5), (0, 1)],
+        [(1, 4)],
+        [(5, 9)],
+    ]
+
+
+def test_of_children_at_the_same_time_the_one_that_ends_last_was_waited_for():
+    assert path_of((None, 0, 10), (0, 1, 9), (0, 1, 5)) == [[(9, 10), (0, 1)], [(1, 9)], []]
+
+
+def test_of_children_that_end_together_the_longest_was_waited_for():
+    assert path_of((None, 0, 10), (0, 6, 10), (0, 2, 10)) == [[(0, 2)], [], [(2, 10)]]
+
+
+def test_a_child_that_overlaps_the_start_of_the_next_was_not_waited_for():
+    assert path_of((None, 0, 10), (0, 2, 6), (0, 5, 9)) == [[(9, 10), (0, 5)], [], [(5, 9)]]
+
+
+def test_the_path_goes_down_through_grandchildren():
+    assert path_of((None, 0, 10), (0, 2, 8), (1, 3, 8)) == [[(8, 10), (0, 2)], [(2, 3)], [(3, 8)]]
+
+
+def test_what_runs_on_after_its_parent_counts_to_the_parents_end():
+    assert path_of((None, 0, 10), (0, 6, 30), (0, 12, 20)) == [[(0, 6)], [(6, 10)], []]
+
+
+def test_a_child_whose_clock_is_before_its_parents_counts_from_the_parents_start():
+    assert path_of((None, 5, 10), (0, 0, 7)) == [[(7, 10)], [(5, 7)]]
+
+
+def test_between_roots_nothing_is_waited_for():
+    assert path_of((None, 0, 3), (None, 5, 9)) == [[(0, 3)], [(5, 9)]]
+
+
+def test_no_spans_have_no_path():
+    assert critical_path([], [], []) == []
+
+
+@st.composite
+def trees(draw):
+    """Spans of one root, each with any start and end, below any earlier one."""
+    spans = [(None, 0, draw(st.integers(1, 12)))]
+    for place in range(1, draw(st.integers(1, 9))):
+        start = draw(st.integers(-3, 12))
+        spans.append((draw(st.integers(0, place - 1)), start, start + draw(st.integers(0, 8))))
+    return spans
+
+
+def waited_for(spans, place, window):
+    """Who was waited for in each unit of time of a span's window, found unit by unit."""
+    start, now = window
+    found = {}
+    while now > start:
+        ending = [
+            (max(first, start), child)
+            for child, (parent, first, last) in enumerate(spans)
+            if parent == place and first < now and min(last, window[1]) == now
+        ]
+        if ending:
+            first, child = min(ending)
+            found |= waited_for(spans, child, (first, now))
+            now = first
+        else:
+            now -= 1
+            found[now] = place
+    return found
+
+
+@given(trees())
+def test_the_path_fills_the_root_with_what_was_waited_for_in_each_unit_of_time(spans):
+    path = path_of(*spans)
+    units = [
+        (unit, place)
+        for place, stretches in enumerate(path)
+        for first, last in stretches
+        for unit in range(first, last)
+    ]
+    assert len(units) == spans[0][2]
+    assert dict(units) == waited_for(spans, 0, (0, spans[0][2]))
+
+
+def test_spans_come_depth_first_with_the_places_of_their_parents():
+    spans = [span(1), span(2, 1, 5), span(3, 1, 1), span(4, 3, 2), span(5, 99, 3)]
+    [trace] = page_content(SUBJECT, spans)["traces"]
+    assert [(int(each["id"], 16), each["parent"]) for each in trace["spans"]] == [
+        (1, -1),
+        (3, 0),
+        (4, 1),
+        (2, 0),
+        (5, -1),
+    ]
+    assert [each["damage"] for each in trace["spans"]] == ["", "", "", "", "orphan"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12))
+def test_every_span_is_there_once_and_below_an_earlier_one_whatever_its_ids_say(ids):
+    spans = [span(own, parent, name=str(n)) for n, (own, parent) in enumerate(ids)]
+    [trace] = page_content(SUBJECT, spans)["traces"]
+    assert sorted(int(each["name"]) for each in trace["spans"]) == list(range(len(ids)))
+    assert all(each["parent"] < place for place, each in enumerate(trace["spans"]))
+
+
+@given(st.integers(0, 2**61), st.integers(0, 40 * 86_400 * 10**9))
+def test_times_keep_their_nanoseconds(start_ns, later):
+    spans = [span(1, start_ns=start_ns), span(2, 1, start_ns=start_ns + later)]
+    [trace] = page_content(SUBJECT, spans)["traces"]
+    assert trace["start_ns"] == str(start_ns)
+    assert sorted(round(each["start"] * 1000) for each in trace["spans"]) == [0, later]
+
+
+def test_log_records_know_the_span_that_wrote_them():
+    spans = [span(1), span(2, 1)]
+    logs = [log("in the child", 2, 3), log("of the trace"), log("of a lost span", 77)]
+    [trace] = page_content(SUBJECT, spans, logs)["traces"]
+    assert [(each["body"], each["parent"], each["at"]) for each in trace["logs"]] == [
+        ("in the child", 1, 3000.0),
+        ("of the trace", -1, 0.0),
+        ("of a lost span", -1, 0.0),
+    ]
+
+
+def test_traces_come_by_start_with_their_distance_from_the_first_and_their_labels():
+    late, early = "a" * 32, "b" * 32
+    subject = Subject(title="t", attribute="run_id", labels={late: ["x", "y"]})
+    spans = [span(1, start_ms=40, trace_id=late), span(1, start_ms=10, trace_id=early)]
+    first, second = page_content(subject, spans)["traces"]
+    assert (first["id"], first["offset"], first["labels"]) == (early, 0.0, [])
+    assert (second["id"], second["offset"], second["labels"]) == (late, 30_000.0, ["x", "y"])
+
+
+def test_services_are_counted_and_equal_resources_written_once():
+    spans = [span(1), span(2, 1, status_code="Error"), span(3, 1, service_name="mail")]
+    content = page_content(SUBJECT, spans)
+    assert content["services"] == [
+        {"name": "shop", "spans": 2, "errors": 1},
+        {"name": "mail", "spans": 1, "errors": 0},
+    ]
+    assert content["resources"] == [{"service.name": "shop"}]
+
+
+def hostile_content():
+    texts = ("name", "kind", "service_name", "scope_name", "status_code", "status_message")
+    attributes = {HOSTILE: HOSTILE}
+    odd = span(
+        1,
+        **dict.fromkeys(texts, HOSTILE),
+        attributes=attributes,
+        resource_attributes=attributes,
+        events=[event(HOSTILE, 1) | {"attributes": attributes}],
+        links=[{"trace_id": HOSTILE, "span_id": HOSTILE, "attributes": attributes}],
+    )
+    line = log(HOSTILE, 1, severity_text=HOSTILE, log_attributes=attributes)
+    subject = Subject(title=HOSTILE, attribute=HOSTILE, notes=[HOSTILE])
+    return page_content(subject, [odd], [line])
+
+
+def test_no_text_from_outside_becomes_markup():
+    plain = gantt_page(page_content(Subject(title="t", notes=["n"]), [span(1)]))
+    hostile = gantt_page(hostile_content())
+    assert "<img" not in hostile
+    assert hostile.count("<") == plain.count("<")
+    assert embedded(hostile) == hostile_content()
+
+
+def test_a_text_that_is_not_utf_8_is_shown_with_replacement_characters():
+    content = embedded(gantt_page(page_content(SUBJECT, [span(1, name=b"caf\xe9")])))
+    assert content["traces"][0]["name"] == "caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("directive", "element"),
+    [
+        ("script-src", '<script type="module">(.*?)</script>'),
+        ("style-src", "<style>(.*?)</style>"),
+    ],
+)
+def test_the_pages_policy_permits_its_own_script_and_style_and_no_other(directive, element):
+    html = gantt_page(hostile_content())
+    [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    [text] = re.findall(element, html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules[directive] == f"'sha256-{digest}'"
+
+
+def test_the_page_names_no_other_place():
+    html = gantt_page(page_content(SUBJECT, [span(1)]))
+    assert set(re.findall(r"""https?://[^"'\s]+""", html)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|url\(|<link|\bsrc=|\bhref=", html)

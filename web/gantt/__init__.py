@@ -1,0 +1,1 @@
+"""Traces as a waterfall in one HTML file that needs nothing else."""
