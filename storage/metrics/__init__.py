@@ -1,0 +1,1 @@
+"""Reading metrics: which there are, and series computed from their data points."""

@@ -1,0 +1,150 @@
+"""Quantiles of the distributions that histograms count.
+
+A quantile is only known as well as the buckets are narrow. Where its rank falls into a bucket,
+the measurements are taken to be spread evenly over it, as Prometheus' `histogram_quantile` does:
+linearly in a bucket with explicit bounds, exponentially in one of an exponential histogram.
+"""
+
+import math
+import sys
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+Interpolate = Callable[[float, float, float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """Between what all measurements are; infinite where it is not known."""
+
+    least: float = -math.inf
+    most: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitBuckets:
+    """A histogram with explicit bounds; `counts` has one element more than `bounds`."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialBuckets:
+    """An exponential histogram: counts of positive and negative measurements by bucket index.
+
+    The bucket `i` at scale `s` reaches from `base^i` to `base^(i+1)`, `base` being `2^(2^-s)`, as
+    OpenTelemetry's data model has it. Zeros have no width: their threshold is not stored.
+    """
+
+    scale: int
+    zeros: float = 0
+    positive: Mapping[int, float] = field(default_factory=dict)
+    negative: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    lower: float
+    upper: float
+    count: float
+
+
+def explicit_quantile(
+    quantile: float, parts: Sequence[ExplicitBuckets], extremes: Extremes
+) -> float | None:
+    """The quantile, 0-1, of what all `parts` measured; None if it is not known.
+
+    Parts with different bounds are merged at the bounds that all of them have.
+    """
+    common = sorted(set.intersection(*(set(part.bounds) for part in parts)))
+    counts = [0.0] * (len(common) + 1)
+    for part in parts:
+        for upper, count in zip((*part.bounds, math.inf), part.counts, strict=False):
+            counts[bisect_left(common, upper)] += count
+    edges = pairwise((-math.inf, *common, math.inf))
+    buckets = (_Bucket(*edge, count) for edge, count in zip(edges, counts, strict=True))
+    return _quantile(quantile, buckets, extremes, _linear)
+
+
+def exponential_quantile(
+    quantile: float, parts: Sequence[ExponentialBuckets], extremes: Extremes
+) -> float | None:
+    """The quantile, 0-1, of what all `parts` measured; None if they measured nothing.
+
+    Parts of different scales are merged at the coarsest, whose buckets are unions of finer ones.
+    """
+    scale = min(part.scale for part in parts)
+    positive = _at_scale(scale, ((part.scale, part.positive) for part in parts))
+    negative = _at_scale(scale, ((part.scale, part.negative) for part in parts))
+    buckets = (
+        *(
+            _Bucket(-_bound(index + 1, scale), -_bound(index, scale), negative[index])
+            for index in sorted(negative, reverse=True)
+        ),
+        _Bucket(0.0, 0.0, sum(part.zeros for part in parts)),
+        *(
+            _Bucket(_bound(index, scale), _bound(index + 1, scale), positive[index])
+            for index in sorted(positive)
+        ),
+    )
+    return _quantile(quantile, buckets, extremes, _exponential)
+
+
+def _at_scale(
+    scale: int, parts: Iterable[tuple[int, Mapping[int, float]]]
+) -> defaultdict[int, float]:
+    merged: defaultdict[int, float] = defaultdict(float)
+    for finer, counts in parts:
+        for index, count in counts.items():
+            merged[index >> (finer - scale)] += count
+    return merged
+
+
+def _bound(index: int, scale: int) -> float:
+    try:
+        return float(2.0 ** math.ldexp(index, -scale))
+    except OverflowError:
+        return sys.float_info.max if index > 0 else 0.0
+
+
+def _quantile(
+    quantile: float, buckets: Iterable[_Bucket], extremes: Extremes, interpolate: Interpolate
+) -> float | None:
+    filled = [bucket for bucket in buckets if bucket.count > 0]
+    rank = quantile * sum(bucket.count for bucket in filled)
+    for bucket in filled:
+        # The last bucket holds whatever rank rounding has left over.
+        if rank <= bucket.count or bucket is filled[-1]:
+            edges = _edges(bucket, extremes)
+            return interpolate(*edges, min(rank / bucket.count, 1.0)) if edges else None
+        rank -= bucket.count
+    return None
+
+
+def _edges(bucket: _Bucket, extremes: Extremes) -> tuple[float, float] | None:
+    """Between what a bucket's measurements are; None if nothing is known.
+
+    As Prometheus does, a first bucket below a positive bound is taken to begin at zero, and of
+    other buckets without one edge only the other is known.
+    """
+    lower = max(bucket.lower, extremes.least)
+    upper = max(lower, min(bucket.upper, extremes.most))
+    if math.isinf(lower) and math.isinf(upper):
+        return None
+    if math.isinf(lower):
+        return (0.0, upper) if upper > 0 else (upper, upper)
+    return (lower, lower) if math.isinf(upper) else (lower, upper)
+
+
+def _linear(lower: float, upper: float, fraction: float) -> float:
+    return lower + (upper - lower) * fraction
+
+
+def _exponential(lower: float, upper: float, fraction: float) -> float:
+    if lower == 0 or upper == 0:
+        return _linear(lower, upper, fraction)
+    return float(lower * (upper / lower) ** fraction)

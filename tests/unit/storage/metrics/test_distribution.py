@@ -1,0 +1,178 @@
+import math
+from bisect import bisect_left
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.metrics.distribution import (
+    ExplicitBuckets,
+    ExponentialBuckets,
+    Extremes,
+    explicit_quantile,
+    exponential_quantile,
+)
+
+NOTHING_KNOWN = Extremes()
+
+levels = st.floats(0, 1)
+measurements = st.lists(st.floats(-100, 100), min_size=1, max_size=40)
+bounds = st.lists(st.integers(-90, 90), max_size=8, unique=True).map(sorted)
+
+
+def explicit(quantile, bounds, counts, extremes=NOTHING_KNOWN):
+    return explicit_quantile(quantile, [ExplicitBuckets(bounds, counts)], extremes)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "counts", "value"),
+    [
+        (0.5, (4, 0, 0), 0.5),  # a first bucket begins at zero
+        (0.5, (0, 4, 0), 1.5),
+        (0.75, (2, 2, 0), 1.5),
+        (0.5, (2, 2, 0), 1.0),  # a rank at a bound is the bound
+        (1.0, (2, 2, 0), 2.0),
+        (0.0, (0, 2, 0), 1.0),
+        (0.9, (1, 1, 9), 2.0),  # beyond the last bound only that is known
+        (0.5, (0, 0, 0), None),
+    ],
+)
+def test_a_rank_is_interpolated_within_its_bucket(quantile, counts, value):
+    assert explicit(quantile, (1.0, 2.0), counts) == value
+
+
+def test_of_a_first_bucket_below_zero_only_its_bound_is_known():
+    assert explicit(0.1, (-5.0, 1.0), (4, 0, 0)) == -5.0
+
+
+def test_known_extremes_end_the_outer_buckets_and_narrow_the_others():
+    extremes = Extremes(0.5, 6.0)
+    assert explicit(0.0, (1.0, 2.0), (2, 0, 2), extremes) == 0.5
+    assert explicit(0.25, (1.0, 2.0), (2, 0, 2), extremes) == 0.75
+    assert explicit(0.75, (1.0, 2.0), (2, 0, 2), extremes) == 4.0
+    assert explicit(0.5, (0.0, 10.0), (0, 4, 0), extremes) == 3.25
+    assert explicit(0.5, (), (4,), extremes) == 3.25
+
+
+def test_a_single_bucket_without_extremes_tells_nothing():
+    assert explicit(0.5, (), (4,)) is None
+    assert explicit(0.5, (), ()) is None
+
+
+@given(levels, measurements, bounds, st.booleans())
+def test_an_explicit_quantile_is_in_the_bucket_that_holds_its_rank(
+    quantile, values, bounds, with_extremes
+):
+    counts = [0] * (len(bounds) + 1)
+    for value in values:
+        counts[bisect_left(bounds, value)] += 1
+    extremes = Extremes(min(values), max(values)) if with_extremes else NOTHING_KNOWN
+    found = explicit(quantile, tuple(bounds), tuple(counts), extremes)
+    if not bounds and not with_extremes:
+        assert found is None
+        return
+    rank = max(math.ceil(quantile * len(values) - 1e-9), 1)
+    exact = sorted(values)[rank - 1]
+    edges = (-math.inf, *bounds, math.inf)
+    place = bisect_left(bounds, exact)
+    lowest = edges[place] if place else min(0, edges[1])
+    highest = edges[place + 1] if place < len(bounds) else edges[place]
+    if with_extremes:
+        lowest, highest = max(edges[place], extremes.least), min(edges[place + 1], extremes.most)
+    assert lowest - 1e-9 <= found <= highest + 1e-9
+
+
+@given(levels, measurements, measurements, bounds, bounds)
+def test_merging_explicit_buckets_is_as_if_all_had_been_measured_at_the_common_bounds(
+    quantile, one, other, bounds, more_bounds
+):
+    def measured(values, bounds):
+        counts = [0] * (len(bounds) + 1)
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        return ExplicitBuckets(tuple(bounds), tuple(counts))
+
+    finer = sorted({*bounds, *more_bounds})
+    merged = [measured(one, bounds), measured(other, finer)]
+    together = [measured([*one, *other], bounds)]
+    assert explicit_quantile(quantile, merged, NOTHING_KNOWN) == explicit_quantile(
+        quantile, together, NOTHING_KNOWN
+    )
+
+
+def index_of(value, scale):
+    """The bucket of a positive value: base^i < value <= base^(i+1)."""
+    return math.ceil(math.ldexp(math.log2(value), scale)) - 1
+
+
+def counted(values, scale):
+    return ExponentialBuckets(
+        scale,
+        sum(value == 0 for value in values),
+        Counter(index_of(value, scale) for value in values if value > 0),
+        Counter(index_of(-value, scale) for value in values if value < 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("quantile", "value"),
+    [(0, -4.0), (0.125, -(2**1.5)), (0.25, -2.0), (0.5, 0.0), (0.875, 2**0.5), (1, 2.0)],
+)
+def test_an_exponential_bucket_is_interpolated_exponentially(quantile, value):
+    part = ExponentialBuckets(0, 4, {0: 2}, {1: 2})
+    assert exponential_quantile(quantile, [part], NOTHING_KNOWN) == pytest.approx(value)
+
+
+def test_extremes_narrow_exponential_buckets():
+    part = ExponentialBuckets(0, 0, {3: 4})
+    found = [exponential_quantile(q, [part], Extremes(9.0, 10.0)) for q in (0, 1)]
+    assert found == pytest.approx([9.0, 10.0])
+
+
+def test_contradicting_extremes_do_no_harm():
+    part = ExponentialBuckets(0, 0, {0: 4})
+    assert exponential_quantile(0.5, [part], Extremes(-9.0, -3.0)) == 1.0
+
+
+plain = st.lists(
+    st.one_of(st.just(0.0), st.floats(1e-6, 1e6), st.floats(-1e6, -1e-6)), min_size=1, max_size=30
+)
+
+
+@given(levels, plain, st.integers(-3, 8))
+def test_an_exponential_quantile_is_as_near_as_the_scale_allows(quantile, values, scale):
+    rank = max(math.ceil(quantile * len(values) - 1e-9), 1)
+    exact = sorted(values)[rank - 1]
+    found = exponential_quantile(quantile, [counted(values, scale)], NOTHING_KNOWN)
+    if exact == 0:
+        assert found == 0
+    else:
+        assert abs(math.log2(found / exact)) <= 2.0**-scale + 1e-9
+
+
+between_bounds = st.lists(
+    st.tuples(st.integers(-(2**12), 2**12), st.sampled_from([1, -1])).map(
+        lambda place: place[1] * 2.0 ** ((place[0] + 0.5) / 2**10)
+    ),
+    min_size=1,
+    max_size=30,
+)
+"""Values that are at no bound of any scale up to 10, which rounding could move across."""
+
+
+@given(levels, between_bounds, between_bounds, st.integers(-3, 5), st.integers(0, 5))
+def test_merging_scales_is_as_if_all_had_been_measured_at_the_coarser(
+    quantile, one, other, scale, finer
+):
+    merged = [counted(one, scale), counted(other, scale + finer)]
+    together = [counted([*one, *other], scale)]
+    assert exponential_quantile(quantile, merged, NOTHING_KNOWN) == exponential_quantile(
+        quantile, together, NOTHING_KNOWN
+    )
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1), levels)
+def test_any_scale_and_offset_have_an_answer(scale, index, quantile):
+    parts = [ExponentialBuckets(scale, 1, {index: 3}, {index: 2})]
+    assert exponential_quantile(quantile, parts, NOTHING_KNOWN) is not None

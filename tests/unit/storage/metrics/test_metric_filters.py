@@ -1,0 +1,70 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.metrics.filters import MetricFilters, where
+from storage.metrics.kinds import KINDS
+from storage.metrics.streams import Windows, data_points
+from storage.sql import MAX_TIME_MS, TimeRange
+
+SPAN = TimeRange(0, 10**18)
+WINDOWS = Windows(SPAN, 86_400_000)
+
+hostile = st.one_of(
+    st.text(min_size=1, max_size=30),
+    st.sampled_from(["' OR 1=1 --", "\\'", "%(v0)s", "%s%d%%", "'; DROP TABLE otel_logs", "`"]),
+)
+
+
+def filters(text):
+    return MetricFilters(
+        workspace_id="w",
+        client_id=text,
+        metric=text,
+        prefix=text,
+        search=text,
+        service_name=text,
+        attributes=((text, text),),
+    )
+
+
+@given(hostile, st.sampled_from(list(KINDS.values())))
+def test_no_text_of_a_client_becomes_sql(text, kind):
+    query = data_points(kind, filters(text), WINDOWS, (text, f"{text}!"))
+    harmless = data_points(kind, filters("harmless"), WINDOWS, ("harmless", "too"))
+    assert query.sql == harmless.sql
+    assert set(re.findall(r"%\((v\d+)\)s", query.sql)) == set(query.params)
+
+
+@pytest.mark.parametrize("workspace_id", ["", "a b", "a'b", "x" * 129, "ok\n", "ä"])
+def test_there_is_no_clause_without_a_workspace(workspace_id):
+    with pytest.raises(ValueError, match="no workspace id"):
+        MetricFilters(workspace_id=workspace_id)
+
+
+def test_every_clause_begins_with_workspace_and_time():
+    clause = where(MetricFilters(workspace_id="acme"), SPAN)
+    assert clause.sql.startswith("WorkspaceId = %(v0)s AND TimeUnix >= ")
+    assert clause.params["v0"] == "acme"
+
+
+def test_like_signs_of_a_search_stand_for_themselves():
+    clause = where(MetricFilters(workspace_id="w", search="50%_\\"), SPAN)
+    assert "%50\\%\\_\\\\%" in clause.params.values()
+
+
+times = st.integers(0, MAX_TIME_MS)
+
+
+@given(times, times, st.integers(1, 366 * 86_400_000))
+def test_windows_cover_the_range_and_begin_at_multiples_of_their_width(one, other, width):
+    span = TimeRange(min(one, other) * 10**6, max(one, other) * 10**6 + 999_999)
+    windows = Windows(span, width)
+    assert windows.starts_ms[0] % width == 0
+    assert windows.starts_ms.step == width
+    assert windows.covered.first_ns <= span.first_ns < windows.covered.first_ns + width * 10**6
+    assert span.last_ns <= windows.covered.last_ns < (MAX_TIME_MS + 1) * 10**6
+    assert windows.starts_ms[-1] * 10**6 <= span.last_ns
+    assert windows.with_lookback.first_ns == max(0, windows.covered.first_ns - 3600 * 10**9)
