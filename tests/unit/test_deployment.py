@@ -2,9 +2,14 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from config.settings import Settings
 
@@ -44,13 +49,60 @@ def test_every_module_that_is_started_exists(composition, service):
     assert importlib.util.find_spec(module)
 
 
-def test_every_volume_that_is_mounted_is_declared(composition):
+def test_every_volume_that_is_mounted_is_declared_and_every_folder_is_there(
+    composition, project_root
+):
     mounted = {
         volume.split(":")[0]
         for service in composition["services"].values()
         for volume in service.get("volumes", [])
     }
-    assert mounted == set(composition["volumes"])
+    folders = {name for name in mounted if name.startswith(".")}
+    assert mounted - folders == set(composition["volumes"])
+    assert all((project_root / folder).is_dir() for folder in folders)
+
+
+def test_every_service_that_can_be_asked_has_a_health_check(composition):
+    services = composition["services"]
+    unasked = {name for name, service in services.items() if "healthcheck" not in service}
+    assert unasked == {"migrate", "beat"}
+
+
+def test_the_health_check_of_the_grpc_door_asks_it(composition, free_port):
+    [*_, program] = composition["services"]["grpc"]["healthcheck"]["test"]
+    port = free_port()
+    command = [sys.executable, "-c", program.replace("4317", str(port))]
+    server = grpc.server(ThreadPoolExecutor(1))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    assert subprocess.run(command, check=False).returncode == 0
+    servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize(
+    ("service", "path"), [("http", "/ready"), ("api", "/health"), ("flower", "/healthcheck")]
+)
+def test_health_checks_over_http_ask_the_port_that_is_published(composition, service, path):
+    service = composition["services"][service]
+    port = service["ports"][0].rpartition(":")[2]
+    assert f"http://127.0.0.1:{port}{path}" in service["healthcheck"]["test"][-1]
+
+
+def test_grafana_is_given_what_its_provisioning_reads(composition, project_root):
+    grafana = composition["services"]["grafana"]
+    folder = project_root / "deploy" / "grafana" / "provisioning"
+    texts = [path.read_text() for path in folder.rglob("*.yaml")]
+    wanted = {name for text in texts for name in re.findall(r"\$(\w+)", text)}
+    assert len(wanted) == 4
+    assert wanted <= set(grafana["environment"])
+    database = composition["x-sheaf"]["environment"]["CLICKHOUSE_DATABASE"]
+    assert grafana["environment"]["CLICKHOUSE_DATABASE"] == database
+    [provider] = yaml.safe_load((folder / "dashboards" / "sheaf.yaml").read_text())["providers"]
+    assert any(f":{provider['options']['path']}:" in volume for volume in grafana["volumes"])
 
 
 def test_what_a_service_waits_for_is_there_and_can_tell(composition):
