@@ -56,10 +56,12 @@ class Clickhouse:
             names = [name for name, _ in columns]
             return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def insert(self, sql: str, rows: Sequence[Row]) -> None:
+    def insert(
+        self, sql: str, rows: Sequence[Row], limits: Mapping[str, Any] | None = None
+    ) -> None:
         """A small insert of Python rows: `INSERT INTO t (a, b) VALUES`."""
         with self._connection() as connection:
-            connection.execute(sql, rows)
+            connection.execute(sql, rows, settings=dict(limits or {}))
 
     def ping(self) -> None:
         """Ask for one number.

@@ -16,6 +16,12 @@ log = structlog.get_logger(__name__)
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\$\{local\}")
 
+# What a table that has no ChunkId is sharded by. A bucket's versions meet on one shard.
+_SHARDING = {
+    "otel_logs_rollup": "cityHash64(WorkspaceId, Width, Start)",
+    "otel_logs_rollup_marks": "cityHash64(WorkspaceId, Hour)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -83,13 +89,14 @@ def statements(sql: str, settings: Settings) -> Iterator[str]:
 
     With `CLICKHOUSE_CLUSTER` set, each `CREATE TABLE name${local}` makes `name_local` and a
     Distributed table `name` in front of it. Rows are sharded by `ChunkId`, so that a chunk's
-    rows in one partition stay atomic on one shard.
+    rows in one partition stay atomic on one shard, or as `_SHARDING` says.
     """
     clustered = bool(settings.clickhouse_cluster)
     substitutions = {
         "local": "_local" if clustered else "",
         "on_cluster": _on_cluster(settings),
         "engine": "ReplicatedMergeTree" if clustered else "MergeTree",
+        "replacing": "ReplicatedReplacingMergeTree" if clustered else "ReplacingMergeTree",
         "fsync": str(int(settings.fsync_parts)),
     }
     for statement in sql.split(";\n"):
@@ -104,7 +111,7 @@ def _distributed(table: str, settings: Settings) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {table} {_on_cluster(settings)} AS {table}_local "
         f"ENGINE = Distributed('{settings.clickhouse_cluster}', "
-        f"'{settings.clickhouse_database}', '{table}_local', ChunkId)"
+        f"'{settings.clickhouse_database}', '{table}_local', {_SHARDING.get(table, 'ChunkId')})"
     )
 
 

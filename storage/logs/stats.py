@@ -1,14 +1,16 @@
 """Exact counts of log records, from the records themselves."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from config.settings import Settings
 from storage.budget import Budget
-from storage.client import Clickhouse
+from storage.client import Clickhouse, Row
 from storage.logs.read import TABLE
-from storage.logs.search import LogFilters, level_name, where
-from storage.sql import TimeRange
+from storage.logs.search import LogFilters, where
+from storage.severity import level_name
+from storage.sql import TimeRange, Where
 
 _MS = 1_000_000
 
@@ -67,27 +69,44 @@ def log_stats(
         QueryRefusedError: the query is too heavy for its limits.
         UnavailableError: ClickHouse is away.
     """
-    interval = interval_for(span, most_buckets)
     clause = where(filters, span)
-    width = clause.bind(interval * _MS)
-    rows = clickhouse.query(
-        f"SELECT grouping(service) AS timed, service, bucket, severity, count() FROM ("  # noqa: S608 - bound
-        f"SELECT intDiv(toUnixTimestamp64Nano(Timestamp), {width}) AS bucket, "
-        f"{level_name()} AS severity, ServiceName AS service FROM {TABLE} WHERE {clause.sql}) "
-        f"GROUP BY GROUPING SETS ((bucket, severity), (service))",
-        clause.params,
-        Budget(settings).limits(),
+    source = (
+        f"SELECT toUnixTimestamp64Nano(Timestamp) AS At, {level_name()} AS Level, ServiceName, "  # noqa: S608 - bound
+        f"1 AS Records FROM {TABLE} WHERE {clause.sql}"
     )
-    buckets = {start: Bucket(start) for start in _starts(span, interval)}
+    interval = interval_for(span, most_buckets)
+    sql = tally_query(source, clause, interval)
+    return tally(clickhouse.query(sql, clause.params, Budget(settings).limits()), span, interval)
+
+
+def tally_query(source: str, clause: Where, interval_ms: int) -> str:
+    """SQL that adds up what a query gives, by level and interval and by service, in one pass.
+
+    Args:
+        source: the query; `At` in Unix nanoseconds, `Level`, `ServiceName`, `Records`.
+        clause: binds its values.
+        interval_ms: width of the buckets.
+    """
+    width = clause.bind(interval_ms * _MS)
+    return (
+        "SELECT grouping(ServiceName) AS timed, ServiceName, Bucket, Level, sum(Records) FROM ("  # noqa: S608 - bound
+        f"SELECT intDiv(At, {width}) AS Bucket, Level, ServiceName, Records FROM ({source})) "
+        "GROUP BY GROUPING SETS ((Bucket, Level), (ServiceName))"
+    )
+
+
+def tally(rows: Sequence[Row], span: TimeRange, interval_ms: int) -> LogStats:
+    """The counts that :func:`tally_query` gave for a time range."""
+    buckets = {start: Bucket(start) for start in _starts(span, interval_ms)}
     by_severity: Counter[str] = Counter()
     by_service: Counter[str] = Counter()
     for timed, service, bucket, severity, count in rows:
         if timed:
-            buckets[bucket * interval].by_severity[severity] += count
+            buckets[bucket * interval_ms].by_severity[severity] += count
             by_severity[severity] += count
         else:
             by_service[service] += count
-    return LogStats(by_severity, by_service, interval, list(buckets.values()))
+    return LogStats(by_severity, by_service, interval_ms, list(buckets.values()))
 
 
 def _starts(span: TimeRange, interval_ms: int) -> range:

@@ -101,6 +101,6 @@ def test_with_a_cluster_every_table_is_replicated_behind_a_distributed_front(mak
         fronts = [s for s in made if "ENGINE = Distributed('sheaf'" in s]
         assert all("ON CLUSTER `sheaf`" in statement for statement in made)
         locals_ = [s for s in made if s not in fronts]
-        assert all("ReplicatedMergeTree" in statement for statement in locals_)
+        assert all("ENGINE = Replicated" in statement for statement in locals_)
         assert all("_local" in statement for statement in locals_)
         assert len(fronts) == len(locals_)

@@ -1,0 +1,32 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage import decode
+from storage.rollups.marks import hours_of
+from tests.integration.made_logs import entry
+
+HOUR_NS = 3600 * 10**9
+
+chunks = st.lists(
+    st.tuples(
+        st.sampled_from(["acme", "beta", "gamma"]),
+        st.lists(
+            st.one_of(
+                st.integers(1, 2**63 - 1),
+                st.sampled_from([HOUR_NS - 1, HOUR_NS, 7 * HOUR_NS, 7 * HOUR_NS + 1]),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(chunks=chunks)
+def test_the_hours_of_rows_are_those_of_each_single_row(chunks):
+    entries = [entry(map(str, times), times, workspace=name) for name, times in chunks]
+    rows = decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
+    expected = {(name, at // HOUR_NS * 3600) for name, times in chunks for at in times}
+    assert hours_of(rows) == expected
