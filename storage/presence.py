@@ -8,6 +8,7 @@ from storage.client import Clickhouse
 from storage.decode import partitions
 
 _DAY_NS = 86_400 * 10**9
+_RETENTION_BITS = 16
 
 MAX_PARTITIONS = 100
 """ClickHouse's own limit of partitions in one block (`max_partitions_per_insert_block`)."""
@@ -79,15 +80,16 @@ def _present(
 def by_partitions(
     rows: pa.RecordBatch, most: int = MAX_PARTITIONS, time: str = "Timestamp"
 ) -> list[pa.RecordBatch]:
-    """Cut rows so that no piece spans more than `most` days, as ClickHouse limits a block's parts.
+    """Cut rows so that no piece spans more than `most` partitions, ClickHouse's limit of a block.
 
     In most batches that is the batch itself; a piece keeps the order of the rows.
     """
     days = rows.column(time).view(pa.int64()).to_numpy() // _DAY_NS
-    distinct = np.unique(days)
+    places = days << _RETENTION_BITS | rows.column("RetentionDays").to_numpy()
+    distinct = np.unique(places)
     if len(distinct) <= most:
         return [rows]
     return [
-        rows.filter(pa.array(np.isin(days, distinct[start : start + most])))
+        rows.filter(pa.array(np.isin(places, distinct[start : start + most])))
         for start in range(0, len(distinct), most)
     ]

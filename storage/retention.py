@@ -1,0 +1,157 @@
+"""What has been kept for long enough: whole partitions, and the rest of shortened workspaces.
+
+A row carries how many days it is kept for (`RetentionDays`, 0 for ever), and is stored with those
+of its day that are kept as long. So most of what expires is whole partitions, whose removal costs
+nothing. Only what a workspace wants to keep for less than its rows say is deleted row by row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.settings import Settings
+from storage.budget import Budget
+from storage.client import Clickhouse
+from storage.decode import SIGNALS, decode
+from storage.deletion import Selection, day_and_retention, of_workspace
+from storage.sql import Where, quoted
+
+TABLES = {table: signal for signal in SIGNALS for table in decode(signal, [])}
+"""Every table with records, and the signal that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Days for which records of one signal are kept, 0 for ever."""
+
+    default: int
+    own: Mapping[str, int]
+    """Of the workspaces that say otherwise."""
+
+    def of(self, workspace_id: str) -> int:
+        """Days of one workspace."""
+        return self.own.get(workspace_id, self.default)
+
+    @property
+    def shortest(self) -> int:
+        """The fewest days of any workspace; 0 if all keep for ever."""
+        return min((days for days in (self.default, *self.own.values()) if days), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What has to go from one partition."""
+
+    table: str
+    partition: str
+    workspace_id: str
+    """Whose rows; empty: everybody's, the whole partition."""
+    rows: int
+    bytes: int
+    """On disk; of a part of a partition its share by rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    id: str
+    rows: int
+    bytes: int
+
+
+class ExpiryReader:
+    """Looks for what has expired. Every method raises the errors of :class:`Clickhouse`."""
+
+    def __init__(self, clickhouse: Clickhouse, settings: Settings) -> None:
+        """Look over `clickhouse`."""
+        self._clickhouse = clickhouse
+        self._settings = settings
+
+    def expired(self, limits: Mapping[str, Limits], today: int) -> list[Expired]:
+        """All that has expired, table by table, oldest day first.
+
+        A record of day D that is kept for n days expires when day D + n begins, in UTC, as the
+        tables' TTL has it.
+
+        Args:
+            limits: days by signal.
+            today: the day, counted from 1970-01-01.
+        """
+        found = []
+        for table, signal in TABLES.items():
+            partitions = self._partitions(table)
+            found += [
+                Expired(table, each.id, "", each.rows, each.bytes)
+                for each in partitions
+                if _is_over(each.id, today)
+            ]
+            found += self._shortened(table, limits[signal], today, partitions)
+        return found
+
+    def _shortened(
+        self, table: str, limits: Limits, today: int, partitions: list[_Partition]
+    ) -> list[Expired]:
+        """Rows that their workspace wants to keep for less than they say themselves."""
+        shortest = limits.shortest
+        affected = {
+            each.id: each
+            for each in partitions
+            if shortest and _outlives(each.id, shortest, today) and not _is_over(each.id, today)
+        }
+        if not affected:
+            return []
+        return [
+            _share(table, affected[partition], workspace_id, rows)
+            for partition, workspace_id, rows in self._by_workspace(table, tuple(affected))
+            if (days := limits.of(workspace_id)) and _outlives(partition, days, today)
+        ]
+
+    def _partitions(self, table: str) -> list[_Partition]:
+        cluster = self._settings.clickhouse_cluster
+        source = f"cluster({quoted(cluster)}, system.parts)" if cluster else "system.parts"
+        clause = Where()
+        clause.sql = (
+            f"active AND database = {clause.bind(self._clickhouse.database)} "
+            f"AND table = {clause.bind(table + '_local' if cluster else table)}"
+        )
+        rows = self._clickhouse.query(
+            f"SELECT partition_id, sum(rows), sum(bytes_on_disk) FROM {source} "  # noqa: S608 - bound
+            f"WHERE {clause.sql} GROUP BY partition_id",
+            clause.params,
+        )
+        found = [_Partition(str(name), int(count), int(size)) for name, count, size in rows]
+        return sorted(found, key=lambda partition: day_and_retention(partition.id))
+
+    def _by_workspace(self, table: str, partitions: tuple[str, ...]) -> list[tuple[str, str, int]]:
+        clause = Where()
+        rows = self._clickhouse.query(
+            f"SELECT _partition_id AS partition, WorkspaceId, count() FROM {quoted(table)} "  # noqa: S608 - bound
+            f"WHERE _partition_id IN {clause.bind(partitions)} "
+            "GROUP BY partition, WorkspaceId ORDER BY partition, WorkspaceId",
+            clause.params,
+            Budget(self._settings).limits(),
+        )
+        return [(str(name), str(workspace_id), int(count)) for name, workspace_id, count in rows]
+
+
+def selection(table: str, workspace_id: str) -> Selection:
+    """All rows of a workspace; a plan says in which partitions they go."""
+
+    def clause() -> Where:
+        return of_workspace(workspace_id)
+
+    return Selection(table, workspace_id, clause, clause)
+
+
+def _is_over(partition: str, today: int) -> bool:
+    day, kept = day_and_retention(partition)
+    return bool(kept) and day + kept <= today
+
+
+def _outlives(partition: str, days: int, today: int) -> bool:
+    """Whether its rows have been there for `days`, and would stay for longer."""
+    day, kept = day_and_retention(partition)
+    return day + days <= today and (not kept or kept > days)
+
+
+def _share(table: str, partition: _Partition, workspace_id: str, rows: int) -> Expired:
+    size = partition.bytes * rows // max(1, partition.rows)
+    return Expired(table, partition.id, workspace_id, rows, size)

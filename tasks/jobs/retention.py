@@ -1,0 +1,56 @@
+"""Retention: dropping what has expired, and deleting what a shortened workspace keeps too long."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from storage.deletion import Deleter
+from storage.retention import Expired, ExpiryReader, selection
+from tasks.jobs.deletion import Deletion
+from tasks.retention import RetentionBook
+
+if TYPE_CHECKING:
+    from tasks.jobs.run import Result, Stores, Work
+
+UNIT = "rows"
+
+_DAY_SECONDS = 86_400
+
+
+def expired(stores: Stores) -> list[Expired]:
+    """What has to go today."""
+    limits = RetentionBook(stores.settings, stores.ledger.broker).limits()
+    today = int(time.time()) // _DAY_SECONDS
+    return ExpiryReader(stores.clickhouse, stores.settings).expired(limits, today)
+
+
+def expire(work: Work, stores: Stores) -> Result:
+    """Drop and delete what has to go; a further attempt goes on where the last one was."""
+    if "left" not in work.notes:
+        _plan(work, expired(stores))
+    deleter = Deleter(stores.clickhouse, stores.settings)
+    while work.notes["drops"]:
+        table, partition, rows = work.notes["drops"][0]
+        deleter.drop(table, partition)
+        work.notes["drops"].pop(0)
+        work.done += rows
+        work.save()
+    chosen = [selection(table, workspace) for table, workspace in work.notes["selections"]]
+    Deletion(work, stores, chosen).run()
+    return {"partitions": work.notes["partitions"], "rows": work.done}
+
+
+def _plan(work: Work, found: list[Expired]) -> None:
+    whole = [each for each in found if not each.workspace_id]
+    part = [each for each in found if each.workspace_id]
+    selections = sorted({(each.table, each.workspace_id) for each in part})
+    places = {pair: number for number, pair in enumerate(selections)}
+    work.notes.update(
+        drops=[[each.table, each.partition, each.rows] for each in whole],
+        partitions=len(whole),
+        selections=selections,
+        left=[[places[each.table, each.workspace_id], each.partition] for each in part],
+    )
+    work.total = sum(each.rows for each in found)
+    work.save()

@@ -1,0 +1,72 @@
+"""Deleting log records: all that a filter finds, as a job."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from marshmallow import fields
+
+from storage.logs.search import LogFilters
+from storage.sql import TimeRange
+from tasks.jobs import delete
+from tasks.jobs.delete import EVER, LogDeletion
+from web.arguments import described, time_ms
+from web.blueprint import ApiBlueprint
+from web.errors import WrongParameterError
+from web.jobs import JobAnswer, accept_job, job_answer
+from web.log_query import filters_of
+from web.schemas import FilterArguments
+
+_MS = 1_000_000
+
+
+class DeletionArguments(FilterArguments):
+    """Which log records to delete: at least one filter, or `all`."""
+
+    start_time_ms = time_ms("First millisecond, Unix time. Without it: from the beginning.")
+    end_time_ms = time_ms("Last millisecond, included. Without it: to the end.")
+    all_ = fields.Boolean(
+        data_key="all",
+        load_default=False,
+        metadata=described("`true`, without any filter: everything of the workspace."),
+    )
+
+
+def log_deletion_blueprint() -> ApiBlueprint:
+    """The route `DELETE /logs`."""
+    blueprint = ApiBlueprint("log-deletion", __name__, description="Deleting log records")
+
+    @blueprint.endpoint(
+        "/logs", JobAnswer, takes=DeletionArguments, method="DELETE", body=True, status=202
+    )
+    def delete_logs(arguments: dict[str, Any]) -> Response:
+        """Delete all log records that match, as a job.
+
+        Those that were accepted before this request are deleted for good, stored already or not.
+        Those that arrive while the job runs may be deleted or not.
+        """
+        asked = _deletion(arguments)
+        workspace_id = asked.filters.workspace_id
+        return job_answer(
+            accept_job("delete", workspace_id, delete.arguments(asked), delete.RECORDS)
+        )
+
+    return blueprint
+
+
+def _deletion(arguments: Mapping[str, Any]) -> LogDeletion:
+    filters, span = filters_of(arguments), _span(arguments)
+    restricted = filters != LogFilters(workspace_id=filters.workspace_id) or span != EVER
+    if arguments["all_"] and restricted:
+        raise WrongParameterError("all", "It cannot be combined with filters.")
+    if not arguments["all_"] and not restricted:
+        raise WrongParameterError("all", "Give a filter, or true to delete everything.")
+    return LogDeletion(filters, span)
+
+
+def _span(arguments: Mapping[str, Any]) -> TimeRange:
+    start: int = arguments.get("start_time_ms", EVER.first_ns // _MS)
+    end: int = arguments.get("end_time_ms", EVER.last_ns // _MS)
+    if start > end:
+        raise WrongParameterError("start_time_ms", f"It is after the end, {end}.")
+    return TimeRange(start * _MS, end * _MS + _MS - 1)

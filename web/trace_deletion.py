@@ -1,0 +1,92 @@
+"""Deleting traces by age: a job that the request waits for, as long as that is short."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from marshmallow import fields
+
+from tasks.jobs import delete
+from tasks.jobs.delete import TraceDeletion
+from tasks.jobs.job import Job
+from web.arguments import Whole, described
+from web.blueprint import ApiBlueprint
+from web.dead_letters import WorkspaceArguments
+from web.errors import WrongParameterError
+from web.jobs import JobAnswer, accept_job, job_answer
+from web.log_query import workspace_of
+from web.services import services
+
+PATIENCE = 10.0
+"""Seconds that a request waits for its job."""
+
+_PAUSE = 0.05
+_DAY_NS = 86_400 * 10**9
+_MOST_DAYS = 36_500
+
+
+class TraceDeletionArguments(WorkspaceArguments):
+    """Which spans to delete."""
+
+    days = Whole(
+        0,
+        _MOST_DAYS,
+        metadata={"description": "Those that began more than so many days ago.", "example": 3},
+    )
+    force = fields.Boolean(
+        load_default=False, metadata=described("`true`: all of the workspace's, whatever `days`.")
+    )
+
+
+class TraceDeletionAnswer(JobAnswer):
+    """What was deleted."""
+
+    deleted = fields.Integer(
+        required=True, metadata={"description": "Spans deleted so far.", "example": 5000}
+    )
+
+
+def trace_deletion_blueprint() -> ApiBlueprint:
+    """The route `DELETE /traces`."""
+    blueprint = ApiBlueprint("trace-deletion", __name__, description="Deleting traces")
+
+    @blueprint.endpoint(
+        "/traces",
+        TraceDeletionAnswer,
+        takes=TraceDeletionArguments,
+        method="DELETE",
+        body=True,
+        otherwise={202: "It takes longer: watch the job"},
+    )
+    def delete_traces(arguments: dict[str, Any]) -> Response:
+        """Delete spans that are older than some days, or all."""
+        job = accept_job(
+            "delete",
+            workspace_of(arguments),
+            delete.arguments(TraceDeletion(_before_ns(arguments))),
+            delete.SPANS,
+        )
+        job = _watched(job)
+        return job_answer(job, 200 if job.state == "done" else 202, deleted=job.done)
+
+    return blueprint
+
+
+def _before_ns(arguments: Mapping[str, Any]) -> int | None:
+    if arguments["force"]:
+        return None
+    if "days" not in arguments:
+        raise WrongParameterError("days", "Say how many, or `force` to delete all.")
+    days: int = arguments["days"]
+    return max(0, time.time_ns() - days * _DAY_NS)
+
+
+def _watched(job: Job) -> Job:
+    """The job as it is when it is finished, or when the patience is over."""
+    book = services().jobs
+    deadline = time.monotonic() + PATIENCE
+    while not job.finished and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        job = book.one(job.order.workspace_id, job.order.id) or job
+    return job
