@@ -14,7 +14,7 @@ from storage.sql import TimeRange
 
 _VERSION = 1
 _ID = struct.Struct(">BqQI")
-_CURSOR = struct.Struct(">BqQIqq8s")
+_CURSOR = struct.Struct(">BqQI?qq8s")
 _MOST_NS = 2**63 - 1
 
 
@@ -24,13 +24,15 @@ class TokenError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page begins, and the time range of all its pages.
+    """Where the next or the previous page begins, and the time range of all pages.
 
     The range is kept because the default one, the last hour, would move between the pages.
     """
 
     position: Position
     span: TimeRange
+    backward: bool = False
+    """Whether it leads to the page that ends in front of `position`."""
 
 
 def log_id(position: Position) -> str:
@@ -43,27 +45,27 @@ def position_of_id(token: str) -> Position:
     return _position(*_parts(_ID, token))
 
 
-def next_cursor(cursor: Cursor, filters: LogFilters, order: Order) -> str:
+def cursor_token(cursor: Cursor, filters: LogFilters, order: Order) -> str:
     """The token of a cursor, bound to the query's workspace, filters and order."""
     span = cursor.span
-    place = _fields(cursor.position)
+    place = (*_fields(cursor.position), cursor.backward)
     return _text(
         _CURSOR.pack(_VERSION, *place, span.first_ns, span.last_ns, _digest(filters, order))
     )
 
 
 def read_cursor(token: str, filters: LogFilters, order: Order) -> Cursor:
-    """The cursor that `next_cursor` made `token` of.
+    """The cursor that `cursor_token` made `token` of.
 
     Raises:
         TokenError: it is malformed, or was made for another workspace, filters or order.
     """
-    *place, first, last, digest = _parts(_CURSOR, token)
+    *place, backward, first, last, digest = _parts(_CURSOR, token)
     if digest != _digest(filters, order):
         raise TokenError("It belongs to another workspace, other filters or another order.")
     if not 0 <= first <= last:
         raise TokenError("It is not a cursor of this API.")
-    return Cursor(_position(*place), TimeRange(first, last))
+    return Cursor(_position(*place), TimeRange(first, last), backward)
 
 
 def _digest(filters: LogFilters, order: Order) -> bytes:

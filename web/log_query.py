@@ -9,7 +9,7 @@ from flask import request
 from storage.logs.read import LogRow, Page, PageQuery, position_of
 from storage.logs.search import LogFilters
 from storage.sql import TENANT_ID, TimeRange
-from web.cursors import Cursor, TokenError, log_id, next_cursor, read_cursor
+from web.cursors import Cursor, TokenError, cursor_token, log_id, read_cursor
 from web.errors import WrongParameterError
 from web.middleware import execution_time_ms, request_id
 
@@ -46,6 +46,7 @@ def filters_of(arguments: Arguments) -> LogFilters:
         severities=tuple(arguments.get("severity", ())),
         min_severity=arguments.get("min_severity", 0),
         search=arguments.get("search", ""),
+        q=arguments.get("q", ""),
         endpoint=arguments.get("endpoint", ""),
         service_name=arguments.get("service_name", ""),
         trace_id=arguments.get("trace_id", "").lower(),
@@ -74,35 +75,45 @@ def page_query(arguments: Arguments) -> PageQuery:
     """
     filters = filters_of(arguments)
     cursor = _cursor(arguments, filters)
+    place = {"before" if cursor.backward else "after": cursor.position} if cursor else {}
     return PageQuery(
         filters=filters,
         span=cursor.span if cursor else span_of(arguments),
         order=arguments["order"],
         limit=arguments["limit"],
         offset=arguments.get("offset", 0),
-        after=cursor.position if cursor else None,
         count=arguments["count"],
+        **place,
     )
 
 
 def page_answer(query: PageQuery, page: Page) -> dict[str, Any]:
     """The answer that carries a page."""
-    token = None
-    if page.has_more and page.last is not None:
-        token = next_cursor(Cursor(page.last, query.span), query.filters, query.order)
     return {
         "logs": [log_answer(row) for row in page.rows],
         "total_count": page.total,
         "has_more": page.has_more,
-        "next_cursor": token,
+        **page_cursors(query, page),
         **about_request(),
     }
+
+
+def page_cursors(query: PageQuery, page: Page) -> dict[str, str | None]:
+    """The tokens that lead on from a page in both directions, None where nothing is."""
+    following = previous = None
+    if page.has_more and page.last is not None:
+        cursor = Cursor(page.last, query.span)
+        following = cursor_token(cursor, query.filters, query.order)
+    if page.has_previous and page.first is not None:
+        cursor = Cursor(page.first, query.span, backward=True)
+        previous = cursor_token(cursor, query.filters, query.order)
+    return {"next_cursor": following, "previous_cursor": previous}
 
 
 def log_answer(row: LogRow) -> dict[str, Any]:
     """A log record as the API gives it."""
     position = position_of(row)
-    rest = {key: _text(value) for key, value in row.items()}
+    rest = {key: text_of(value) for key, value in row.items()}
     for key in ("timestamp_ns", "chunk_id", "chunk_row"):
         del rest[key]
     return {
@@ -141,10 +152,10 @@ def _cursor(arguments: Arguments, filters: LogFilters) -> Cursor | None:
     return cursor
 
 
-def _text(value: Any) -> Any:  # noqa: ANN401 - any column's value
-    # The driver gives bytes for a String that is not UTF-8.
+def text_of(value: Any) -> Any:  # noqa: ANN401 - any column's value
+    """A column's value, where the driver gives bytes for a String that is not UTF-8, as text."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, dict):
-        return {_text(key): _text(inner) for key, inner in value.items()}
+        return {text_of(key): text_of(inner) for key, inner in value.items()}
     return value

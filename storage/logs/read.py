@@ -1,7 +1,7 @@
 """Reading log records: pages in a total order, one record, counts."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config.settings import Settings
@@ -39,7 +39,10 @@ LogRow = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
-    """Which page of which log records: at most `limit`, beyond `after` or after `offset` rows."""
+    """Which page of which log records: at most `limit`, the first of them, or those beyond a place.
+
+    At most one of `offset`, `after` and `before` is given.
+    """
 
     filters: LogFilters
     span: TimeRange
@@ -47,6 +50,9 @@ class PageQuery:
     limit: int
     offset: int = 0
     after: Position | None = None
+    """The page begins behind this place, in `order`."""
+    before: Position | None = None
+    """The page ends in front of this place, in `order`."""
     count: bool = True
     """Whether to count all records that match, which has to look at the whole time range."""
 
@@ -57,8 +63,16 @@ class Page:
 
     rows: list[LogRow]
     has_more: bool
+    """Whether there are records behind these."""
+    has_previous: bool
+    """Whether there are records in front of these."""
     total: int | None
     """Records that match on all pages; None if it was not asked for."""
+
+    @property
+    def first(self) -> Position | None:
+        """Where the previous page ends."""
+        return position_of(self.rows[0]) if self.rows else None
 
     @property
     def last(self) -> Position | None:
@@ -89,6 +103,8 @@ class LogReader:
         A row has the keys of a log in an answer, but `timestamp_ns`, `chunk_id` and `chunk_row`
         in place of its id and times.
         """
+        if query.before is not None:
+            return self._page_before(query)
         budget = Budget(self._settings)
         rows = self._rows(query, budget)
         has_more = len(rows) > query.limit
@@ -96,13 +112,31 @@ class LogReader:
         if query.count:
             complete = not has_more and not query.offset and query.after is None
             total = len(rows) if complete else self._count(query, budget)
-        return Page(rows[: query.limit], has_more, total)
+        skipped = bool(query.offset) or query.after is not None
+        return Page(rows[: query.limit], has_more, skipped and bool(rows), total)
+
+    def _page_before(self, query: PageQuery) -> Page:
+        # The reverse order's page behind that place, read backwards.
+        reverse: Order = "asc" if query.order == "desc" else "desc"
+        page = self.page(replace(query, order=reverse, after=query.before, before=None))
+        return Page(page.rows[::-1], page.has_previous, page.has_more, page.total)
 
     def one(self, workspace_id: str, position: Position) -> LogRow | None:
         """The log record at `position`, None if the workspace has none there."""
         clause = at(workspace_id, position)
         rows = self._select(clause, Budget(self._settings), "LIMIT 1")
         return rows[0] if rows else None
+
+    def of_traces(
+        self, workspace_id: str, trace_ids: Sequence[str], span: TimeRange, limit: int
+    ) -> list[LogRow]:
+        """The first `limit` log records in `span` that carry one of these trace ids, by time."""
+        if not trace_ids:
+            return []
+        clause = where(LogFilters(workspace_id=workspace_id), span)
+        clause.sql += f" AND TraceId IN {clause.bind(tuple(trace_ids))}"
+        tail = f"ORDER BY {order_by('asc')} LIMIT {clause.bind(limit)}"
+        return self._select(clause, Budget(self._settings), tail)
 
     def _rows(self, query: PageQuery, budget: Budget) -> list[LogRow]:
         """Up to one row more than the page holds, which tells whether there is a next page.

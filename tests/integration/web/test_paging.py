@@ -44,6 +44,35 @@ def test_pages_by_cursor_give_every_record_once_through_equal_times(
     assert counts == ({len(expected)} if limit > 1 else {None})
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [7, 100])
+def test_pages_back_from_the_last_are_the_pages_that_led_there(client, whole_range, order, limit):
+    query = {**whole_range, "limit": limit, "order": order}
+    forth = all_pages(client, query)
+    assert forth[0]["previous_cursor"] is None
+    place, back = len(forth) - 1, forth[-1]
+    while back["previous_cursor"]:
+        place -= 1
+        cursor = back["previous_cursor"]
+        back = client.get("/api/v1/logs", query_string={**query, "cursor": cursor}).get_json()
+        assert back["logs"] == forth[place]["logs"]
+        assert back["has_more"]
+        assert back["next_cursor"] == forth[place]["next_cursor"]
+        assert back["total_count"] == forth[0]["total_count"]
+    assert place == 0
+
+
+def test_the_page_before_one_that_was_reached_by_offset_ends_where_it_begins(
+    client, seeded, whole_range
+):
+    expected = in_order(seeded, "desc")
+    query = {**whole_range, "limit": 10}
+    page = client.get("/api/v1/logs", query_string={**query, "offset": 25}).get_json()
+    cursor = page["previous_cursor"]
+    back = client.get("/api/v1/logs", query_string={**query, "cursor": cursor}).get_json()
+    assert spans([back, page]) == expected[15:35]
+
+
 def test_pages_by_offset_give_every_record_once(client, seeded, whole_range):
     expected = in_order(seeded, "desc")
     found = []
@@ -82,6 +111,25 @@ def test_records_that_arrive_between_pages_neither_repeat_nor_hide_others(
     assert [span for span in seen if span.startswith("old")] == [
         row["SpanId"] for row in reversed(old)
     ]
+
+
+def test_the_way_back_shows_what_arrived_there_meanwhile(client, clickhouse, seeded, put_logs):
+    first = 1_784_700_000_000
+    base = {**seeded[0], "WorkspaceId": "growing-back"}
+    rows = [
+        {**base, "Timestamp": (first + n) * 1_000_000, "SpanId": f"s{n}", "ChunkRow": n}
+        for n in range(0, 20, 2)
+    ]
+    put_logs(clickhouse, rows)
+    query = {"workspace_id": "growing-back", "start_time_ms": first, "end_time_ms": first + 99}
+    query |= {"limit": 5, "order": "asc"}
+    last = all_pages(client, query)[-1]
+    assert spans([last]) == ["s10", "s12", "s14", "s16", "s18"]
+    late = {**base, "Timestamp": (first + 9) * 1_000_000, "SpanId": "s9", "ChunkRow": 9}
+    put_logs(clickhouse, [late])
+    cursor = last["previous_cursor"]
+    back = client.get("/api/v1/logs", query_string={**query, "cursor": cursor}).get_json()
+    assert spans([back]) == ["s2", "s4", "s6", "s8", "s9"]
 
 
 def test_a_cursor_of_the_default_range_keeps_that_range(client, clickhouse, seeded, put_logs):
@@ -129,16 +177,75 @@ def test_a_log_is_found_by_its_id_in_its_workspace_only(client, whole_range):
         assert client.get(path, query_string={"workspace_id": "nobody"}).status_code == 404
 
 
-def test_a_log_comes_with_the_lines_around_it(client, seeded, whole_range):
-    cart = [row for row in seeded if row["ServiceName"] == "cart"]
-    expected = in_order(cart, "asc")
-    middle = len(expected) // 2
-    query = {**whole_range, "service_name": "cart", "order": "asc", "limit": 10_000}
+@pytest.fixture(scope="module")
+def stream_rows():
+    """Sixty records of three sources, which take turns, and one of another workspace."""
+    base = {"TraceId": "", "SeverityText": "INFO", "SeverityNumber": 9, "Body": "line"}
+    base |= {"ScopeName": "", "LogAttributes": {}, "ServiceVersion": "", "Endpoint": ""}
+    base |= {"ChunkId": 9, "RetentionDays": 0, "ServiceName": "cart"}
+    sources = [
+        ("streams", "web", {"service.name": "cart", "host": "h1"}),
+        ("streams", "web", {"service.name": "cart", "host": "h1", "zone": ""}),
+        ("streams", "app", {"host": "h1", "service.name": "cart"}),
+        ("other-streams", "web", {"service.name": "cart", "host": "h1"}),
+    ]
+    rows = []
+    for n in range(80):
+        workspace, client_id, resource = sources[n % 4]
+        row = {**base, "WorkspaceId": workspace, "ClientId": client_id, "ChunkRow": n}
+        row |= {"ResourceAttributes": resource, "SpanId": f"s{n}"}
+        rows.append({**row, "Timestamp": (1_784_800_000_000 + n // 8) * 1_000_000})
+    return rows
+
+
+@pytest.fixture
+def stream_log(client, clickhouse, put_logs, stream_rows):
+    """The path and the workspace of the record `s40`, whose stream is every fourth."""
+    if not clickhouse.query("SELECT 1 FROM otel_logs WHERE WorkspaceId = 'streams' LIMIT 1"):
+        put_logs(clickhouse, stream_rows)
+    query = {"workspace_id": "streams", "start_time_ms": 1_784_799_999_000}
+    query["end_time_ms"] = 1_784_800_001_000
     logs = client.get("/api/v1/logs", query_string=query).get_json()["logs"]
-    path = f"/api/v1/logs/{logs[middle]['id']}"
-    answer = client.get(path, query_string={"surrounding": 4}).get_json()
-    assert spans([{"logs": answer["before"]}]) == expected[middle - 4 : middle]
-    assert spans([{"logs": answer["after"]}]) == expected[middle + 1 : middle + 5]
+    [found] = [log["id"] for log in logs if log["span_id"] == "s40"]
+    return f"/api/v1/logs/{found}", {"workspace_id": "streams"}
+
+
+def test_a_log_comes_with_the_lines_around_it(client, stream_log):
+    path, workspace = stream_log
+    answer = client.get(path, query_string={**workspace, "surrounding": 3}).get_json()
+    assert spans([{"logs": answer["before"]}]) == ["s28", "s32", "s36"]
+    assert spans([{"logs": answer["after"]}]) == ["s44", "s48", "s52"]
+
+
+def test_the_lines_around_a_log_can_be_read_on_to_both_ends_of_its_stream(client, stream_log):
+    path, workspace = stream_log
+    steps = {"previous_cursor": "before", "next_cursor": "after"}
+    start = client.get(
+        f"{path}/surrounding", query_string={**workspace, "before": 4, "after": 2}
+    ).get_json()
+    seen = {"before": start["before"], "after": start["after"]}
+    for cursor_name, side in steps.items():
+        cursor = start[cursor_name]
+        while cursor:
+            query = {**workspace, "before": 4, "after": 2, "cursor": cursor}
+            more = client.get(f"{path}/surrounding", query_string=query).get_json()
+            other = "after" if side == "before" else "before"
+            assert more[other] == []
+            seen[side] = more[side] + seen[side] if side == "before" else seen[side] + more[side]
+            cursor = more[cursor_name]
+    lines = [*seen["before"], start["log"], *seen["after"]]
+    assert spans([{"logs": lines}]) == [f"s{n}" for n in range(0, 80, 4)]
+
+
+def test_a_cursor_of_other_lines_leads_nowhere_else(client, stream_log, whole_range):
+    path, workspace = stream_log
+    foreign = client.get("/api/v1/logs", query_string={**whole_range, "limit": 3}).get_json()
+    query = {**workspace, "cursor": foreign["next_cursor"]}
+    refused = client.get(f"{path}/surrounding", query_string=query)
+    assert refused.status_code == 422
+    assert list(refused.get_json()["error"]["fields"]) == ["cursor"]
+    gone = client.get(f"{path}/surrounding", query_string={"workspace_id": "other-streams"})
+    assert gone.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Filters evaluated on rows in Python: they find what the condition of `search.where` finds."""
+
+from collections.abc import Sequence
+
+from storage.language import evaluate
+from storage.language.parse import parse
+from storage.logs.read import LogRow
+from storage.logs.search import LogFilters
+from storage.severity import numbers_of
+from storage.sql import ascii_lower
+
+
+def select(filters: LogFilters, rows: Sequence[LogRow]) -> list[LogRow]:
+    """The rows that the filters find, in their order.
+
+    Raises:
+        QuerySyntaxError: `filters.q` is no query.
+    """
+    found = [row for row in rows if _passes(filters, row)]
+    if filters.q and found:
+        answers = evaluate.select(parse(filters.q), found)
+        found = [row for row, answer in zip(found, answers, strict=True) if answer]
+    return found
+
+
+def _passes(filters: LogFilters, row: LogRow) -> bool:
+    equal = {
+        "client_id": filters.client_id,
+        "service_name": filters.service_name,
+        "endpoint": filters.endpoint,
+        "trace_id": filters.trace_id,
+    }
+    return (
+        row["workspace_id"] == filters.workspace_id
+        and all(not wanted or row[key] == wanted for key, wanted in equal.items())
+        and row["severity_number"] >= filters.min_severity
+        and _has_severity(filters.severities, row)
+        and _contains(row["body"], filters.search)
+        and all(_attribute(row, key) == wanted for key, wanted in filters.attributes)
+        and _is_of_resource(filters.resource_attributes, row)
+    )
+
+
+def _has_severity(texts: Sequence[str], row: LogRow) -> bool:
+    if not texts:
+        return True
+    wanted = [ascii_lower(text) for text in texts]
+    if ascii_lower(row["severity_text"]) in wanted:
+        return True
+    return not row["severity_text"] and row["severity_number"] in numbers_of(wanted)
+
+
+def _contains(body: str, text: str) -> bool:
+    if text.isascii():
+        return text.lower() in ascii_lower(body)
+    return _folded(text) in _folded(body)
+
+
+def _folded(text: str) -> str:
+    """Letters in lower case, one for one, as ClickHouse's case-insensitive search takes them."""
+    return "".join(lower if len(lower := sign.lower()) == 1 else sign for sign in text)
+
+
+def _attribute(row: LogRow, key: str) -> str | None:
+    own: dict[str, str] = row["log_attributes"]
+    inherited: dict[str, str] = row["resource_attributes"]
+    return own[key] if key in own else inherited.get(key)
+
+
+def _is_of_resource(wanted: Sequence[tuple[str, str]] | None, row: LogRow) -> bool:
+    return wanted is None or dict(wanted) == row["resource_attributes"]

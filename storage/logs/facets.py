@@ -1,0 +1,197 @@
+"""Facets: which fields the records of a search have, and their most frequent values.
+
+The columns are counted exactly. Attributes may be anything, so they are found in a sample first:
+those with few different values are then counted exactly too, if the search is not very large or
+they were asked for by name; the rest are counted in the sample, and say so.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from config.settings import Settings
+from storage.budget import Budget
+from storage.client import Clickhouse
+from storage.logs.read import TABLE
+from storage.logs.search import LogFilters, where
+from storage.severity import level_name
+from storage.sql import Bind, TimeRange, Where
+
+SAMPLE_RECORDS = 50_000
+"""Records that a search is sampled by."""
+
+FEW_VALUES = 1000
+"""Most different values, in the sample, of a field that is counted exactly."""
+
+MANY_RECORDS = 500_000
+"""Records of a search from which on unnamed attributes are counted in the sample alone."""
+
+MOST_FIELDS = 50
+"""Fields that are given if none are named: those that the most records have."""
+
+VALUE_CHARACTERS = 256
+"""Longer values are cut off."""
+
+COLUMNS = {
+    "severity": level_name(),
+    "service_name": "ServiceName",
+    "service_version": "ServiceVersion",
+    "client_id": "ClientId",
+    "endpoint": "Endpoint",
+    "scope_name": "ScopeName",
+}
+"""Fields that every record has, by the API's names."""
+
+_ATTRIBUTE = re.compile(r"attributes\[(.+)\]", re.DOTALL)
+_ATTRIBUTES = (
+    "mapUpdate(CAST(ResourceAttributes, 'Map(String, String)'), "
+    "CAST(LogAttributes, 'Map(String, String)'))"
+)
+"""The log's own attribute counts before its resource's, as in the filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A field and its most frequent values among the records of a search."""
+
+    field: str
+    """A column's name, or `attributes[key]`: as the filter that a value fits into is called."""
+    exact: bool
+    """Whether the counts are of all records, not of a sample."""
+    records: int
+    """Records that have the field; a column that is empty is not there."""
+    distinct: int
+    """Different values."""
+    values: list[tuple[str, int]]
+    """The most frequent ones with their counts, most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The facets of a search, columns first, then the most frequent attributes first."""
+
+    total: int
+    """Records of the search."""
+    sampled: int
+    """Records of the sample; those of the search if it is no larger."""
+    facets: list[Facet]
+
+
+def is_field(name: str) -> bool:
+    """Whether `name` is that of a facet: one of `COLUMNS`, or `attributes[key]`."""
+    return name in COLUMNS or _ATTRIBUTE.fullmatch(name) is not None
+
+
+def log_facets(  # noqa: PLR0913, PLR0917 - what is asked for, and where
+    clickhouse: Clickhouse,
+    settings: Settings,
+    filters: LogFilters,
+    span: TimeRange,
+    fields: Sequence[str],
+    values: int,
+) -> Facets:
+    """The facets of a search.
+
+    Args:
+        clickhouse: where the records are.
+        settings: the limits of the queries, which share one budget.
+        filters: the search.
+        span: its time range.
+        fields: which fields; none: the columns and the attributes that the most records have.
+        values: most values of each.
+
+    Raises:
+        QueryRefusedError: the queries are too heavy for their limits.
+        UnavailableError: ClickHouse is away.
+    """
+    counting = _Counting(clickhouse, Budget(settings), filters, span, values)
+    total = counting.total()
+    sample = counting.facets(fields, None if total <= SAMPLE_RECORDS else SAMPLE_RECORDS)
+    found = {facet.field: facet for facet in sample}
+    if total > SAMPLE_RECORDS:
+        countable = _countable(found, fields, total)
+        exact = counting.facets(countable, None) if countable else []
+        found |= {facet.field: facet for facet in exact}
+    return Facets(total, min(total, SAMPLE_RECORDS), _in_order(found, fields))
+
+
+def _countable(sample: dict[str, Facet], fields: Sequence[str], total: int) -> list[str]:
+    names = fields or [*COLUMNS, *(name for name in sample if total <= MANY_RECORDS)]
+    return [name for name in names if name not in sample or sample[name].distinct <= FEW_VALUES]
+
+
+def _in_order(found: dict[str, Facet], fields: Sequence[str]) -> list[Facet]:
+    if fields:
+        return [found.get(name, Facet(name, True, 0, 0, [])) for name in dict.fromkeys(fields)]
+    columns = [found[name] for name in COLUMNS if name in found]
+    others = (facet for name, facet in found.items() if name not in COLUMNS)
+    return columns + sorted(others, key=lambda facet: (-facet.records, facet.field))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Counts of one search within one budget."""
+
+    clickhouse: Clickhouse
+    budget: Budget
+    filters: LogFilters
+    span: TimeRange
+    values: int
+
+    def total(self) -> int:
+        clause = where(self.filters, self.span)
+        sql = f"SELECT count() FROM {TABLE} WHERE {clause.sql}"  # noqa: S608 - bound
+        [(count,)] = self.clickhouse.query(sql, clause.params, self.budget.limits())
+        return int(count)
+
+    def facets(self, fields: Sequence[str], sample: int | None) -> list[Facet]:
+        """Count in all records, or in the first `sample` that ClickHouse comes across."""
+        clause = where(self.filters, self.span)
+        limit = "" if sample is None else f"LIMIT {clause.bind(sample)}"
+        sql = self._grouped(clause, fields, limit)
+        facets: dict[str, Facet] = {}
+        for name, value, count, records, distinct in self.clickhouse.query(
+            sql, clause.params, self.budget.limits()
+        ):
+            facet = facets.setdefault(name, Facet(name, sample is None, records, distinct, []))
+            facet.values.append((value, count))
+        return list(facets.values())
+
+    def _grouped(self, clause: Where, fields: Sequence[str], limit: str) -> str:
+        counted = (
+            "SELECT pair.1 AS field, "  # noqa: S608 - bound
+            f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records "
+            f"FROM (SELECT arrayJoin({_pairs(fields, clause.bind)}) AS pair "
+            f"FROM (SELECT * FROM {TABLE} WHERE {clause.sql} {limit})) GROUP BY field, value"
+        )
+        whole = (
+            "SELECT *, sum(records) OVER (PARTITION BY field) AS present, "  # noqa: S608 - bound
+            f"count() OVER (PARTITION BY field) AS distinct FROM ({counted})"
+        )
+        ranked = (
+            "SELECT *, dense_rank() OVER "  # noqa: S608 - bound
+            f"(PARTITION BY field IN {clause.bind(tuple(COLUMNS))} ORDER BY present DESC, field) "
+            f"AS place FROM ({whole})"
+        )
+        return (
+            f"SELECT field, value, records, present, distinct FROM ({ranked}) "  # noqa: S608 - bound
+            f"WHERE place <= {clause.bind(MOST_FIELDS)} ORDER BY field, records DESC, value "
+            f"LIMIT {clause.bind(self.values)} BY field"
+        )
+
+
+def _pairs(fields: Sequence[str], bind: Bind) -> str:
+    """SQL for a record's fields and their values, as an array of pairs; no `fields`: all."""
+    columns = [name for name in COLUMNS if not fields or name in fields]
+    keys = tuple(match[1] for match in map(_ATTRIBUTE.fullmatch, fields) if match)
+    parts = [_column_pairs(columns, bind)] if columns else []
+    if keys or not fields:
+        chosen = f"mapFilter((key, value) -> key IN {bind(keys)}, {_ATTRIBUTES})"
+        pairs = f"CAST({chosen if keys else _ATTRIBUTES}, 'Array(Tuple(String, String))')"
+        parts.append(f"arrayMap(pair -> (concat('attributes[', pair.1, ']'), pair.2), {pairs})")
+    return f"arrayConcat({', '.join(parts)})"
+
+
+def _column_pairs(columns: Iterable[str], bind: Bind) -> str:
+    pairs = ", ".join(f"({bind(name)}, CAST({COLUMNS[name]}, 'String'))" for name in columns)
+    return f"arrayFilter(pair -> pair.2 != '', [{pairs}])"

@@ -1,0 +1,79 @@
+"""Fields and patterns on the page of log records, in a real browser over a running system."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.doors import NDJSON, Doors
+
+pytestmark = pytest.mark.e2e
+
+WORKSPACE = "explore-page"
+HOSTILE = "<img src=x onerror='window.hacked=1'>"
+
+
+@pytest.fixture(scope="module")
+def stored(sheaf, wait_until):
+    """Thirty records of three patterns, in a workspace of their own."""
+    doors = Doors(sheaf)
+    tenant = {"workspace_id": WORKSPACE, "level": "info", "service": "shop"}
+    records = [{"message": f"order {n} is paid", "card": "visa"} for n in range(20)]
+    records += [{"message": f"order {n} is refused", "card": "none"} for n in range(9)]
+    records += [{"message": HOSTILE, "card": HOSTILE}]
+    lines = "\n".join(json.dumps(tenant | record) for record in records)
+    status, _, content = doors.http(
+        "/api/v1/ingest", lines.encode(), NDJSON, X_Workspace_Id=WORKSPACE
+    )
+    assert status == 202, content
+    wait_until(lambda: doors.bodies(WORKSPACE).total() == len(records))
+    doors.close()
+
+
+@pytest.fixture
+def page(browser, sheaf, stored):  # noqa: ARG001 - the records are what it shows
+    """The page with the workspace's records; in the end nothing may have gone wrong."""
+    troubles = []
+    opened = browser.new_page()
+    opened.on("console", lambda message: troubles.append(message.text))
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
+    opened.goto(f"{home}?workspace_id={WORKSPACE}")
+    expect(opened.locator("#rows tr.record")).to_have_count(30, timeout=30_000)
+    yield opened
+    assert opened.evaluate("window.hacked") is None
+    opened.close()
+    assert troubles == []
+
+
+def test_the_patterns_of_a_search_are_shown_with_their_examples(page):
+    page.get_by_text("Patterns", exact=True).click()
+    patterns = page.locator("#pattern-list > li")
+    expect(patterns).to_have_count(3)
+    expect(patterns.nth(0)).to_contain_text("20")
+    expect(patterns.nth(0)).to_contain_text("order <num> is paid")
+    patterns.nth(0).locator("summary").click()
+    expect(patterns.nth(0).locator("pre")).to_have_text(re.compile(r"^order \d+ is paid$"))
+    page.get_by_label("Search", exact=True).fill("refused")
+    page.keyboard.press("Enter")
+    expect(patterns).to_have_count(1)
+    expect(patterns).to_contain_text("order <num> is refused")
+
+
+def test_a_value_of_a_field_becomes_a_filter(page):
+    page.get_by_text("Fields", exact=True).click()
+    cards = page.get_by_role("region", name="card")
+    expect(cards.locator("li")).to_have_count(3)
+    cards.get_by_role("button", name="Show only records with card none").click()
+    expect(page.locator("#rows tr.record")).to_have_count(9)
+    expect(cards.locator("li")).to_have_count(1)
+    page.get_by_role("button", name="Remove filter card").click()
+    expect(page.locator("#rows tr.record")).to_have_count(30)
+
+
+def test_a_field_of_the_form_is_filtered_by_in_the_form(page):
+    page.get_by_text("Fields", exact=True).click()
+    page.get_by_role("button", name="Show only records with service_name shop").click()
+    expect(page.get_by_role("combobox", name="Service")).to_have_value("shop")
+    expect(page.locator("#rows tr.record")).to_have_count(30)

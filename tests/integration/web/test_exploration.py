@@ -1,0 +1,309 @@
+"""Histogram, facets and patterns, against the same worked out over the rows in Python."""
+
+import json
+import random
+import re
+from collections import Counter
+from itertools import islice
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from storage.logs import facets as facets_module
+from storage.logs.masks import MASKS
+from storage.logs.patterns import masked
+from storage.severity import LEVELS
+from storage.sql import Where
+from tests.integration.web.test_filters import holds, random_query
+
+pytestmark = pytest.mark.integration
+
+COLUMNS = {
+    "service_name": "ServiceName",
+    "service_version": "ServiceVersion",
+    "client_id": "ClientId",
+    "endpoint": "Endpoint",
+    "scope_name": "ScopeName",
+}
+
+
+def severity(row):
+    number = row["SeverityNumber"]
+    return row["SeverityText"].upper() or (LEVELS[(number - 1) // 4] if number else "UNSPECIFIED")
+
+
+def as_parameters(query):
+    left = {name: value for name, value in query.items() if name not in {"limit", "order"}}
+    return {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in left.items()
+    }
+
+
+def get(client, what, query):
+    response = client.get(f"/api/v1/logs/{what}", query_string=as_parameters(query))
+    assert response.status_code == 200, response.text
+    return response.get_json()
+
+
+def searches(whole_range, seed, count):
+    source = random.Random(seed)
+    return [whole_range, *(random_query(source, whole_range) for _ in range(count))]
+
+
+def fields_of(row):
+    """A record's fields by the names of facets."""
+    found = {name: row[column] for name, column in COLUMNS.items() if row[column]}
+    merged = row["ResourceAttributes"] | row["LogAttributes"]
+    found |= {f"attributes[{key}]": value for key, value in merged.items()}
+    return {"severity": severity(row), **found}
+
+
+def counted(rows):
+    """Counts of values by field."""
+    counts = {}
+    for row in rows:
+        for field, value in fields_of(row).items():
+            counts.setdefault(field, Counter())[value] += 1
+    return counts
+
+
+@pytest.mark.parametrize("interval_ms", [None, 1000 * 7, 60_000, 3_600_000, 86_400_000])
+def test_a_histogram_counts_every_record_once_in_its_bucket(
+    client, seeded, whole_range, interval_ms
+):
+    for query in searches(whole_range, interval_ms, 6):
+        extra = {"interval_ms": interval_ms} if interval_ms else {"buckets": 13}
+        answer = get(client, "histogram", {**query, **extra})
+        width = answer["interval_ms"]
+        rows = [row for row in seeded if holds(row, query)]
+        expected = {}
+        for row in rows:
+            start = row["Timestamp"] // 1_000_000 // width * width
+            expected.setdefault(start, Counter())[severity(row)] += 1
+        buckets = {bucket["start_ms"]: bucket["by_severity"] for bucket in answer["buckets"]}
+        assert {start: found for start, found in buckets.items() if found} == expected
+        assert all(b["count"] == sum(b["by_severity"].values()) for b in answer["buckets"])
+        assert answer["total"] == len(rows)
+        starts = list(buckets)
+        first = query["start_time_ms"] // width * width
+        assert starts == list(range(first, query["end_time_ms"] + 1, width))
+        assert interval_ms == width if interval_ms else len(starts) <= 13
+
+
+def test_a_histogram_of_too_many_buckets_is_refused(client, whole_range):
+    query = {**whole_range, "interval_ms": 1}
+    refused = client.get("/api/v1/logs/histogram", query_string=query)
+    assert refused.status_code == 422
+    assert list(refused.get_json()["error"]["fields"]) == ["interval_ms"]
+
+
+def test_facets_count_every_value_of_every_field(client, seeded, whole_range):
+    for query in searches(whole_range, 1, 8):
+        answer = get(client, "facets", {**query, "values": 3})
+        rows = [row for row in seeded if holds(row, query)]
+        expected = counted(rows)
+        assert {facet["field"] for facet in answer["facets"]} == set(expected)
+        assert answer["total"] == answer["sampled_records"] == len(rows)
+        for facet in answer["facets"]:
+            counts = expected[facet["field"]]
+            values = {value["value"]: value["count"] for value in facet["values"]}
+            assert facet["exact"]
+            assert facet["records"] == counts.total()
+            assert facet["distinct_values"] == len(counts)
+            assert facet["other"] == counts.total() - sum(values.values())
+            assert values.items() <= counts.items()
+            assert list(values.values()) == [count for _, count in counts.most_common(3)]
+
+
+def test_a_value_of_a_facet_is_a_filter_that_finds_as_many_records(client, whole_range):
+    answer = get(client, "facets", whole_range)
+    filters = {"service_name", "client_id", "endpoint"}
+    for facet in answer["facets"]:
+        if facet["field"] in filters or facet["field"].startswith("attributes["):
+            for value in facet["values"]:
+                query = {**whole_range, facet["field"]: value["value"]}
+                found = client.get("/api/v1/logs", query_string=query).get_json()
+                assert found["total_count"] == value["count"], (facet["field"], value)
+
+
+def test_facets_can_be_named(client, whole_range):
+    named = ["attributes[region]", "severity", "attributes[absent]"]
+    answer = get(client, "facets", {**whole_range, "fields": ",".join(named)})
+    assert [facet["field"] for facet in answer["facets"]] == named
+    assert [facet["records"] > 0 for facet in answer["facets"]] == [True, True, False]
+    refused = client.get("/api/v1/logs/facets", query_string={**whole_range, "fields": "region"})
+    assert refused.status_code == 422
+    assert list(refused.get_json()["error"]["fields"]) == ["fields"]
+
+
+def test_facets_of_a_large_search_say_which_are_of_a_sample(
+    client, seeded, whole_range, monkeypatch
+):
+    monkeypatch.setattr(facets_module, "SAMPLE_RECORDS", 100)
+    monkeypatch.setattr(facets_module, "FEW_VALUES", 3)
+    expected = counted(row for row in seeded if holds(row, whole_range))
+    answer = get(client, "facets", whole_range)
+    assert answer["sampled_records"] == 100
+    facets = {facet["field"]: facet for facet in answer["facets"]}
+    for name in ("service_name", "endpoint", "attributes[host]", "attributes[empty]"):
+        assert facets[name]["exact"]
+        assert facets[name]["records"] == expected[name].total()
+    for name in ("severity", "attributes[user.id]"):
+        assert not facets[name]["exact"]
+        assert facets[name]["records"] == 100
+    monkeypatch.setattr(facets_module, "MANY_RECORDS", 200)
+    unnamed = {facet["field"]: facet for facet in get(client, "facets", whole_range)["facets"]}
+    assert unnamed["service_name"]["exact"]
+    assert not unnamed["attributes[host]"]["exact"]
+    [named] = get(client, "facets", {**whole_range, "fields": "attributes[host]"})["facets"]
+    assert named["exact"]
+    assert named["records"] == expected["attributes[host]"].total()
+    [diverse] = get(client, "facets", {**whole_range, "fields": "attributes[user.id]"})["facets"]
+    assert not diverse["exact"]
+    assert diverse["records"] == 100
+
+
+def test_no_more_than_the_most_frequent_attributes_become_facets(
+    client, seeded, whole_range, monkeypatch
+):
+    monkeypatch.setattr(facets_module, "MOST_FIELDS", 6)
+    expected = counted(row for row in seeded if holds(row, whole_range))
+    assert len(expected) == 10
+    everything = get(client, "facets", whole_range)["facets"]
+    assert len(everything) == 10
+    monkeypatch.setattr(facets_module, "MOST_FIELDS", 3)
+    some = get(client, "facets", whole_range)["facets"]
+    names = [facet["field"] for facet in some if facet["field"].startswith("attributes[")]
+    assert names == ["attributes[empty]", "attributes[host]", "attributes[region]"]
+
+
+def template_of(body):
+    for expression, mask in MASKS:
+        body = re.sub(expression, mask, body, flags=re.ASCII)
+    return body
+
+
+def collapsed(body):
+    return body[:500].translate(str.maketrans("123456789", "000000000"))
+
+
+def test_patterns_cluster_every_record_of_a_search(client, seeded, whole_range):
+    for query in searches(whole_range, 2, 6):
+        rows = [row for row in seeded if holds(row, query)]
+        expected = {}
+        for row in rows:
+            expected.setdefault(template_of(row["Body"]), []).append(row)
+        answer = get(client, "patterns", query)
+        assert answer["total"] == len(rows)
+        assert answer["templates"] == len(expected)
+        assert answer["other"] == 0
+        assert {pattern["template"] for pattern in answer["patterns"]} == set(expected)
+        for pattern in answer["patterns"]:
+            members = expected[pattern["template"]]
+            times = sorted(row["Timestamp"] for row in members)
+            assert pattern["count"] == len(members)
+            assert pattern["by_severity"] == Counter(map(severity, members))
+            assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
+            assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
+            own = {"workspace_id": query.get("workspace_id", "default")}
+            path = f"/api/v1/logs/{pattern['example_id']}"
+            log = client.get(path, query_string=own).get_json()["log"]
+            assert log["body"] == pattern["example"]
+            assert log["body"] in {row["Body"] for row in members}
+
+
+def test_what_is_beyond_the_limit_is_counted_as_other(client, seeded, whole_range):
+    templates = Counter(template_of(row["Body"]) for row in seeded if holds(row, whole_range))
+    response = client.get("/api/v1/logs/patterns", query_string={**whole_range, "limit": 4})
+    answer = response.get_json()
+    counts = [pattern["count"] for pattern in answer["patterns"]]
+    assert counts == [count for _, count in templates.most_common(4)]
+    assert sum(counts) + answer["other"] == answer["total"] == templates.total()
+    assert answer["templates"] == len(templates)
+    assert sum(pattern["share"] for pattern in answer["patterns"]) < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "template"),
+    [
+        ("took 12 ms, 3.5 s, -7 C", "took <num> ms, <num> s, <num> C"),
+        ("block blk_-6952295868487656571 of rdd_2_1", "block blk_<num> of rdd_<num>_<num>"),
+        ("id 5f0c5a3e-93a3-4f3b-8c40-0a9a4c6f1f6e gone", "id <uuid> gone"),
+        ("from 10.0.0.12:8080 to [2001:db8::ff00:42:8329]", "from <ip> to [<ip>]"),
+        ("at 0x7ffe12, digest 9f86d081884c7d65", "at <hex>, digest <hex>"),
+        ("user 'Anna' said \"hi\" and can't stay", "user <str> said <str> and can't stay"),
+        ("open /var/log/app.log: no such file", "open <path>: no such file"),
+        ("GET /login 200", "GET /login <num>"),
+        ("GET https://example.org/a?b=1 failed", "GET <url> failed"),
+        ("2026-07-14T03:33:20.123Z start 03:33:21", "<time> start <time>"),
+        ("decade facade 12-15", "decade facade <num>-<num>"),
+    ],
+)
+def test_what_varies_in_a_body_is_masked(body, template):
+    assert template_of(body) == template
+
+
+fragments = st.sampled_from(
+    (
+        *("12", "-3", "4.5", "0x1F", "deadbeef1", "cafe", "1e9", "::1", "fe80::1:2", "1:2:3"),
+        *("10.0.0.1", "10.0.0.1:80", "999.1.1.1.1", "2026-07-14", "2026-07-14T10:00:00,123+02:00"),
+        *("10:20:30.5", "00:1B:44:11:3A:B7", "5f0c5a3e-93a3-4f3b-8c40-0a9a4c6f1f6e", "'a b'", "'"),
+        *('"x 1"', '"', "it's", "/a/b", "/a", "/a/b/c.d/", "http://a.b/c?d=1", "blk_-42", "a-1"),
+        *(" ", "  ", "=", ",", ":", "(", "[", "]", "_", "-", "\n", "é", "Я9", "\\", "<num>", "%s"),
+    )
+)
+bodies = st.lists(st.lists(fragments, max_size=8).map("".join), min_size=1, max_size=30)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(bodies)
+@example(["/a/b/c /d/e", "1.2.3.4.5.6", "a 'b' 'c'd'", "12345678 1234567a"])
+def test_clickhouse_masks_as_the_expressions_say(clickhouse, texts):
+    clause = Where()
+    rows = clickhouse.query(
+        f"SELECT {masked('text', clause.bind)}, text FROM (SELECT arrayJoin(%(texts)s) AS text)",
+        {**clause.params, "texts": texts},
+    )
+    assert [template for template, _ in rows] == [template_of(text) for text in texts]
+
+
+@given(bodies)
+def test_no_mask_tells_one_digit_from_another(texts):
+    assert [template_of(collapsed(text)) for text in texts] == [template_of(t) for t in texts]
+
+
+def test_the_examples_of_the_documentation_work(client, whole_range, project_root):
+    text = (project_root / "docs" / "exploring.md").read_text()
+    examples = re.findall(r"^curl .*'localhost:8000(.*)'$", text, re.MULTILINE)
+    assert len(examples) >= 9
+    found = client.get("/api/v1/logs", query_string=whole_range).get_json()["logs"][0]["id"]
+    for address in examples:
+        answer = client.get(address.replace("<id>", found))
+        assert answer.status_code == 200, (address, answer.text)
+
+
+def test_real_lines_become_few_patterns(client, clickhouse, seeded, put_logs, project_root):
+    samples = project_root.parent / "shared" / "data" / "loghub"
+    lines = [line for file in sorted(samples.glob("*.log")) for line in islice(_lines(file), 60)]
+    lines = lines or [f"{n:x} user {n * n} from 10.0.0.{n % 256}:{n}" for n in range(700)]
+    base = {**seeded[0], "WorkspaceId": "real-lines", "ChunkId": 77}
+    rows = [
+        {**base, "Body": line, "Timestamp": 1_784_900_000_000_000_000 + n, "ChunkRow": n}
+        for n, line in enumerate(lines)
+    ]
+    put_logs(clickhouse, rows)
+    query = {"workspace_id": "real-lines", "start_time_ms": 1_784_900_000_000}
+    query |= {"end_time_ms": 1_784_900_000_001, "limit": 1000}
+    answer = client.get("/api/v1/logs/patterns", query_string=query).get_json()
+    found = {pattern["template"]: pattern["count"] for pattern in answer["patterns"]}
+    assert found == Counter(template_of(line[:500]) for line in lines)
+    assert answer["total"] == len(lines)
+    assert answer["templates"] < len(set(lines)) * 0.8
+
+
+def _lines(file):
+    return file.read_text("utf-8", "replace").splitlines()

@@ -1,0 +1,209 @@
+"""What the endpoints that explore log records take and give."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from storage.logs.facets import (
+    COLUMNS,
+    FEW_VALUES,
+    MANY_RECORDS,
+    MOST_FIELDS,
+    SAMPLE_RECORDS,
+    is_field,
+)
+from storage.logs.stats import INTERVALS_MS
+from web.arguments import NAME, Text, Texts, Whole, described
+from web.schemas import MAX_BUCKETS, Answer, Bucket, FilterArguments
+
+MAX_NAMED_FIELDS = 20
+MAX_VALUES = 100
+MAX_PATTERNS = 1000
+
+FILE_TYPES = {
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""Formats of an export and their media types."""
+
+_FIELDS = f"{', '.join(COLUMNS)} or attributes[key]"
+_BY_SEVERITY = {"INFO": 120, "ERROR": 3}
+
+
+def shown(description: str, example: object) -> dict[str, Any]:
+    """A field's `metadata` with its description and an example."""
+    return {"description": description, "example": example}
+
+
+def _known(name: str) -> None:
+    if not is_field(name):
+        raise ma.ValidationError(f"{name}: not one of {_FIELDS}.")
+
+
+class HistogramArguments(FilterArguments):
+    """Which log records to count, and how finely over time."""
+
+    interval_ms = Whole(
+        1,
+        INTERVALS_MS[-1],
+        metadata=shown("How long a bucket is. Without it: as `buckets` asks for.", 60_000),
+    )
+    buckets = Whole(
+        1,
+        MAX_BUCKETS,
+        load_default=60,
+        metadata=shown("Most buckets, of a length that people can read.", 60),
+    )
+
+
+class HistogramAnswer(Answer):
+    """Exact counts by level over time."""
+
+    total = fields.Integer(required=True, metadata=shown("All records.", 123))
+    start_time_ms = fields.Integer(required=True, metadata=shown("Begin.", 1784000000000))
+    end_time_ms = fields.Integer(required=True, metadata=shown("End.", 1784003599999))
+    interval_ms = fields.Integer(
+        required=True, metadata=shown("Length of a bucket; they are aligned to the epoch.", 60_000)
+    )
+    buckets = fields.List(
+        fields.Nested(Bucket), required=True, metadata=described("In order, empty ones too.")
+    )
+
+
+class FacetsArguments(FilterArguments):
+    """Which log records, and what to know of them."""
+
+    fields_ = Texts(
+        Text(validate=[NAME, _known]),
+        data_key="fields",
+        load_default=[],
+        validate=validate.Length(1, MAX_NAMED_FIELDS),
+        metadata=shown(
+            f"Fields: {_FIELDS}. Without it: the columns and the {MOST_FIELDS} attributes that "
+            "the most records have.",
+            ["severity", "attributes[http.status_code]"],
+        ),
+    )
+    values = Whole(1, MAX_VALUES, load_default=10, metadata=shown("Most values of each field.", 10))
+
+
+class FacetValue(ma.Schema):
+    """A value and how many records have it."""
+
+    value = fields.String(required=True, metadata=shown("Cut off if very long.", "eu"))
+    count = fields.Integer(required=True, metadata=shown("Records.", 80))
+
+
+class Facet(ma.Schema):
+    """A field and its most frequent values."""
+
+    field = fields.String(
+        required=True,
+        metadata=shown("Named as the filter that a value fits into.", "attributes[region]"),
+    )
+    exact = fields.Boolean(
+        required=True,
+        metadata=shown(
+            "`false`: its numbers are of the sample alone, because it has more than "
+            f"{FEW_VALUES} values there, or because more than {MANY_RECORDS} records match and it "
+            "was not named.",
+            True,
+        ),
+    )
+    records = fields.Integer(required=True, metadata=shown("Records that have the field.", 123))
+    distinct_values = fields.Integer(required=True, metadata=shown("Different values.", 4))
+    values = fields.List(
+        fields.Nested(FacetValue), required=True, metadata=described("Most frequent first.")
+    )
+    other = fields.Integer(
+        required=True, metadata=shown("Records with values that are not listed.", 5)
+    )
+
+
+class FacetsAnswer(Answer):
+    """The fields of a search and their values.
+
+    Attributes are found in a sample of a large search. The columns, the attributes that were
+    named, and the others if not very many records match are then counted exactly, but for those
+    with a great many different values.
+    """
+
+    total = fields.Integer(required=True, metadata=shown("All records of the search.", 123))
+    sampled_records = fields.Integer(
+        required=True, metadata=shown(f"Records of the sample, at most {SAMPLE_RECORDS}.", 123)
+    )
+    facets = fields.List(fields.Nested(Facet), required=True)
+
+
+class PatternsArguments(FilterArguments):
+    """Which log records to cluster."""
+
+    limit = Whole(1, MAX_PATTERNS, load_default=50, metadata=shown("Most patterns.", 50))
+
+
+class Pattern(ma.Schema):
+    """Records whose bodies are the same but for numbers, ids, addresses and the like."""
+
+    template = fields.String(
+        required=True,
+        metadata=shown(
+            "The body with `<num>`, `<hex>`, `<uuid>`, `<ip>`, `<time>`, `<url>`, `<path>` and "
+            "`<str>` for what varies; of its first 500 characters.",
+            "GET <path> took <num> ms",
+        ),
+    )
+    count = fields.Integer(required=True, metadata=shown("Records.", 123))
+    share = fields.Float(required=True, metadata=shown("Of all records, 0 to 1.", 0.25))
+    example = fields.String(
+        required=True, metadata=shown("One of the bodies.", "GET /api/items took 12 ms")
+    )
+    example_id = fields.String(
+        required=True, metadata=shown("Id of that record.", "ARjCCp8jietVAAAAAAAAAAEAAACa")
+    )
+    first_timestamp = fields.String(
+        required=True, metadata=shown("Of the oldest record.", "2026-07-14T03:33:20.123456789Z")
+    )
+    last_timestamp = fields.String(
+        required=True, metadata=shown("Of the newest record.", "2026-07-14T04:00:00.000000000Z")
+    )
+    by_severity = fields.Dict(
+        fields.String(), fields.Integer(), required=True, metadata=shown("Counts.", _BY_SEVERITY)
+    )
+
+
+class PatternsAnswer(Answer):
+    """The most frequent patterns; their counts and `other` sum up to `total`."""
+
+    total = fields.Integer(required=True, metadata=shown("All records of the search.", 492))
+    templates = fields.Integer(required=True, metadata=shown("Different templates.", 17))
+    patterns = fields.List(
+        fields.Nested(Pattern), required=True, metadata=described("Most frequent first.")
+    )
+    other = fields.Integer(
+        required=True, metadata=shown("Records of templates that are not listed.", 4)
+    )
+
+
+class ExportArguments(FilterArguments):
+    """Which log records, and what the file is like."""
+
+    format = fields.String(
+        load_default="ndjson",
+        validate=validate.OneOf(list(FILE_TYPES)),
+        metadata=shown("Format of the file.", "csv"),
+    )
+    order = fields.String(
+        load_default="asc",
+        validate=validate.OneOf(["asc", "desc"]),
+        metadata=shown("Oldest first (`asc`) or newest first (`desc`).", "asc"),
+    )
+    spreadsheet_safe = fields.Boolean(
+        load_default=False,
+        metadata=shown(
+            "CSV: cells that begin with `=`, `+`, `-`, `@`, a tab or a carriage return, which a "
+            "spreadsheet may run as a formula, get an apostrophe in front.",
+            True,
+        ),
+    )
