@@ -1,5 +1,7 @@
 """Celery's configuration, from Sheaf's settings."""
 
+from celery.schedules import crontab
+
 from config.settings import load
 
 _settings = load()
@@ -25,7 +27,8 @@ timezone = "UTC"
 
 # Hints are small and acknowledged at once: a limit would only stop the flush by rows.
 worker_prefetch_multiplier = 0
-worker_concurrency = _settings.worker_threads
+# Jobs run in the same pool, one at a time (tasks/jobs/run.py); batches keep their own threads.
+worker_concurrency = _settings.worker_threads + 1
 worker_send_task_events = True
 worker_hijack_root_logger = False
 worker_cancel_long_running_tasks_on_connection_loss = False
@@ -35,6 +38,22 @@ beat_schedule = {
         "task": "sheaf.sweep",
         "schedule": _settings.sweep_interval,
         "options": {"expires": 10 * _settings.sweep_interval, "retry": False},
+    },
+    "rollups": {
+        "task": "sheaf.rollups",
+        "schedule": _settings.rollup_interval,
+        "options": {"expires": _settings.rollup_interval, "retry": False},
+    },
+    "jobs": {
+        "task": "sheaf.job",
+        "schedule": _settings.sweep_interval,
+        "options": {"expires": 10 * _settings.sweep_interval, "retry": False},
+    },
+    # Midnight in UTC has passed, and some minutes more for clocks that are slow.
+    "retention": {
+        "task": "sheaf.retention",
+        "schedule": crontab(hour="0", minute="10"),
+        "options": {"retry": False},
     },
 }
 beat_schedule_filename = str(_settings.data_dir / "beat-schedule")

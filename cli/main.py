@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from cli.generate import options as generate_options
+from cli.tail import options as tail_options
 from config.settings import Settings, SettingsError, load
 
 # What shells make of a process that SIGINT ended.
@@ -58,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
         "arguments", nargs=argparse.REMAINDER, help=f"{what}; each of the four has a --help"
     )
     dead.set_defaults(command=_dead_letters)
+    tail = commands.add_parser("tail", help="follow log files and send their lines, each once")
+    tail_options.add_options(tail)
+    tail.set_defaults(command=_tail)
+    generate = commands.add_parser("generate", help="make a request log, in a file or as OTLP")
+    generate_options.add_options(generate)
+    generate.set_defaults(command=_generate)
+    keep = commands.add_parser("retention", help="drop what has been kept for long enough")
+    keep.add_argument("--dry-run", action="store_true", help="only list what would go")
+    keep.set_defaults(command=_retention)
     return parser
 
 
@@ -77,6 +88,24 @@ def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:
     from cli.dead_letters import run  # noqa: PLC0415 - as above
 
     return run(settings, options.arguments)
+
+
+def _tail(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.tail.command import run  # noqa: PLC0415 - as above
+
+    return run(settings, options)
+
+
+def _generate(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.generate.command import run  # noqa: PLC0415 - as above
+
+    return run(settings, options)
+
+
+def _retention(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.retention import run  # noqa: PLC0415 - as above
+
+    return run(settings, options)
 
 
 def _settings(settings: Settings, options: argparse.Namespace) -> int:

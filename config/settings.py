@@ -156,11 +156,63 @@ class Settings(BaseSettings):
         description="Days a workspace's records are kept unless it says otherwise; 0: for ever.",
     )
 
+    trace_retention_hours: int = Field(
+        72,
+        ge=0,
+        le=24 * 3650,
+        description="Hours that spans are kept for unless their workspace says otherwise; "
+        "0: for ever.",
+    )
+    job_window: int = Field(
+        604_800,
+        ge=1,
+        description="Seconds for which a finished job, and an export's file, can be asked for.",
+    )
+    export_dir: str = Field(
+        "",
+        description="Folder of exported files, shared by workers and API. Empty: in `DATA_DIR`.",
+    )
+
+    rollup_interval: float = Field(
+        60.0, gt=0, le=86_400, description="Seconds between two looks for stale rollups."
+    )
+    rollup_mark_seconds: float = Field(
+        240.0,
+        ge=0,
+        le=86_400,
+        description=(
+            "Seconds for which a writer marks an hour as changing; one at rest is rolled up then."
+        ),
+    )
+
     query_max_seconds: float = Field(
         30.0, gt=0, le=3600, description="Time limit of one query of the API."
     )
     query_max_memory: int = Field(
         1024 * MIB, ge=16 * MIB, description="Memory limit of one query of the API, in bytes."
+    )
+
+    live_readers: int = Field(
+        100, ge=0, le=1000, description="Readers of the live tail at a time, each with a thread."
+    )
+    live_lines_per_second: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="Most lines a second for one live reader; it is told how many more.",
+    )
+
+    log_interval_seconds: float = Field(
+        1.0, ge=0, le=3600, description="Seconds between two batches of `sheaf generate`."
+    )
+    max_logs_to_generate: int = Field(
+        1000, ge=0, description="Records that `sheaf generate` makes; 0: no end."
+    )
+
+    run_id_attribute: str = Field(
+        "run_id",
+        min_length=1,
+        description="Attribute of spans or resources that names the run which a trace belongs to.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

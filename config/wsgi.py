@@ -1,6 +1,8 @@
 """How the Flask apps are served: gunicorn, one process, threads, no control socket."""
 
+import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -11,6 +13,10 @@ from config.settings import Settings
 
 GRACE = 20
 """Seconds in which running requests may end after SIGTERM."""
+
+
+_CONNECTIONS = 1000
+"""Beside those that a thread is at."""
 
 
 class Log(Logger):
@@ -32,25 +38,40 @@ class Log(Logger):
 class Server(BaseApplication):
     """One app on one port; it is built in the worker process, after the fork."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a server needs, each by name
         self,
         settings: Settings,
         port: int,
         build: Callable[[], Any],
         stop: Callable[[], None] = lambda: None,
+        *,
+        more_threads: int = 0,
+        stopping: Callable[[Any], None] = lambda _app: None,
     ) -> None:
-        """Serve what `build` returns on `port`; call `stop` after the last request."""
+        """Serve what `build` returns on `port`; call `stop` after the last request.
+
+        Args:
+            settings: where to listen, and with how many threads.
+            port: the port.
+            build: makes the app.
+            stop: see above.
+            more_threads: for requests without end, so that the others have theirs.
+            stopping: called with the app when a stop is asked for, while requests still run.
+        """
         self._build = build
+        threads = settings.door_threads + more_threads
         self._options = {
             "bind": f"{settings.listen_host}:{port}",
             "worker_class": "gthread",
             "workers": 1,
-            "threads": settings.door_threads,
+            "threads": threads,
+            "worker_connections": _CONNECTIONS + threads,
             "graceful_timeout": GRACE,
             "keepalive": 15,
             "control_socket_disable": True,
             "loglevel": settings.log_level,
             "logger_class": Log,
+            "post_worker_init": lambda worker: _tell_of_stop(worker, stopping),
             "worker_exit": lambda _arbiter, _worker: stop(),
         }
         super().__init__()
@@ -63,3 +84,11 @@ class Server(BaseApplication):
     def load(self) -> Any:  # noqa: ANN401 - a WSGI app
         """The app, for gunicorn's worker."""
         return self._build()
+
+
+def _tell_of_stop(worker: Any, stopping: Callable[[Any], None]) -> None:  # noqa: ANN401 - gunicorn's
+    def leave(number: int, frame: FrameType | None) -> None:
+        stopping(worker.wsgi)
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, leave)

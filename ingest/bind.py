@@ -47,7 +47,7 @@ class Binder:
         """Commit to `ledger`; while it is away, store through `direct`."""
         self._interval = settings.commit_interval_ms / 1000
         self._patience = settings.broker_timeout
-        self._retention_days = settings.retention_days
+        self._retention = direct.retention
         self._ledger = ledger
         self._admission = admission
         self._announcer = announcer
@@ -164,7 +164,7 @@ class Binder:
             records=sum(piece.records for piece in pieces),
             bytes=len(payload),
             received_at=received_at,
-            retention_days=self._retention_days,
+            retention_days=self._retention.days(first.tenant.workspace_id, first.signal),
         )
         requests = tuple(piece.request_id for piece in pieces)
         return Entry(Chunk(header, chunk.compress(payload)), requests, tried)

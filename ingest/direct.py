@@ -15,8 +15,10 @@ from ingest.status import unavailable
 from storage import decode, presence
 from storage.decode import ChunkRows
 from storage.errors import OutcomeUnknownError, StorageError
+from storage.rollups.marks import Marker
 from tasks.chunk import row_id
 from tasks.ledger import BrokerError
+from tasks.retention import RetentionView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +44,24 @@ class DirectPath:
     first which of them are there: a client's retry is stored once, whichever way it goes.
     """
 
-    def __init__(self, settings: Settings, clickhouse: Clickhouse, inserter: Inserter) -> None:
-        """Insert at most `DIRECT_INSERTS` groups at a time."""
-        self._retention_days = settings.retention_days
+    def __init__(
+        self,
+        settings: Settings,
+        clickhouse: Clickhouse,
+        inserter: Inserter,
+        retention: RetentionView | None = None,
+    ) -> None:
+        """Insert at most `DIRECT_INSERTS` groups at a time.
+
+        Without `retention`, records are kept for as long as the settings say.
+        """
+        self.retention = retention or RetentionView(settings)
+        """For how long records are kept, whichever way they go."""
         self._most = settings.direct_inserts
         self._clickhouse = clickhouse
         self._inserter = inserter
+        self._marker = Marker(clickhouse, settings)
+        self._begin_seconds = settings.lease_margin
         self._pool = ThreadPoolExecutor(max(1, self._most), thread_name_prefix="direct")
         self._room = threading.BoundedSemaphore(max(1, self._most * _QUEUED))
         self._stored: list[tuple[str, int, float]] = []
@@ -128,6 +142,7 @@ class DirectPath:
         )
         for table, rows in tables.items():
             time_column = decode.time_column(table)
+            self._marker.cover(table, rows)
             wanted = presence.missing(self._clickhouse, table, rows, time_column)
             for number, part in enumerate(presence.by_partitions(wanted, time=time_column)):
                 if part.num_rows:
@@ -138,7 +153,9 @@ class DirectPath:
     ) -> None:
         for piece in pieces:
             self.seen.add(piece.request_id, self.seen.get(piece.request_id) or now)
-        self._inserter.insert(table, rows, query_id)
+        begin_before = time.monotonic() + self._begin_seconds
+        self._marker.cover(table, rows)
+        self._inserter.insert(table, rows, query_id, begin_before)
 
     def _rows(self, piece: Piece, received_ns: int) -> ChunkRows:
         return ChunkRows(
@@ -147,5 +164,5 @@ class DirectPath:
             client_id=piece.tenant.client_id,
             chunk_id=row_id(piece.request_id),
             received_ns=received_ns,
-            retention_days=self._retention_days,
+            retention_days=self.retention.days(piece.tenant.workspace_id, piece.signal),
         )

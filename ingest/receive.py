@@ -17,6 +17,7 @@ from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks.announce import Announcer
 from tasks.ledger import Ledger
+from tasks.retention import RetentionView
 
 
 class Receiver:
@@ -29,7 +30,8 @@ class Receiver:
         self.clickhouse = Clickhouse(settings)
         self.admission = Admission(settings, self.ledger)
         self._inserter = Inserter(settings)
-        self._direct = DirectPath(settings, self.clickhouse, self._inserter)
+        self._retention = RetentionView(settings, self.ledger.broker)
+        self._direct = DirectPath(settings, self.clickhouse, self._inserter, self._retention)
         self._announcer = Announcer(app)
         self._binder = Binder(settings, self.ledger, self.admission, self._announcer, self._direct)
         self._patience = 2 * settings.broker_timeout + settings.insert_timeout + 10
@@ -37,6 +39,7 @@ class Receiver:
     def start(self) -> None:
         """Start the threads."""
         self.admission.start()
+        self._retention.start()
         self._announcer.start()
         self._binder.start()
 
@@ -46,6 +49,7 @@ class Receiver:
         self._binder.stop()
         self._direct.stop()
         self._announcer.stop()
+        self._retention.stop()
         self._inserter.close()
         self.clickhouse.close()
         self.ledger.close()

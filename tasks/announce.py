@@ -19,6 +19,17 @@ _INTERVAL = 0.02
 """Seconds between two hints of one door: a hint costs a worker as much as many rows."""
 
 
+JOB_TASK = "sheaf.job"
+
+
+def wake_for_jobs(app: Celery) -> None:
+    """Wake a worker for a job that was just asked for; if this fails, beat does it later."""
+    try:
+        app.send_task(JOB_TASK, retry=False, ignore_result=True)
+    except (OperationalError, OSError) as error:
+        log.debug("job: no worker woken", error=str(error))
+
+
 @dataclass(slots=True)
 class Hint:
     """How much was accepted of one signal; the worker flushes by `records`, the rest is to read."""

@@ -1,6 +1,7 @@
 """The Celery app: `celery -A tasks.app worker --pool threads`."""
 
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Any
 
 from celery import Celery
@@ -12,11 +13,21 @@ from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks import announce
 from tasks.batches import RowBatches
+from tasks.jobs.book import JobBook
+from tasks.jobs.export import drop_old_exports
+from tasks.jobs.job import EVERY_WORKSPACE, new_order
+from tasks.jobs.kinds import KINDS
+from tasks.jobs.retention import UNIT as EXPIRED_ROWS
+from tasks.jobs.run import JobRunner, Stores
 from tasks.ledger import Ledger
+from tasks.rollups import Rollups
 from tasks.write import Writer
 
 app = Celery("sheaf")
 app.config_from_object("celeryconfig")
+
+# The pool has more threads than this: what else they run must not store more batches at a time.
+_storing = BoundedSemaphore(settings.load().worker_threads)
 
 
 @cache
@@ -30,6 +41,18 @@ def _writer() -> Writer:
     return Writer(loaded, _ledger(), Clickhouse(loaded), Inserter(loaded))
 
 
+@cache
+def _jobs() -> JobRunner:
+    loaded = settings.load()
+    stores = Stores(loaded, Clickhouse(loaded), _ledger())
+    return JobRunner(JobBook(loaded, _ledger().broker), stores, KINDS)
+
+
+@cache
+def _rollups() -> Rollups:
+    return Rollups(Clickhouse(settings.load()))
+
+
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
@@ -40,7 +63,8 @@ def _writer() -> Writer:
 )
 def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
-    outcomes = _writer().drain()
+    with _storing:
+        outcomes = _writer().drain()
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
@@ -55,6 +79,29 @@ def sweep() -> int:
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
     return waiting
+
+
+@app.task(name=announce.JOB_TASK)
+def run_jobs() -> int:
+    """Run the jobs that are due, dead workers' too, unless this worker is at one already."""
+    return _jobs().drain()
+
+
+@app.task(name="sheaf.retention")
+def retention() -> str:
+    """Ask for what has expired to be dropped, once a day; and forget the exports of old jobs."""
+    loaded = settings.load()
+    drop_old_exports(loaded)
+    order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
+    JobBook(loaded, _ledger().broker).add(order)
+    announce.wake_for_jobs(app)
+    return order.id
+
+
+@app.task(name="sheaf.rollups")
+def rollups() -> int:
+    """Compute the buckets that are stale, for as long as the time to the next look."""
+    return _rollups().refresh(settings.load().rollup_interval)
 
 
 @setup_logging.connect
@@ -73,6 +120,7 @@ def _warm_up(**_: object) -> None:
 def _finish(**_: object) -> None:
     """Let running tasks end with the batch that they are at, however much waits behind it."""
     _writer().stop()
+    _jobs().stop()
 
 
 @worker_shutdown.connect

@@ -124,7 +124,7 @@ class LedgerStats:
     oldest_seconds: float
     dead_chunks: int
     totals: Mapping[str, int]
-    """Counters since the ledger was made, by the names that `config.metrics` explains."""
+    """Counters since the ledger was made, by the names of `config.metrics.TOTALS`."""
 
 
 class Ledger:
@@ -184,6 +184,11 @@ class Ledger:
         return Batch(
             batch.decode(), attempt, signal.decode(), tuple(i.decode() for i in ids), int(left)
         )
+
+    @property
+    def broker(self) -> Broker:
+        """The wire to the broker, for what else is kept there; closed by :meth:`close`."""
+        return self._broker
 
     @property
     def lease_seconds(self) -> float:
@@ -309,6 +314,25 @@ class Ledger:
             for signal in SIGNALS:
                 pipeline.zcount(f"sheaf:open:{signal}", "-inf", now - int(seconds * 1000))
             return sum(pipeline.execute())
+
+    def newest_ms(self) -> int:
+        """When the newest of the waiting chunks was accepted, in Unix ms; 0 if none waits."""
+        with self._broker.reading() as client:
+            newest = cast(
+                "list[tuple[bytes, float]]", client.zrange("sheaf:ledger", -1, -1, withscores=True)
+            )
+        return int(newest[0][1]) if newest else 0
+
+    def waiting(self, until_ms: int) -> int:
+        """How many chunks wait that were accepted until then."""
+        with self._broker.reading() as client:
+            return client.zcount("sheaf:ledger", "-inf", until_ms)
+
+    def waiting_ids(self) -> list[str]:
+        """Ids of all waiting chunks; rows of some may be in ClickHouse already."""
+        with self._broker.reading() as client:
+            ids = cast("list[bytes]", client.zrange("sheaf:ledger", 0, -1))
+        return [chunk_id.decode() for chunk_id in ids]
 
     def dead(self, latest_ms: int | None = None) -> Iterator[tuple[chunks.Header, float, str]]:
         """Dead letters, newest first: header, when buried (Unix seconds), reason.

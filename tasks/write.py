@@ -13,8 +13,10 @@ import structlog
 from storage import decode, presence
 from storage.decode import UndecodableError
 from storage.errors import RowsRefusedError, StorageError, UnavailableError
+from storage.rollups.marks import Marker
 from tasks.chunk import row_id
 from tasks.ledger import Batch, Ledger, LostLeaseError
+from tasks.live import LivePublisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,10 @@ log = structlog.get_logger(__name__)
 MAX_CHUNK_PARTITIONS = 1000
 """A chunk that spans more days than this is refused: each would cost a part of its own."""
 
-_SPLIT_AFTER = 3
+_SUSPECTED_AFTER = 3
+_HALVED_EVERY = 4
+"""Attempts: each half has three of its own before it is halved again."""
+
 _LONGEST_BACKOFF = 15.0
 
 
@@ -60,6 +65,8 @@ class Writer:
         self._ledger = ledger
         self._clickhouse = clickhouse
         self._inserter = inserter
+        self._live = LivePublisher(settings)
+        self._marker = Marker(clickhouse, settings)
         self._in_doubt = threading.Event()
         self._in_doubt.set()
         self._stopping = threading.Event()
@@ -94,6 +101,8 @@ class Writer:
             return Outcome(batch.id, problem=str(error))
 
     def _store(self, batch: Batch) -> Outcome:
+        if batch.attempt % _HALVED_EVERY == 0 and len(batch.chunk_ids) > 1:
+            return self._try_smaller(batch)
         chunks = self._ledger.fetch(batch.chunk_ids)
         try:
             tables = decode.decode(batch.signal, [chunk.rows() for chunk in _by_tenant(chunks)])
@@ -109,6 +118,7 @@ class Writer:
         except StorageError as error:
             return self._postpone(batch, error)
         self._ledger.settle(batch)
+        self._live.offer(tables)
         log.info("batch: stored", batch=batch.id, rows=rows, chunks=len(chunks))
         return Outcome(batch.id, rows)
 
@@ -120,6 +130,8 @@ class Writer:
             wanted = rows
             if batch.attempt > 1:
                 self._ledger.renew(batch)
+                # For what an earlier attempt has left, however long it took.
+                self._marker.cover(table, rows)
                 column = decode.time_column(table)
                 wanted = presence.missing(self._clickhouse, table, rows, column)
             if wanted.num_rows:
@@ -134,8 +146,22 @@ class Writer:
             # If this process freezes here, another may have taken over when it wakes up.
             begin_before = time.monotonic() + self._lease_margin
             self._ledger.renew(batch)
+            self._marker.cover(table, piece)
             query_id = f"sheaf-{batch.id}-{batch.attempt}-{table}-{number}"
             self._inserter.insert(table, piece, query_id, begin_before)
+
+    def _try_smaller(self, batch: Batch) -> Outcome:
+        """Halve what three attempts could not store: each half may fit into an insert's time.
+
+        Or one chunk of it keeps the others from being stored, whatever it is refused for.
+        """
+        try:
+            # The halves have other names, by which this batch's queries are not found.
+            presence.stop_earlier(self._clickhouse, f"sheaf-{batch.id}-")
+        except StorageError as error:
+            return self._postpone(batch, error)
+        self._halve(batch)
+        return Outcome(batch.id, problem=f"split after {batch.attempt - 1} attempts")
 
     def _isolate(self, batch: Batch, reason: str) -> Outcome:
         if len(batch.chunk_ids) == 1:
@@ -156,7 +182,7 @@ class Writer:
 
     def _suspect(self, batch: Batch, error: Exception) -> Outcome:
         """A fault that nobody foresaw may be one chunk's doing, or may pass: try both."""
-        if batch.attempt > _SPLIT_AFTER or len(batch.chunk_ids) > 1:
+        if batch.attempt > _SUSPECTED_AFTER or len(batch.chunk_ids) > 1:
             return self._isolate(batch, repr(error))
         self._ledger.release(batch, backoff_seconds(batch.attempt))
         return Outcome(batch.id, problem=repr(error), postponed=True)
@@ -164,11 +190,7 @@ class Writer:
     def _postpone(self, batch: Batch, error: StorageError) -> Outcome:
         if isinstance(error, UnavailableError) and not error.code:
             self._in_doubt.set()
-        # A refusal that keeps coming back may be one chunk's doing: let its neighbours go on.
-        if error.code and batch.attempt >= _SPLIT_AFTER and len(batch.chunk_ids) > 1:
-            self._halve(batch)
-        else:
-            self._ledger.release(batch, backoff_seconds(batch.attempt))
+        self._ledger.release(batch, backoff_seconds(batch.attempt))
         log.warning("batch: postponed", batch=batch.id, attempt=batch.attempt, error=str(error))
         return Outcome(batch.id, problem=str(error), postponed=True)
 

@@ -159,6 +159,11 @@ def described(text: str) -> dict[str, str]:
     return {"description": text}
 
 
+def described_like(text: str, example: object) -> dict[str, object]:
+    """As :func:`described`, with a value that it may have."""
+    return {**described(text), "example": example}
+
+
 def tenant_id(description: str) -> Text:
     """The id of a workspace or client."""
     rule = ma.validate.Regexp(

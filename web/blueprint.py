@@ -17,30 +17,36 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
 
     ARGUMENTS_PARSER = ArgumentsParser()
 
-    def endpoint(
+    def endpoint(  # noqa: PLR0913 - each is a part of what an endpoint states
         self,
         rule: str,
-        gives: type[ma.Schema],
+        gives: type[ma.Schema] | str,
         *,
         takes: type[ma.Schema] | None = None,
         method: str = "GET",
         otherwise: dict[int, str] | None = None,
+        status: int = 200,
+        body: bool = False,
     ) -> Callable[[View], View]:
         """Register a view that answers `rule`.
 
         Args:
             rule: path below the blueprint's prefix.
-            gives: what it answers with 200, for the documentation.
-            takes: its arguments, which are checked: query parameters, or a POST's JSON body.
+            gives: what it answers with `status`, for the documentation: JSON of this schema, or a
+                file of this media type.
+            takes: its arguments, which are checked: query parameters, or a POST's or PUT's JSON
+                body.
             method: HTTP method.
             otherwise: other statuses that it answers, with their meaning.
+            status: what it answers with when all is well.
+            body: take the arguments from a JSON body with any method.
         """
-        location = "json" if method == "POST" else "query"
+        location = "json" if body or method in {"POST", "PUT"} else "query"
 
         def register(view: View) -> View:
-            documented: Any = self.response(200, gives)(view)
-            for status, meaning in (otherwise or {}).items():
-                documented = self.alt_response(status, description=meaning)(documented)
+            documented: Any = self.response(status, **_documented(gives))(view)
+            for other, meaning in (otherwise or {}).items():
+                documented = self.alt_response(other, description=meaning)(documented)
             if takes is not None:
                 required = {"required": False} if location == "json" else {}
                 documented = self.arguments(takes, location=location, **required)(documented)
@@ -48,3 +54,9 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
             return view
 
         return register
+
+
+def _documented(gives: type[ma.Schema] | str) -> dict[str, Any]:
+    if isinstance(gives, str):
+        return {"schema": {"type": "string", "format": "binary"}, "content_type": gives}
+    return {"schema": gives}

@@ -142,7 +142,7 @@ def dead_letters_blueprint() -> ApiBlueprint:
     @blueprint.endpoint("/replay", ReplayedAnswer, takes=DeadLetterFilters, method="POST")
     def replay_matching(arguments: dict[str, Any]) -> Response:
         """Replay all dead letters of a workspace that match."""
-        replayed = _shelf().replay_all(_filters(arguments))
+        replayed = _shelf().replay_all(filters_of_dead_letters(arguments))
         return answer({"replayed": replayed, **about_request()})
 
     @blueprint.endpoint(
@@ -186,7 +186,9 @@ def _download(blueprint: ApiBlueprint) -> None:
 
 
 def _list(arguments: dict[str, Any]) -> Response:
-    page = _shelf().page(_filters(arguments), arguments["limit"], _position(arguments))
+    page = _shelf().page(
+        filters_of_dead_letters(arguments), arguments["limit"], _position(arguments)
+    )
     after = page.after
     return answer(
         {
@@ -228,7 +230,8 @@ def _found(arguments: Mapping[str, Any], chunk_id: str) -> DeadLetter:
     return letter
 
 
-def _filters(arguments: Mapping[str, Any]) -> Filters:
+def filters_of_dead_letters(arguments: Mapping[str, Any]) -> Filters:
+    """Which dead letters the arguments ask for. Raises WrongParameterError."""
     since: int = arguments.get("start_time_ms", 0)
     until: float = arguments.get("end_time_ms", float("inf"))
     if since > until:

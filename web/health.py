@@ -41,13 +41,11 @@ def health_blueprint() -> ApiBlueprint:
             return error_answer(503, reason, missing, {"Retry-After": str(RETRY_AFTER)})
         return answer({"status": "ready", "queue": content["queue"], **about_request()})
 
-    # In Prometheus' own format, which the document of the JSON API has no part in.
-    blueprint.add_url_rule("/metrics", "metrics", metrics)
     return blueprint
 
 
 def metrics() -> Response:
-    """All metrics of `config.metrics`, and those of this process."""
+    """`GET /metrics`: in Prometheus' format, which the document of the JSON API has no part in."""
     return Response(exposition(services().ledger), content_type=CONTENT_TYPE)
 
 

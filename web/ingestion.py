@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Response
 
-from storage.logs.stats import LogStats, log_stats
+from storage.logs.stats import LogStats
+from storage.rollups.read import exact_stats
 from storage.sql import TimeRange
 from web.answers import answer
 from web.blueprint import ApiBlueprint
@@ -55,7 +56,7 @@ def ingestion_blueprint() -> ApiBlueprint:
         """Exact counts: in total, by severity, by service, over time."""
         filters, span = filters_of(arguments), span_of(arguments)
         own = services()
-        counted = log_stats(own.clickhouse, own.settings, filters, span, arguments["buckets"])
+        counted = exact_stats(own.clickhouse, own.settings, filters, span, arguments["buckets"])
         return answer(_stats_answer(counted, span))
 
     @blueprint.endpoint(

@@ -4,18 +4,24 @@ from typing import Any
 
 from flask import Response, abort
 
-from storage.logs.read import LogRow, PageQuery, position_of
-from storage.logs.search import LogFilters, Order
-from storage.sql import TimeRange
+from storage.logs.read import LogRow
 from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.cursors import TokenError, position_of_id
 from web.errors import WrongParameterError
-from web.log_query import about_request, log_answer, page_answer, page_query, workspace_of
-from web.schemas import OneLogAnswer, OneLogArguments, PageAnswer, PageArguments
+from web.log_query import about_request, page_answer, page_query, workspace_of
+from web.schemas import (
+    OneLogAnswer,
+    OneLogArguments,
+    PageAnswer,
+    PageArguments,
+    SurroundingAnswer,
+    SurroundingArguments,
+)
 from web.services import services
+from web.surrounding import surrounding_answer
 
-_AROUND_NS = 3600 * 1_000_000_000
+_GONE = {404: "The workspace has no such log record"}
 
 
 def read_page(arguments: dict[str, Any]) -> Response:
@@ -25,7 +31,7 @@ def read_page(arguments: dict[str, Any]) -> Response:
 
 
 def logs_blueprint() -> ApiBlueprint:
-    """The routes `/logs` and `/logs/{id}`."""
+    """The routes `/logs`, `/logs/{id}` and `/logs/{id}/surrounding`."""
     blueprint = ApiBlueprint("logs", __name__, description="Log records")
 
     @blueprint.endpoint("/logs", PageAnswer, takes=PageArguments)
@@ -37,16 +43,27 @@ def logs_blueprint() -> ApiBlueprint:
         "/logs/<log_id>",
         OneLogAnswer,
         takes=OneLogArguments,
-        otherwise={404: "The workspace has no such log record"},
+        otherwise=_GONE,
     )
     def one_log(arguments: dict[str, Any], log_id: str) -> Response:
         """One log record, with the lines around it."""
-        return _one(arguments, log_id)
+        return _one(_found(arguments, log_id), arguments["surrounding"])
+
+    @blueprint.endpoint(
+        "/logs/<log_id>/surrounding",
+        SurroundingAnswer,
+        takes=SurroundingArguments,
+        otherwise=_GONE,
+    )
+    def surrounding(arguments: dict[str, Any], log_id: str) -> Response:
+        """The lines around one log record in its stream, and cursors to read on."""
+        content = surrounding_answer(_found(arguments, log_id), arguments)
+        return answer({**content, **about_request()})
 
     return blueprint
 
 
-def _one(arguments: dict[str, Any], log_id: str) -> Response:
+def _found(arguments: dict[str, Any], log_id: str) -> LogRow:
     workspace_id = workspace_of(arguments)
     try:
         position = position_of_id(log_id)
@@ -55,28 +72,10 @@ def _one(arguments: dict[str, Any], log_id: str) -> Response:
     row = services().reader.one(workspace_id, position)
     if row is None:
         abort(404, f"Workspace {workspace_id} has no log record with this id.")
-    count = arguments["surrounding"]
-    return answer(
-        {
-            "log": log_answer(row),
-            "before": [log_answer(near) for near in reversed(_near(row, "desc", count))],
-            "after": [log_answer(near) for near in _near(row, "asc", count)],
-            **about_request(),
-        }
-    )
+    return row
 
 
-def _near(row: LogRow, order: Order, count: int) -> list[LogRow]:
-    if not count:
-        return []
-    position = position_of(row)
-    middle = position.timestamp_ns
-    query = PageQuery(
-        filters=LogFilters(workspace_id=row["workspace_id"], service_name=row["service_name"]),
-        span=TimeRange(max(0, middle - _AROUND_NS), middle + _AROUND_NS),
-        order=order,
-        limit=count,
-        after=position,
-        count=False,
-    )
-    return services().reader.page(query).rows
+def _one(row: LogRow, surrounding: int) -> Response:
+    content = surrounding_answer(row, {"before": surrounding, "after": surrounding})
+    kept = {name: content[name] for name in ("log", "before", "after")}
+    return answer({**kept, **about_request()})

@@ -6,7 +6,7 @@ from web.services import services
 
 
 def page_blueprint() -> Blueprint:
-    """The routes `/` and `/docs`, and the files below `/static`."""
+    """The routes `/`, `/traces` and `/docs`, and the files below `/static`."""
     blueprint = Blueprint(
         "page",
         __name__,
@@ -18,6 +18,10 @@ def page_blueprint() -> Blueprint:
     @blueprint.get("/")
     def logs_page() -> str:
         return render_template("logs.html", api=services().settings.api_v1_prefix)
+
+    @blueprint.get("/traces")
+    def traces_page() -> str:
+        return render_template("traces.html", api=services().settings.api_v1_prefix)
 
     @blueprint.get("/docs")
     def docs_page() -> str:

@@ -4,6 +4,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from web.arguments import NAME, Attributes, Text, Texts, Whole, described, tenant_id, time_ms
+from web.query_text import QueryText
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1000
@@ -44,6 +45,7 @@ class FilterArguments(ma.Schema):
         validate=validate.Length(1, 4096),
         metadata=described("Text that the body contains, in either case."),
     )
+    q = QueryText()
     endpoint = Text(validate=NAME, metadata=described("Endpoint, such as `/api/items`."))
     service_name = Text(validate=NAME, metadata=described("Name of the service."))
     trace_id = Text(
@@ -75,7 +77,9 @@ class PageArguments(FilterArguments):
     )
     cursor = Text(
         validate=validate.Length(1, 512),
-        metadata=described("`next_cursor` of the page before; the filters must be the same."),
+        metadata=described(
+            "`next_cursor` or `previous_cursor` of a page; filters and order must be the same."
+        ),
     )
     order = fields.String(
         load_default="desc",
@@ -129,7 +133,28 @@ class OneLogArguments(ma.Schema):
         0,
         MAX_SURROUNDING,
         load_default=0,
-        metadata=described("Records of the same service before and after it, each, within 1 h."),
+        metadata=described("Records of the same stream before and after it, each, within a day."),
+    )
+
+
+class SurroundingArguments(ma.Schema):
+    """How much around one log record, or further on from there."""
+
+    class Meta:
+        """Refuse what is not known."""
+
+        unknown = ma.RAISE
+
+    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
+    before = Whole(
+        0, MAX_SURROUNDING, load_default=20, metadata=described("Most records before it.")
+    )
+    after = Whole(0, MAX_SURROUNDING, load_default=20, metadata=described("Most records after it."))
+    cursor = Text(
+        validate=validate.Length(1, 512),
+        metadata=described(
+            "`previous_cursor` or `next_cursor` of an answer: only records beyond that place."
+        ),
     )
 
 
@@ -170,8 +195,13 @@ class PageAnswer(Answer):
     total_count = fields.Integer(
         required=True, allow_none=True, metadata=described("Exact, over all pages.")
     )
-    has_more = fields.Boolean(required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+    has_more = fields.Boolean(required=True, metadata=described("Whether a next page is there."))
+    next_cursor = fields.String(
+        required=True, allow_none=True, metadata=described("Leads to the page after this one.")
+    )
+    previous_cursor = fields.String(
+        required=True, allow_none=True, metadata=described("Leads to the page before this one.")
+    )
 
 
 class OneLogAnswer(Answer):
@@ -180,6 +210,20 @@ class OneLogAnswer(Answer):
     log = fields.Nested(Log, required=True)
     before = fields.List(fields.Nested(Log), required=True, metadata=described("Oldest first."))
     after = fields.List(fields.Nested(Log), required=True, metadata=described("Oldest first."))
+
+
+class SurroundingAnswer(OneLogAnswer):
+    """One log record and others of its stream: same client, service and resource attributes.
+
+    Each step looks a day far.
+    """
+
+    previous_cursor = fields.String(
+        required=True, allow_none=True, metadata=described("Leads to records before these.")
+    )
+    next_cursor = fields.String(
+        required=True, allow_none=True, metadata=described("Leads to records after these.")
+    )
 
 
 class Bucket(ma.Schema):
@@ -191,7 +235,7 @@ class Bucket(ma.Schema):
 
 
 class StatsAnswer(Answer):
-    """Exact counts, from the records themselves."""
+    """Exact counts of everything that is stored now."""
 
     total = fields.Integer(required=True)
     by_severity = fields.Dict(fields.String(), fields.Integer(), required=True)

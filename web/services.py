@@ -1,5 +1,6 @@
 """What the resources of the API work with, kept in the Flask app."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, current_app
@@ -7,6 +8,7 @@ from flask import Flask, current_app
 from config.settings import Settings
 from storage.client import Clickhouse
 from storage.logs.read import LogReader
+from tasks.jobs.book import JobBook
 from tasks.ledger import Ledger
 
 _KEY = "sheaf"
@@ -20,6 +22,9 @@ class Services:
     clickhouse: Clickhouse
     ledger: Ledger
     reader: LogReader
+    jobs: JobBook
+    wake: Callable[[], None]
+    """Wakes a worker for a job that was just asked for."""
 
 
 def provide(app: Flask, services: Services) -> None:

@@ -6,9 +6,9 @@ one, binds stronger than OR; and what makes no sense for log records is refused 
 
 from functools import lru_cache
 
-from luqum import parser  # type: ignore[import-untyped] # luqum ships no types
+from luqum import parser
 from luqum import tree as lucene
-from luqum.exceptions import ParseSyntaxError  # type: ignore[import-untyped] # as above
+from luqum.exceptions import ParseSyntaxError
 
 from storage.language.check import refusal
 from storage.language.errors import QuerySyntaxError

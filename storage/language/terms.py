@@ -3,7 +3,7 @@
 import re
 from typing import Any, TypeAlias
 
-from luqum import tree as lucene  # type: ignore[import-untyped] # luqum ships no types
+from luqum import tree as lucene
 
 from storage.language.errors import QuerySyntaxError
 from storage.language.tree import (

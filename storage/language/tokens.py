@@ -2,10 +2,10 @@
 
 from typing import Any, TypeAlias
 
-from luqum import parser  # type: ignore[import-untyped] # luqum ships no types
-from luqum.exceptions import IllegalCharacterError  # type: ignore[import-untyped] # as above
-from luqum.head_tail import TokenValue  # type: ignore[import-untyped] # as above
-from luqum.tree import Word  # type: ignore[import-untyped] # as above
+from luqum import parser
+from luqum.exceptions import IllegalCharacterError
+from luqum.head_tail import TokenValue
+from luqum.tree import Word
 
 from storage.language.errors import QuerySyntaxError
 

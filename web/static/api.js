@@ -1,6 +1,12 @@
 const prefix = document.documentElement.dataset.api;
 
-export class ApiError extends Error {}
+/** What went wrong, as a sentence; `fields` are the parameters that are wrong, with reasons. */
+export class ApiError extends Error {
+  constructor(message, fields = {}) {
+    super(message);
+    this.fields = fields;
+  }
+}
 
 function sentence(status, content) {
   const error = content?.error;
@@ -9,16 +15,29 @@ function sentence(status, content) {
   return [error.reason, ...fields].join(" ");
 }
 
-/** JSON of a GET below the API's prefix; `query` is a URLSearchParams. */
-export async function get(path, query, signal) {
-  let response;
+async function answered(path, request) {
   try {
-    response = await fetch(`${prefix}${path}?${query}`, { signal, headers: { Accept: "application/json" } });
+    return await fetch(`${prefix}${path}`, request);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server cannot be reached.");
   }
+}
+
+/** JSON of a GET below the API's prefix; `query` is a URLSearchParams. */
+export async function get(path, query, signal) {
+  const response = await answered(`${path}?${query}`, { signal, headers: { Accept: "application/json" } });
   const content = await response.json().catch(() => null);
-  if (!response.ok || content === null) throw new ApiError(sentence(response.status, content));
+  if (!response.ok || content === null) {
+    throw new ApiError(sentence(response.status, content), content?.error?.fields);
+  }
   return content;
+}
+
+/** The file that a POST of `body` is answered with, as a Blob. */
+export async function download(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  const response = await answered(path, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new ApiError(sentence(response.status, await response.json().catch(() => null)));
+  return response.blob();
 }

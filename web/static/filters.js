@@ -1,7 +1,7 @@
 import { byId, element } from "./dom.js";
 
-const NAMED = { workspace_id: "workspace", search: "search", min_severity: "severity", service_name: "service" };
-const CHIPS = ["trace_id", "endpoint"];
+const NAMED = { workspace_id: "workspace", q: "search", min_severity: "severity", service_name: "service" };
+const CHIPS = ["search", "trace_id", "endpoint", "client_id", "severity"];
 
 /** The filters of the page: form fields, chips, and the page's address, which holds them all. */
 export class Filters {
@@ -62,7 +62,8 @@ export class Filters {
   }
 
   add(name, value) {
-    this.chips.set(name, value);
+    if (name in NAMED) byId(NAMED[name]).value = value;
+    else this.chips.set(name, value);
     this.showChips();
     this.changed();
   }

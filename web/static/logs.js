@@ -1,12 +1,14 @@
 import { ApiError, get } from "./api.js";
 import { byId } from "./dom.js";
+import { explore, whenOpened } from "./explore.js";
 import { Filters } from "./filters.js";
 import { showStats } from "./histogram.js";
-import { showLogs } from "./table.js";
+import { Live } from "./live.js";
+import { showLogs, showNewLogs } from "./table.js";
 
-const PAGE = 100, REFRESH_MS = 5000;
+const PAGE = 100, REFRESH_MS = 5000, LIVE_ROWS = 500;
 
-let running = null, cursor = null, query = null, paged = false;
+let running = null, cursor = null, query = null, paged = false, live = null;
 
 const filters = new Filters(() => search());
 const add = (name, value) => filters.add(name, value);
@@ -17,13 +19,21 @@ function say(text, bad = false) {
   byId("status").classList.toggle("bad", bad);
 }
 
+/** What is wrong with the query stands at its box, and the box is marked. */
+function showMistake(reasons = []) {
+  byId("mistake").textContent = reasons.join(" ");
+  byId("search").setAttribute("aria-invalid", String(reasons.length > 0));
+}
+
 async function guarded(work) {
   running?.abort();
   const own = running = new AbortController();
   try {
     await work(own.signal);
+    showMistake();
   } catch (error) {
     if (error.name === "AbortError") return;
+    showMistake(error.fields?.q);
     say(error instanceof ApiError ? error.message : "The page failed; reload it.", true);
     if (!(error instanceof ApiError)) throw error;
   }
@@ -37,20 +47,38 @@ async function showPage(asked, append, signal) {
   say(page.logs.length ? `Updated ${new Date().toLocaleTimeString()}` : "");
 }
 
-function search() {
+function refresh() {
   query = filters.query();
   paged = false;
   return guarded(async (signal) => {
+    await follow();
     await Promise.all([
       showPage(query, false, signal),
       get("/ingestion/stats", new URLSearchParams([...query, ["buckets", 100]]), signal)
         .then((stats) => showStats(stats, zoom)),
     ]);
+    live?.start();
+    if (live) say("Live");
   });
+}
+
+/** As `refresh`, and anew what the search's records are, which costs more than a page of them. */
+function search() {
+  const shown = refresh();
+  explore(query, add);
+  return shown;
+}
+
+function follow() {
+  live?.close();
+  live = byId("live").checked ? new Live(query, (logs) => showNewLogs(logs, LIVE_ROWS, add), say) : null;
+  return live?.ready;
 }
 
 function older() {
   paged = true;
+  byId("live").checked = false;
+  follow();
   byId("refresh").checked = false;
   return guarded((signal) => showPage([...query, ["cursor", cursor]], true, signal));
 }
@@ -65,8 +93,9 @@ byId("filters").addEventListener("change", (event) => {
 });
 byId("workspace").addEventListener("change", () => search());
 byId("older").addEventListener("click", older);
+whenOpened(() => explore(query, add));
 setInterval(() => {
-  if (byId("refresh").checked && filters.relative && !paged && !document.hidden) search();
+  if (byId("refresh").checked && !live && filters.relative && !paged && !document.hidden) refresh();
 }, REFRESH_MS);
 byId("refresh").addEventListener("change", (event) => { if (event.target.checked) search(); });
 

@@ -73,3 +73,15 @@ export function showLogs(logs, append, add) {
   else byId("rows").replaceChildren(element("tr", {},
     element("td", { colspan: 5, class: "empty" }, "No log records match. Try a longer time range or fewer filters.")));
 }
+
+/** Put logs, oldest first, above those that are shown; `most` stay, and none is shown twice. */
+export function showNewLogs(logs, most, add) {
+  const table = byId("rows");
+  table.querySelector(".empty")?.closest("tr").remove();
+  const fresh = logs.filter((log) => !table.querySelector(`[aria-controls="detail-${log.id}"]`));
+  table.prepend(...fresh.slice(-most).reverse().flatMap((log) => rows(log, add)));
+  for (const row of [...table.querySelectorAll("tr.record")].slice(most)) {
+    if (row.nextElementSibling?.classList.contains("detail")) row.nextElementSibling.remove();
+    row.remove();
+  }
+}

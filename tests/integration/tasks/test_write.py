@@ -257,3 +257,40 @@ def test_an_earlier_attempt_whose_time_to_begin_is_over_sends_nothing(store):
         store.inserter.insert("otel_logs", rows, "late", begin_before=0.0)
     assert not isinstance(refused.value, OutcomeUnknownError)
     assert not store.stored()
+
+
+def test_a_batch_that_never_ends_in_time_is_stored_in_halves(store, monkeypatch):
+    """Of more than two rows nothing is heard again; what was sent of them is stored or not."""
+    store.ledger.accept([entry([f"{n}"]) for n in range(7)])
+    insert = store.inserter.insert
+    sent = []
+
+    def insert_in_time(table, rows, query_id, begin_before):
+        sent.append(rows.num_rows)
+        if rows.num_rows <= 2 or len(sent) == 2:
+            insert(table, rows, query_id, begin_before)
+        if rows.num_rows > 2:
+            raise OutcomeUnknownError("no answer in time")
+
+    monkeypatch.setattr(store.inserter, "insert", insert_in_time)
+    monkeypatch.setattr("tasks.write.backoff_seconds", lambda _attempt: -1)
+    drain_all(store)
+    assert store.stored() == once(*map(str, range(7)))
+    assert store.ledger.stats().waiting_chunks == 0
+    assert store.ledger.stats().dead_chunks == 0
+
+
+def test_halves_are_tried_before_they_are_halved_again(store, monkeypatch):
+    store.ledger.accept([entry([f"{n}"]) for n in range(8)])
+    sent = []
+
+    def refuse(_table, rows, _query_id, _begin_before):
+        sent.append(rows.num_rows)
+        raise OutcomeUnknownError("no answer in time")
+
+    monkeypatch.setattr(store.inserter, "insert", refuse)
+    monkeypatch.setattr("tasks.write.backoff_seconds", lambda _attempt: -1)
+    while len(sent) < 10:
+        store.writer.drain()
+    assert sent[:3] == [8, 8, 8]
+    assert set(sent[3:9]) == {4}

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from storage.logs.search import LEVELS
+from storage.severity import LEVELS
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ ERRORS = [
     ("GET", "/nowhere", 404),
     ("GET", "/static/nothing.js", 404),
     ("GET", "/static/../app.py", 404),
-    ("DELETE", "/api/v1/logs", 405),
+    ("PUT", "/api/v1/logs", 405),
     ("GET", "/api/v1/ingestion/query", 405),
     ("GET", "/api/v1/logs?limit=0", 422),
     ("GET", "/api/v1/logs", 503),
@@ -111,8 +111,9 @@ def test_the_openapi_document_describes_every_route_and_refers_to_what_is_there(
     app = make_app()
     spec = app.test_client().get("/openapi.json").get_json()
     assert spec["openapi"].startswith("3.")
-    pages = {"/", "/docs", "/openapi.json", "/static/<path:filename>"}
-    rules = {rule.rule for rule in app.url_map.iter_rules()} - pages
+    pages = {"/", "/traces", "/docs", "/openapi.json", "/static/<path:filename>"}
+    not_json = {"/metrics", "/ws/live"}
+    rules = {rule.rule for rule in app.url_map.iter_rules()} - pages - not_json
     assert {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) for rule in rules} == set(spec["paths"])
     under = ("query", "query/time-range", "search", "logs/sorted", "stats", "health")
     assert {f"/api/v1/ingestion/{name}" for name in under} < set(spec["paths"])
@@ -134,7 +135,7 @@ def test_the_prefix_is_a_setting(make_app):
     assert 'data-api="/logs/api"' in client.get("/").text
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/traces", "/docs"])
 def test_pages_load_only_their_own_files_and_run_nothing_inline(client, path):
     page = client.get(path)
     assert page.status_code == 200

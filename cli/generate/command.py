@@ -1,0 +1,64 @@
+"""`sheaf generate`: its life until enough is made."""
+
+import argparse
+import random
+import sys
+import threading
+import time
+from itertools import islice
+
+from tqdm import tqdm
+
+from cli.errors import StartError, StopAskedError
+from cli.generate.request_log import moments, request_lines
+from cli.generate.target import Write, writer
+from cli.signals import stop_event
+from config import logging
+from config.settings import Settings
+from ingest.status import RefusedError
+
+_DEFAULT_BATCH = 100
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Generate until enough is made, or a signal comes; give the exit code."""
+    logging.configure(settings)
+    try:
+        with stop_event() as stop, writer(settings, options, stop) as write:
+            _generate(settings, options, write, stop)
+    except StopAskedError:
+        return 0
+    except (StartError, RefusedError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def batch_size(settings: Settings, given: int | None) -> int:
+    """Records a batch: as given, else LOG_BATCH_SIZE if the environment sets it, else 100.
+
+    The setting's own default is the most rows of one insert, far too many for one request.
+    """
+    if given is not None:
+        return given
+    named = "log_batch_size" in settings.model_fields_set
+    return settings.log_batch_size if named else _DEFAULT_BATCH
+
+
+def _generate(
+    settings: Settings, options: argparse.Namespace, write: Write, stop: threading.Event
+) -> None:
+    most = settings.max_logs_to_generate if options.max is None else options.max
+    interval = settings.log_interval_seconds if options.interval is None else options.interval
+    size = batch_size(settings, options.batch_size)
+    source = random.Random(options.seed)  # noqa: S311 - made-up customers need no secrecy
+    times = moments(options.start, interval / size)
+    lines = request_lines(source, options.customers, times)
+    made, due = 0, time.monotonic()
+    with tqdm(total=most or None, unit="log", file=sys.stderr) as bar:
+        while (not most or made < most) and not stop.wait(max(0.0, due - time.monotonic())):
+            count = min(size, most - made) if most else size
+            write(list(islice(lines, count)))
+            bar.update(count)
+            made += count
+            due += interval

@@ -1,0 +1,89 @@
+"""Where generated lines go: a file, standard output, or a door."""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from cli.announce import addresses
+from cli.tail.lines import read_line, request_line
+from cli.tail.request import log_record
+from cli.tail.send import Answer, Door, HttpDoor, deliver, tenant_headers
+from config.settings import Settings
+from ingest.any_value import key_values
+from ingest.services import LOGS
+
+Write = Callable[[Sequence[str]], None]
+"""Takes a batch of lines to where they belong."""
+
+_LATER = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+@contextmanager
+def writer(
+    settings: Settings, options: argparse.Namespace, stop: threading.Event
+) -> Iterator[Write]:
+    """What writes lines to where `options` say; a door's retries end when `stop` is set."""
+    if options.file == "-":
+        yield partial(_print, file=sys.stdout)
+    elif options.file:
+        with Path(options.file).open("a", encoding="utf-8") as file:
+            yield partial(_print, file=file)
+    else:
+        with _door(settings, options) as door:
+
+            def send(lines: Sequence[str]) -> None:
+                deliver(_request(lines, options.service), door, stop.wait)
+
+            yield send
+
+
+def _print(lines: Sequence[str], file: Any) -> None:  # noqa: ANN401 - any text file
+    file.write("\n".join(lines) + "\n")
+    file.flush()
+
+
+def _request(lines: Sequence[str], service: str) -> bytes:
+    """What `sheaf tail` would make of the lines, but for the file."""
+    now = time.time_ns()
+    records = [log_record(read_line(line, [request_line]), now) for line in lines]
+    resource = Resource(attributes=key_values({"service.name": service}))
+    scopes = [ScopeLogs(log_records=records)]
+    logs = [ResourceLogs(resource=resource, scope_logs=scopes)]
+    return bytes(ExportLogsServiceRequest(resource_logs=logs).SerializeToString())
+
+
+@contextmanager
+def _door(settings: Settings, options: argparse.Namespace) -> Iterator[Door]:
+    tenant = tenant_headers(options)
+    address = options.endpoint or addresses(settings)[options.door]
+    if options.door == "http":
+        yield HttpDoor(address, tenant)
+    else:
+        with closing(grpc.insecure_channel(address)) as channel:
+            export = channel.unary_unary(f"/{LOGS.name}/Export")
+            yield partial(_export, export, tuple(tenant.items()))
+
+
+def _export(export: Any, metadata: tuple[tuple[str, str], ...], payload: bytes) -> Answer:  # noqa: ANN401 - grpc ships no types
+    """One attempt over gRPC, told as an HTTP door would."""
+    try:
+        return Answer(200, {}, export(payload, metadata=metadata, timeout=90))
+    except grpc.RpcError as error:
+        if error.code() in _LATER:
+            raise OSError(error.details()) from error
+        return Answer(400, {}, str(error.details()).encode())

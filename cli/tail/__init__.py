@@ -1,0 +1,1 @@
+"""`sheaf tail`: log files that grow, sent to the HTTP door, each line once."""

@@ -1,0 +1,82 @@
+"""What workers publish for the live tail, over a real broker."""
+
+import pytest
+
+from storage import decode
+from tasks.live import MOST_BYTES, LivePublisher, pack, unpack
+from tests.integration.made_logs import NOON, entry
+
+pytestmark = pytest.mark.integration
+
+
+def tables(*bodies, workspace="acme"):
+    """What a batch of these log records is decoded into."""
+    return decode.decode("logs", [entry(bodies, workspace=workspace).chunk.rows()])
+
+
+def watch(valkey, *workspaces):
+    """A subscription to these workspaces, confirmed."""
+    subscription = valkey.client.pubsub()
+    for workspace in workspaces:
+        subscription.subscribe(f"sheaf:live:{workspace}")
+        assert subscription.get_message(timeout=10)["type"] == "subscribe"
+    return subscription
+
+
+def test_a_message_holds_the_rows_with_their_keys():
+    content = unpack(pack(tables("a", "é")["otel_logs"]))
+    assert content.lost == 0
+    assert [row["body"] for row in content.rows] == ["a", "é"]
+    assert content.rows[1]["timestamp_ns"] == NOON
+    assert content.rows[1]["resource_attributes"] == {"service.name": "shop"}
+    assert content.rows[1]["log_attributes"] == {}
+
+
+def test_rows_that_do_not_fit_into_a_message_are_counted():
+    wide = "x" * (MOST_BYTES // 10)
+    content = unpack(pack(tables(*[wide] * 30)["otel_logs"], left_out=5))
+    assert 5 <= len(content.rows) <= 10
+    assert len(content.rows) + content.lost == 30 + 5
+
+
+def test_only_watched_workspaces_are_published_and_each_in_its_own_channel(valkey, settings):
+    publisher = LivePublisher(settings)
+    chunks = [entry([f"of {name}"], workspace=name).chunk.rows() for name in ("a", "b", "c")]
+    with watch(valkey, "a", "c") as subscription:
+        publisher.offer(decode.decode("logs", chunks))
+        got = [subscription.get_message(timeout=10) for _ in range(2)]
+        assert {
+            message["channel"]: [row["body"] for row in unpack(message["data"]).rows]
+            for message in got
+        } == {b"sheaf:live:a": ["of a"], b"sheaf:live:c": ["of c"]}
+        assert valkey.client.info("commandstats")["cmdstat_publish"]["calls"] >= 2
+
+
+def test_batches_that_a_slow_broker_keeps_waiting_are_left_out_and_counted(
+    valkey, proxy, make_settings, wait_until
+):
+    gate = proxy(valkey.port)
+    slow = make_settings(redis_url=f"redis://127.0.0.1:{gate.port}/0")
+    publisher = LivePublisher(slow)
+    gate.delay = 0.3
+    with watch(valkey, "acme") as subscription:
+        for number in range(30):
+            publisher.offer(tables(str(number)))
+        seen, lost = [], 0
+        wait_until(lambda: not publisher._waiting.qsize())
+        publisher.offer(tables("last"))
+        while "last" not in seen:
+            message = unpack(subscription.get_message(timeout=10)["data"])
+            seen += [row["body"] for row in message.rows]
+            lost += message.lost
+        assert lost > 0
+        assert len(seen) + lost == 31
+
+
+def test_a_broker_that_is_away_costs_a_batch_nothing(settings, free_port):
+    away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    publisher = LivePublisher(away)
+    for number in range(20):
+        publisher.offer(tables(str(number)))
+    publisher.offer({})
+    assert publisher._thread.is_alive()

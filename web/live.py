@@ -1,0 +1,163 @@
+"""The live tail: log records as they are stored, over server-sent events and a WebSocket.
+
+Both take the filters of a search, but no time range, and say first that they are there, then a line
+a record, and between the lines how many were left out because the reader, or its rate, is too slow.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from flask import Blueprint, Flask, Response, abort, g, request
+from flask_sock import Sock
+from simple_websocket import Server
+from werkzeug.exceptions import ServiceUnavailable
+
+from web.arguments import ArgumentsParser
+from web.blueprint import ApiBlueprint
+from web.errors import RETRY_AFTER
+from web.live_hub import LiveHub, Reader, TooManyReadersError
+from web.log_query import filters_of
+from web.schemas import FilterArguments
+
+LIVE = "sheaf.live"
+"""Name of the app's extension that is the hub."""
+
+HEARTBEAT_SECONDS = 15.0
+
+_STALLED_SECONDS = 30.0
+"""How long a reader may take nothing at all before it is let go."""
+
+Event = tuple[str, str]
+"""A name, empty for a log record, and JSON."""
+
+_WAIT_SECONDS = 1.0
+_EVENTS = "text/event-stream"
+
+
+class LiveArguments(FilterArguments):
+    """Which log records to show as they are stored."""
+
+    class Meta(FilterArguments.Meta):
+        """Whatever its own time, a record is shown when it is stored."""
+
+        exclude = ("start_time_ms", "end_time_ms")
+
+
+def end_streams(app: Flask) -> None:
+    """Let the readers go, within a second or two: the API stops."""
+    app.extensions[LIVE].stop()
+
+
+def live_blueprint(hub: LiveHub) -> ApiBlueprint:
+    """The route `/logs/live`."""
+    blueprint = ApiBlueprint("live", __name__, description="Log records as they are stored")
+
+    @blueprint.endpoint(
+        "/logs/live",
+        _EVENTS,
+        takes=LiveArguments,
+        otherwise={503: "LIVE_READERS read already, or the API is stopping"},
+    )
+    def live(arguments: dict[str, Any]) -> Response:
+        """Log records as they are stored: server-sent events, without end.
+
+        `event: ready` comes first: from there on no record is missed silently. A record is an event
+        without a name, its `data` as in a page of logs. `event: lost` says `{"lost": n}`: so many
+        more were left out that match, or may match, `null` if nobody knows. `WS /ws/live` takes
+        the same parameters and sends the same objects as messages.
+        """
+        reader = _admitted(hub, arguments)
+        answer = Response(_server_sent(_stream(hub, reader)), content_type=_EVENTS)
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Accel-Buffering"] = "no"
+        answer.call_on_close(partial(hub.dismiss, reader))
+        return answer
+
+    return blueprint
+
+
+def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
+    """The route `/ws/live`; browsers may open it from the API's own host and `cors_origins`."""
+    blueprint = Blueprint("live_socket", __name__)
+    socket = Sock()
+    origins = {origin.strip() for origin in cors_origins.split(",")}
+    # With pings the library waits for what is readable, and never blocks in a read.
+    options = {"SOCK_SERVER_OPTIONS": {"ping_interval": HEARTBEAT_SECONDS}}
+    blueprint.record(lambda state: state.app.config.update(options))
+
+    @blueprint.before_request
+    def admit() -> None:
+        if not _may_open(request.headers.get("Origin", ""), request.host, origins):
+            abort(403, "This origin is not one of CORS_ORIGINS.")
+        arguments = ArgumentsParser().parse(LiveArguments(), request, location="query")
+        g.live_reader = _admitted(hub, arguments)
+
+    @blueprint.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        if reader := g.pop("live_reader", None):
+            hub.dismiss(reader)
+
+    @socket.route("/ws/live", bp=blueprint)  # type: ignore[untyped-decorator] # ships no types
+    def live(connection: Server) -> None:
+        # A send that takes too long is the end of it, as a closed connection is.
+        with suppress(TimeoutError):
+            for events in _stream(hub, g.live_reader):
+                for _, content in events:
+                    connection.send(content)
+                if not connection.connected:
+                    return
+
+    return blueprint
+
+
+def _admitted(hub: LiveHub, arguments: dict[str, Any]) -> Reader:
+    """A reader, whose connection is closed when it takes nothing for too long."""
+    if hub.is_stopping:
+        raise ServiceUnavailable("The API is stopping.", retry_after=RETRY_AFTER)
+    try:
+        reader = hub.admit(filters_of(arguments))
+    except TooManyReadersError:
+        text = "As many readers as LIVE_READERS allows are there already."
+        raise ServiceUnavailable(text, retry_after=RETRY_AFTER) from None
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(_STALLED_SECONDS)
+    return reader
+
+
+def _stream(hub: LiveHub, reader: Reader) -> Iterator[list[Event]]:
+    """What a reader is told, until the API stops; an empty list when nothing came for a moment."""
+    while not reader.is_subscribed.wait(_WAIT_SECONDS):
+        if hub.is_stopping:
+            return
+        yield []
+    yield [("ready", '{"ready": true}')]
+    while not hub.is_stopping:
+        taken = reader.take(_WAIT_SECONDS)
+        events = [("", line) for line in taken.lines]
+        if taken.lost != 0:
+            events.append(("lost", msgspec.json.encode({"lost": taken.lost}).decode()))
+        yield events
+
+
+def _server_sent(stream: Iterator[list[Event]]) -> Iterator[str]:
+    """Events as text; a comment where none come for long, which finds out who has gone away."""
+    said = time.monotonic()
+    for events in stream:
+        if events or time.monotonic() - said > HEARTBEAT_SECONDS:
+            said = time.monotonic()
+            yield "".join(_as_text(*event) for event in events) or ": nothing new\n\n"
+
+
+def _as_text(name: str, content: str) -> str:
+    return f"event: {name}\ndata: {content}\n\n" if name else f"data: {content}\n\n"
+
+
+def _may_open(origin: str, host: str, origins: set[str]) -> bool:
+    """Whether a page of `origin` may open a socket; what is no browser names none."""
+    return not origin or bool({"*", origin} & origins) or urlsplit(origin).netloc == host
