@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # More arguments for `sheaf run`, pytest or the benchmark: make test ARGS="-k ledger -x"
 ARGS ?=
+# How many test files run at a time: tests mostly wait for the processes that they have started.
+TESTERS ?= 3
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
@@ -22,7 +24,7 @@ run: ready-to-run ## Start Sheaf on this machine; ctrl-C stops it
 	@exec $(BIN)/sheaf run $(ARGS)
 
 test: ready-to-test ## Run all tests, the chaos suite in its short cut
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: ready-to-test ## Run the unit tests only
 	$(BIN)/pytest tests/unit $(ARGS)

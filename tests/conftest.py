@@ -48,10 +48,12 @@ def free_port():
     takes a port between this look and its use.
     """
     given = set()
+    # Of its own: property tests seed the one that all share.
+    source = random.SystemRandom()
 
     def find():
         while True:
-            port = random.randrange(20_000, 32_000)
+            port = source.randrange(20_000, 32_000)
             if port not in given and _free(port):
                 given.add(port)
                 return port
@@ -92,6 +94,21 @@ def runs():
             return False
 
     return look
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests said of themselves, also those that passed."""
+    lines = [
+        line
+        for reports in terminalreporter.stats.values()
+        for each in reports
+        for name, line in (getattr(each, "user_properties", None) or ())
+        if name == "said" and each.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("said")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)
