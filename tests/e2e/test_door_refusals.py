@@ -31,7 +31,7 @@ def doors(sheaf):
 
 
 TOO_DEEP = b"[" * 100_000
-BOMB = gzip.compress(bytes(65 * MIB))
+BOMB = gzip.compress(bytes(65 * MIB), mtime=0)
 LARGE_RECORD = json.dumps({"message": "x" * (8 * MIB)}).encode()
 
 WRONG = [
