@@ -23,43 +23,44 @@ from tasks.ledger import Ledger
 from tasks.rollups import Rollups
 from tasks.write import Writer
 
+# Celery imports this module to find its app: wrong settings end the process here, in a sentence.
+_settings = settings.load_or_exit()
+
 app = Celery("sheaf")
 app.config_from_object("celeryconfig")
 
 # The pool has more threads than this: what else they run must not store more batches at a time.
-_storing = BoundedSemaphore(settings.load().worker_threads)
+_storing = BoundedSemaphore(_settings.worker_threads)
 
 
 @cache
 def _ledger() -> Ledger:
-    return Ledger(settings.load())
+    return Ledger(_settings)
 
 
 @cache
 def _writer() -> Writer:
-    loaded = settings.load()
-    return Writer(loaded, _ledger(), Clickhouse(loaded), Inserter(loaded))
+    return Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
 
 
 @cache
 def _jobs() -> JobRunner:
-    loaded = settings.load()
-    stores = Stores(loaded, Clickhouse(loaded), _ledger())
-    return JobRunner(JobBook(loaded, _ledger().broker), stores, KINDS)
+    stores = Stores(_settings, Clickhouse(_settings), _ledger())
+    return JobRunner(JobBook(_settings, _ledger().broker), stores, KINDS)
 
 
 @cache
 def _rollups() -> Rollups:
-    return Rollups(Clickhouse(settings.load()))
+    return Rollups(Clickhouse(_settings))
 
 
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
     # Half: while one batch is stored, the next gathers.
-    flush_rows=max(1, settings.load().log_batch_size // 2),
+    flush_rows=max(1, _settings.log_batch_size // 2),
     flush_every=1_000_000,
-    flush_interval=settings.load().log_batch_timeout,
+    flush_interval=_settings.log_batch_timeout,
 )
 def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
@@ -75,7 +76,7 @@ def store(hints: list[tuple[Any, ...]]) -> str:
 @app.task(name="sheaf.sweep")
 def sweep() -> int:
     """Hint at what was left lying: lost hints, dead workers' batches, backoffs that are over."""
-    waiting = _ledger().left_lying(seconds=2 * settings.load().log_batch_timeout)
+    waiting = _ledger().left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
     return waiting
@@ -90,10 +91,9 @@ def run_jobs() -> int:
 @app.task(name="sheaf.retention")
 def retention() -> str:
     """Ask for what has expired to be dropped, once a day; and forget the exports of old jobs."""
-    loaded = settings.load()
-    drop_old_exports(loaded)
+    drop_old_exports(_settings)
     order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
-    JobBook(loaded, _ledger().broker).add(order)
+    JobBook(_settings, _ledger().broker).add(order)
     announce.wake_for_jobs(app)
     return order.id
 
@@ -101,12 +101,12 @@ def retention() -> str:
 @app.task(name="sheaf.rollups")
 def rollups() -> int:
     """Compute the buckets that are stale, for as long as the time to the next look."""
-    return _rollups().refresh(settings.load().rollup_interval)
+    return _rollups().refresh(_settings.rollup_interval)
 
 
 @setup_logging.connect
 def _configure_logging(**_: object) -> None:
-    logging.configure(settings.load())
+    logging.configure(_settings)
 
 
 @worker_init.connect

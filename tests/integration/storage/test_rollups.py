@@ -332,7 +332,7 @@ steps = st.lists(
 ranges = st.tuples(st.integers(0, 3 * DAY - 1), st.integers(0, 3 * DAY - 1)).map(sorted)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, asked=ranges, buckets=st.integers(1, 500))
 def test_counts_are_exact_whatever_came_and_went_between(shelf, steps, asked, buckets):
     shelf = Shelf(shelf.clickhouse, shelf.settings)
