@@ -275,7 +275,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         systems: list[System] = [Sheaf(Path(folder, "sheaf")), Rotel(Path(folder, "rotel"))]
         try:
-            run_shape(systems, Shape(1_000, 8), options.records // 4, 1)
+            run_shape(systems, Shape(1_000, 8), options.records, 1)
             for shape in SHAPES:
                 if options.shapes in shape.name:
                     results[shape.name] = run_shape(systems, shape, options.records, options.pairs)

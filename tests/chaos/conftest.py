@@ -145,6 +145,22 @@ def report(request):
 
 
 @pytest.fixture
+def make_system(tmp_path_factory, free_port, wait_until):
+    """Start a system with settings of its own."""
+    made = []
+
+    def make(**changes):
+        own = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until, **changes)
+        made.append(own)
+        own.start()
+        return own
+
+    yield make
+    for own in made:
+        own.stop()
+
+
+@pytest.fixture
 def scenario_on(request, seed, report, wait_until):
     """Make a scenario, named after its test, on a system."""
     name = request.node.name.removeprefix("test_")
