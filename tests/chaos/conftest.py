@@ -27,6 +27,8 @@ _SHORT = {
     "test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone[not zstd]",
     "test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_records",
     "test_a_process_that_is_asked_to_stop_under_load_stops[worker]",
+    "test_another_signal_comes_through_every_kind_of_fault[traces]",
+    "test_another_signal_comes_through_every_kind_of_fault[metrics]",
     "test_the_grpc_door_answers_malformed_requests_as_documented",
     "test_the_http_door_answers_malformed_requests_as_documented",
 }

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+from tests.chaos.signals import LOGS, Signal
 
 _RETRYABLE = {
     grpc.StatusCode.UNAVAILABLE,
@@ -44,6 +43,7 @@ class Request:
 class Shape:
     """What requests look like."""
 
+    signal: Signal = LOGS
     records: int = 50
     padding: int = 100
     """Random bytes of each record, so that compression gains little."""
@@ -61,11 +61,10 @@ class Shape:
 def build(rng, name, tenant, number, shape):
     """Request `number` of a tenant: each record with a body that no other record has."""
     workspace, client = tenant
-    request = ExportLogsServiceRequest()
-    group = request.resource_logs.add()
+    request = shape.signal.request()
+    resource, scope = shape.signal.open_scope(request)
     for key, value in (("workspace_id", workspace), ("client_id", client)):
-        group.resource.attributes.add(key=key).value.string_value = value
-    scope = group.scope_logs.add()
+        resource.attributes.add(key=key).value.string_value = value
     timeless = rng.random() < shape.timeless
     poisoned = rng.random() < shape.poison
     now = time.time_ns()
@@ -75,13 +74,12 @@ def build(rng, name, tenant, number, shape):
         attributes = {"row": str(row), "padding": rng.randbytes(shape.padding // 2).hex()}
         if shape.zeros:
             attributes["zeros"] = "0" * shape.zeros
-        severity = shape.poison_text if poisoned and not row else "INFO"
-        record = scope.log_records.add(severity_text=severity, severity_number=9)
-        record.body.string_value = body
+        at = now - rng.randrange(shape.days) * _DAY - rng.randrange(10**9)
+        record = shape.signal.add(scope, body, 0 if timeless else at)
+        if poisoned and not row:
+            record.severity_text = shape.poison_text
         for key, value in attributes.items():
             record.attributes.add(key=key).value.string_value = value
-        if not timeless:
-            record.time_unix_nano = now - rng.randrange(shape.days) * _DAY - rng.randrange(10**9)
         records[body] = (workspace, client, attributes)
     return Request(request.SerializeToString(), records, poisoned)
 
@@ -91,6 +89,7 @@ class Sender(threading.Thread):
 
     Args:
         port: the gRPC door.
+        signal: what the requests are of.
         requests: built ahead or made on the way.
         give_up: the event after which nothing is sent again.
         deadline: seconds that the client waits for one answer.
@@ -100,10 +99,20 @@ class Sender(threading.Thread):
     """
 
     def __init__(
-        self, port, requests, give_up, *, deadline=2.0, pause=0.0, patience=600.0, twice=False
+        self,
+        port,
+        signal,
+        requests,
+        give_up,
+        *,
+        deadline=2.0,
+        pause=0.0,
+        patience=600.0,
+        twice=False,
     ):
         super().__init__(daemon=True)
         self._port = port
+        self._signal = signal
         self._requests = requests
         self._give_up = give_up
         self._deadline = deadline
@@ -118,7 +127,7 @@ class Sender(threading.Thread):
 
     def run(self):
         with grpc.insecure_channel(f"127.0.0.1:{self._port}", _CHANNEL) as channel:
-            export = channel.unary_unary(EXPORT)
+            export = channel.unary_unary(self._signal.export)
             for request in self._requests:
                 if self._give_up.is_set():
                     return
@@ -176,6 +185,7 @@ class Load:
         self._rng = rng
         self._port = port
         self._shape = shape or Shape()
+        self.signal = self._shape.signal
         self._give_up = threading.Event()
         self._stopping = threading.Event()
         self.tenants = [(f"ws-{name}-{n % 2}", f"client-{n}") for n in range(tenants)]
@@ -185,7 +195,9 @@ class Load:
         """Send up to `most` requests a tenant, until :meth:`finish`; `options` as Sender's."""
         for tenant in self.tenants:
             requests = self._make(tenant, most)
-            self._senders.append(Sender(self._port, requests, self._give_up, **options))
+            self._senders.append(
+                Sender(self._port, self.signal, requests, self._give_up, **options)
+            )
         for sender in self._senders:
             sender.start()
 
@@ -213,7 +225,7 @@ class Load:
     def send_again(self, seconds=10.0):
         """Send all requests once more, as they are, from a client of its own."""
         give_up = threading.Event()
-        sender = Sender(self._port, self.requests, give_up)
+        sender = Sender(self._port, self.signal, self.requests, give_up)
         sender.start()
         sender.join(seconds)
         give_up.set()

@@ -7,7 +7,8 @@ import time
 import zlib
 
 import zstandard
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from tests.chaos.signals import SIGNALS
 
 _DAY = 86_400 * 10**9
 _TYPES = (
@@ -15,7 +16,10 @@ _TYPES = (
     *("application/x-protobuf", "application/json", "application/x-ndjson", "text/plain"),
     *("image/png", "", "application/json; charset=utf-16", "multipart/form-data"),
 )
-_PATHS = ("/v1/logs", "/api/v1/ingest", "/log", "/v1/traces", "/v1/nothing", "/api/v1/ingest?x=%ff")
+_PATHS = (
+    *("/v1/logs", "/api/v1/ingest", "/log", "/v1/traces", "/v1/metrics"),
+    *("/v1/nothing", "/api/v1/ingest?x=%ff"),
+)
 _ENCODINGS = ("", "gzip", "zstd", "deflate", "br", "gzip, gzip")
 
 
@@ -59,23 +63,26 @@ class Malformed:
         path = rng.choice((*_PATHS[:2] * 4, *_PATHS))
         return path, {name: value for name, value in headers.items() if value}, body
 
-    def _well_formed(self, records=5):
-        request = ExportLogsServiceRequest()
-        scope = request.resource_logs.add().scope_logs.add()
-        for number in range(records):
-            record = scope.log_records.add(time_unix_nano=time.time_ns())
-            record.body.string_value = f"malformed {self._rng.random()} {number}"
-        return request
+    def _well_formed(self, records=5, at=lambda _number: time.time_ns()):
+        """A request of any signal, its resource, and what has each record's attributes."""
+        signal = self._rng.choice(list(SIGNALS.values()))
+        request = signal.request()
+        resource, scope = signal.open_scope(request)
+        made = [
+            signal.add(scope, f"malformed {self._rng.random()} {number}", at(number))
+            for number in range(records)
+        ]
+        return request, resource, made
 
     def _truncated(self):
-        payload = self._well_formed().SerializeToString()
+        payload = self._well_formed()[0].SerializeToString()
         return payload[: self._rng.randrange(len(payload))]
 
     def _random(self):
         return self._rng.randbytes(self._rng.randrange(1, 3000))
 
     def _flipped(self):
-        payload = bytearray(self._well_formed().SerializeToString())
+        payload = bytearray(self._well_formed()[0].SerializeToString())
         for _ in range(self._rng.randrange(1, 6)):
             payload[self._rng.randrange(len(payload))] = self._rng.randrange(256)
         return bytes(payload)
@@ -97,8 +104,7 @@ class Malformed:
         return _nest(body, 3)
 
     def _enormous_attribute(self):
-        request = self._well_formed(1)
-        record = request.resource_logs[0].scope_logs[0].log_records[0]
+        request, _, [record] = self._well_formed(1)
         size = self._rng.choice((10**5, 10**6, 9 * 2**20))
         record.attributes.add(key="x" * self._rng.choice((1, 10**5))).value.string_value = (
             "y" * size
@@ -106,27 +112,20 @@ class Malformed:
         return request.SerializeToString()
 
     def _bad_utf8(self):
-        payload = self._well_formed().SerializeToString()
+        payload = self._well_formed()[0].SerializeToString()
         return payload.replace(b"malformed", b"\xff\xfe\xc0\x80ormed")
 
     def _odd_times(self):
-        request = self._well_formed(6)
-        times = (1, 2**63 - 1, 2**63, 2**64 - 1, 9_223_286_400 * 10**9, 86_399 * 10**9)
-        for record, moment in zip(
-            request.resource_logs[0].scope_logs[0].log_records, times, strict=True
-        ):
-            record.time_unix_nano = moment
-        return request.SerializeToString()
+        times = (1, 2**63 - 1, 2**63, 2**64 - 10**7, 9_223_286_400 * 10**9, 86_399 * 10**9)
+        return self._well_formed(6, at=lambda number: times[number])[0].SerializeToString()
 
     def _many_days(self):
-        request = self._well_formed(200)
-        for day, record in enumerate(request.resource_logs[0].scope_logs[0].log_records):
-            record.time_unix_nano = time.time_ns() - day * _DAY
-        return request.SerializeToString()
+        now = time.time_ns()
+        return self._well_formed(200, at=lambda day: now - day * _DAY)[0].SerializeToString()
 
     def _bad_tenant(self):
-        request = self._well_formed(1)
-        attribute = request.resource_logs[0].resource.attributes.add(key="workspace_id")
+        request, resource, _ = self._well_formed(1)
+        attribute = resource.attributes.add(key="workspace_id")
         attribute.value.string_value = self._rng.choice(("", "a b", "x" * 129, "é", "a\x00b"))
         return request.SerializeToString()
 

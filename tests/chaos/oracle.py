@@ -47,7 +47,7 @@ def judge(system, scenario, seed, load, attempts_before=0):
     acknowledged = {
         body for request in load.requests if request.acknowledged for body in request.records
     }
-    stored = stored_rows(system, {workspace for workspace, _ in load.tenants})
+    stored = stored_rows(system, load)
     counts = Counter(body for body, _ in stored)
     right = {body for body, row in stored if sent.get(body) == row}
     stats = system.ledger.stats()
@@ -65,12 +65,11 @@ def judge(system, scenario, seed, load, attempts_before=0):
     )
 
 
-def stored_rows(system, workspaces):
-    """(body, (workspace, client, attributes)) of all rows of these workspaces."""
+def stored_rows(system, load):
+    """(body, (workspace, client, attributes)) of all rows of the load's workspaces."""
     rows = system.clickhouse.query(
-        "SELECT Body, WorkspaceId, ClientId, LogAttributes FROM otel_logs "
-        "WHERE WorkspaceId IN %(workspaces)s",
-        {"workspaces": tuple(workspaces)},
+        load.signal.select,
+        {"workspaces": tuple({workspace for workspace, _ in load.tenants})},
         {"max_execution_time": 60},
     )
     return [(body, (workspace, client, attributes)) for body, workspace, client, attributes in rows]

@@ -8,8 +8,9 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from tests.chaos.load import EXPORT, Shape
+from tests.chaos.load import Shape
 from tests.chaos.malformed import Malformed
+from tests.chaos.signals import SIGNALS
 
 pytestmark = pytest.mark.chaos
 
@@ -37,10 +38,10 @@ def test_the_grpc_door_answers_malformed_requests_as_documented(scenario, seed, 
         scenario.under_load(Shape(records=5), pause=0.02, deadline=10.0),
         grpc.insecure_channel(f"127.0.0.1:{scenario.system.grpc_port}") as channel,
     ):
-        export = channel.unary_unary(EXPORT)
+        exports = [channel.unary_unary(signal.export) for signal in SIGNALS.values()]
         for number in range(inputs):
-            compression = grpc.Compression.Gzip if number % 3 == 0 else None
-            answers[_ask(export, malformed.payload(), compression)] += 1
+            compression = grpc.Compression.Gzip if number % 4 == 0 else None
+            answers[_ask(exports[number % 3], malformed.payload(), compression)] += 1
     scenario.report(f"chaos malformed at the gRPC door: {dict(answers)}")
     assert set(answers) <= _GRPC_ANSWERS
     assert answers["INVALID_ARGUMENT"] > inputs / 10

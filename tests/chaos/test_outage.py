@@ -14,7 +14,7 @@ def test_through_an_outage_of_clickhouse_the_doors_take_what_the_ledger_holds_th
 ):
     """Prints how quickly the doors answered before and how long the backlog took to drain."""
     seconds = 300 if long_run else 8
-    system = make_system(LEDGER_MAX_BYTES=str((48 if long_run else 2) * 1024 * 1024))
+    system = make_system(LEDGER_MAX_BYTES=str((24 if long_run else 2) * 1024 * 1024))
     scenario = scenario_on(system)
     with scenario.under_load(Shape(records=25), pause=0.05, deadline=10.0) as load:
         scenario.wait_for_answers(20)

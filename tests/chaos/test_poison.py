@@ -40,7 +40,7 @@ def test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed(
     poisoned = {
         body for request in scenario.load.requests if request.poisoned for body in request.records
     }
-    stored = {body for body, _ in stored_rows(system, {w for w, _ in scenario.load.tenants})}
+    stored = {body for body, _ in stored_rows(system, scenario.load)}
     unbound = {
         body
         for request in scenario.load.requests
