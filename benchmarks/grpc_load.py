@@ -76,6 +76,7 @@ class Connection:
         self._max_frame = 16_384
         self._initial_window = 65_535
         self._window = 65_535
+        self._stream = -1
         self._buffer = bytearray()
         self._known_trailers: dict[bytes, bool] = {}
         settings = struct.pack(">HI", 4, _WINDOW_SIZE) + struct.pack(">HI", 1, 0)
@@ -91,7 +92,6 @@ class Connection:
         pending: dict[int, list[memoryview | int]] = {}
         sent_at: dict[int, float] = {}
         bodies_left = iter(bodies)
-        stream = -1
         deadline = load.started + seconds
         exhausted = False
         while True:
@@ -101,7 +101,8 @@ class Connection:
                 if body is None or time.perf_counter() > deadline:
                     exhausted = True
                     break
-                stream += 2
+                self._stream += 2
+                stream = self._stream
                 out.append(_frame(_HEADERS, 4, stream, self._headers))
                 message = b"\0" + struct.pack(">I", len(body)) + body
                 pending[stream] = [memoryview(message), self._initial_window]
