@@ -1,7 +1,8 @@
 """What a hundred readers of the live tail cost the write path, at 5,000 records a second.
 
-Sheaf as `make run` starts it, with the API. Turns without and with readers; each prints the CPU of
-door, broker, worker and engine in microseconds a record, and that of the API beside it.
+Sheaf as `make run` starts it, with the API. Turns without and with readers; each pair prints the
+CPU of door, broker, worker and engine in microseconds a record, that of the API, and the time from
+a record's acknowledgement to its line at one of the readers.
 
     --readers N    how many (100)
     --seconds N    how long a turn is (20)
@@ -16,7 +17,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import otlp_requests
 from bench import unlike
@@ -47,8 +48,12 @@ class Readers:
         self.ready = threading.Semaphore(0)
         self.lines = 0
         self.lost = 0
+        self.acknowledged: dict[int, float] = {}
+        """When each request was, by its number."""
+        self.delays: list[float] = []
+        """Of the first reader, in seconds."""
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._read) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._read, args=(n,)) for n in range(count)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -63,7 +68,7 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def _read(self) -> None:
+    def _read(self, number: int) -> None:
         event = b""
         with urllib.request.urlopen(self._url, timeout=60) as stream:  # noqa: S310 - loopback
             for line in stream:
@@ -75,20 +80,29 @@ class Readers:
                     self.lost += json.loads(line[5:])["lost"] or 0
                 elif line.startswith(b"data:"):
                     self.lines += 1
+                    if number == 0:
+                        self._time(json.loads(line[5:]))
                 elif not line.strip():
                     event = b""
                 if self._stop.is_set():
                     return
 
+    def _time(self, log: dict[str, Any]) -> None:
+        now = time.perf_counter()
+        request = int(log["log_attributes"]["record.id"]) // _RECORDS
+        self.delays.append(max(0.0, now - self.acknowledged.get(request, now)))
 
-def turn(system: WithApi, bodies: list[bytes], name: str) -> tuple[float, float]:
+
+def turn(
+    system: WithApi, bodies: list[bytes], name: str, acknowledged: dict[int, float]
+) -> tuple[float, float]:
     """Send the bodies at the rate: CPU of the write path and of the API, µs a record."""
     before, rows = system.cpu(), system.rows()
     connection = Connection(system.grpc_port, EXPORT)
     began = time.perf_counter()
     for number, body in enumerate(unlike(bodies, name)):
         time.sleep(max(0.0, began + number * _RECORDS / _RATE - time.perf_counter()))
-        connection.run([body], 1)
+        acknowledged[number] = connection.run([body], 1).ended
     connection.close()
     records = len(bodies) * _RECORDS
     wait_until(lambda: system.rows() >= rows + records, "the rows")
@@ -97,6 +111,10 @@ def turn(system: WithApi, bodies: list[bytes], name: str) -> tuple[float, float]
     }
     api = spent.pop("api")
     return sum(spent.values()), api
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return sorted(values)[int(share * len(values))]
 
 
 def main() -> None:
@@ -111,16 +129,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         system = WithApi(Path(folder))
         try:
-            turn(system, bodies[: len(bodies) // 4], "first")
+            turn(system, bodies[: len(bodies) // 4], "first", {})
             for pair in range(options.pairs):
-                alone, _ = turn(system, bodies, f"alone-{pair}")
+                alone, _ = turn(system, bodies, f"alone-{pair}", {})
                 with Readers(system.api_port, options.readers) as readers:
-                    read, api = turn(system, bodies, f"read-{pair}")
+                    read, api = turn(system, bodies, f"read-{pair}", readers.acknowledged)
                 ratios.append(read / alone)
+                p50, p99 = (_percentile(readers.delays, share) for share in (0.5, 0.99))
                 print(
                     f"write path {alone:.1f} µs a record alone, {read:.1f} with "
                     f"{options.readers} readers; API {api:.1f}; {readers.lines:,} lines read, "
-                    f"{readers.lost:,} told of",
+                    f"{readers.lost:,} told of; acknowledgement to line p50 {p50:.2f} s, "
+                    f"p99 {p99:.2f} s",
                     flush=True,
                 )
         finally:
