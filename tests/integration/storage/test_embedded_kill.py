@@ -174,10 +174,18 @@ def test_after_kill_sync_an_insert_is_there_whole_or_not_at_all(
         sent = pool.submit(embedded_server.http, sql, rows, query_id=query_id)
         wait_until(functools.partial(killed_or_done, sent, query_id))
         found = client.execute("SELECT count() FROM t")[0][0]
-        status, _, _ = sent.result()
+        status = status_of(sent)
         # As in ClickHouse, one that is killed at its very end may be refused and yet be there.
         assert found in ({400_000} if status == 200 else {0, 400_000})
         client.execute("TRUNCATE TABLE t")
+
+
+def status_of(sent):
+    """None if no answer came: one that is killed while its body is read is hung up on."""
+    try:
+        return sent.result()[0]
+    except ConnectionError:
+        return None
 
 
 def test_a_native_insert_that_waits_for_rows_is_killed_and_stores_nothing(
