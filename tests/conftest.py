@@ -1,5 +1,6 @@
 """What all tests share: conditions instead of sleeps, free ports, no silent skips in CI."""
 
+import logging
 import os
 import random
 import shutil
@@ -94,6 +95,17 @@ def runs():
             return False
 
     return look
+
+
+@pytest.fixture(autouse=True)
+def _root_logger_as_found():
+    """Take back what a test's commands do to the root logger, whose output ends with the test."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for added in set(root.handlers) - set(handlers):
+        root.removeHandler(added)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -82,7 +82,12 @@ def names(page):
 
 
 def box(page, text, part):
-    return row(page, text).locator(part).first.bounding_box()
+    """Where a part of a row is; rows that are just drawn anew are looked for again."""
+    found = row(page, text).locator(part).first
+    for _ in range(100):
+        if box := found.bounding_box():
+            return box
+    raise AssertionError(f"{part} of {text} is never to be measured")
 
 
 def in_charge(page):

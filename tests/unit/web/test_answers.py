@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from config import logging
+from config.settings import Settings
+
 ERRORS = [
     ("GET", "/nowhere", 404),
     ("GET", "/static/nothing.js", 404),
@@ -56,8 +59,9 @@ def test_a_request_keeps_its_id_or_gets_one(client):
 
 
 def test_the_log_names_each_request_by_its_id(client, capsys):
+    logging.configure(Settings(log_level="info", log_format="console"))
     client.get("/api/v1/logs?limit=0", headers={"X-Request-Id": "find-me"})
-    assert "find-me" in "".join(capsys.readouterr())
+    assert "request_id=find-me" in capsys.readouterr().err
 
 
 def test_browsers_of_other_origins_are_let_in_only_by_name(make_app):
