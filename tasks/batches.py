@@ -18,29 +18,35 @@ log = structlog.get_logger(__name__)
 class RowBatches(Batches):
     """Collects hints until they stand for `flush_rows` rows, or `flush_interval` has passed.
 
-    Differs from its base in five ways. The base counts messages, which says nothing of rows. Its
+    Differs from its base in six ways. The base counts messages, which says nothing of rows. Its
     flush timer belongs to one broker connection and is never set again after a reconnect. It
     sends no events, so that Flower shows nothing. And it acknowledges after the work, though an
     exception is acknowledged too: a hint carries no work of its own, so it is acknowledged at once.
     And it runs without any hint when it connects and every `look_interval`: a broker whose memory
-    is full takes no hints, and gets room again only by what is stored.
+    is full takes no hints, and gets room again only by what is stored. And it waits no longer when
+    hints have ceased for `calm_interval`: nothing would join the batch. That happens at most once
+    in `flush_interval`, so that a trickle of hints does not become a trickle of inserts.
     """
 
     abstract = True
     flush_rows = 100_000
     flush_interval = 0.5
     look_interval = 10.0
+    calm_interval = 0.05
 
     def __init__(self) -> None:
         super().__init__()
         self._tref: Any = None
         self._rows = 0
+        self._calm_tref: Any = None
+        self._last_hint = 0.0
+        self._next_calm_flush = 0.0
 
     def Strategy(self, task: Batches, app: Celery, consumer: Consumer) -> Callable[..., None]:  # noqa: N802 - the base's name
         """Called at each (re)connection: start with fresh timers and flush what is left."""
-        if self._tref:
-            self._tref.cancel()
-        self._tref = None
+        for timer in filter(None, (self._tref, self._calm_tref)):
+            timer.cancel()
+        self._tref = self._calm_tref = None
         self._count = count(1)
         receive = super().Strategy(task, app, consumer)
         if not self._buffer.empty():
@@ -53,8 +59,26 @@ class RowBatches(Batches):
             self._rows += _rows(message)
             if self._rows >= self.flush_rows:
                 self._do_flush()
+            self._last_hint = time.monotonic()
+            if self._calm_tref is None:
+                self._await_calm(consumer, self.calm_interval)
 
         return on_hint
+
+    def _await_calm(self, consumer: Consumer, seconds: float) -> None:
+        self._calm_tref = consumer.timer.call_after(seconds, self._flush_if_calm, (consumer,))
+
+    def _flush_if_calm(self, consumer: Consumer) -> None:
+        self._calm_tref = None
+        if self._buffer.empty():
+            return
+        now = time.monotonic()
+        due = max(self._last_hint + self.calm_interval, self._next_calm_flush)
+        if now < due:
+            self._await_calm(consumer, due - now)
+            return
+        self._next_calm_flush = now + self.flush_interval
+        self._do_flush()
 
     def _do_flush(self) -> None:
         self._rows = 0

@@ -1,10 +1,12 @@
 """What all tests share: conditions instead of sleeps, free ports, no silent skips in CI."""
 
+import fcntl
 import logging
 import os
 import random
 import shutil
 import socket
+import tempfile
 import time
 from pathlib import Path
 
@@ -45,21 +47,33 @@ def wait_until():
 def free_port():
     """A loopback port that nothing listens on; no call gives the same port twice.
 
-    The ports lie below those that the kernel gives to outgoing connections, so that none of those
-    takes a port between this look and its use.
+    Nor does one of another process that runs tests of this user: a server may take seconds until
+    it binds its port, so each port is a locked byte of a file that all of them share. The ports
+    lie below those that the kernel gives to outgoing connections, so that none of those takes a
+    port between this look and its use.
     """
-    given = set()
     # Of its own: property tests seed the one that all share.
     source = random.SystemRandom()
+    given = set()
+    path = Path(tempfile.gettempdir()) / f"sheaf-test-ports-{os.getuid()}"
+    with path.open("ab") as taken:
 
-    def find():
-        while True:
-            port = source.randrange(20_000, 32_000)
-            if port not in given and _free(port):
-                given.add(port)
-                return port
+        def find():
+            while True:
+                port = source.randrange(20_000, 32_000)
+                if port not in given and _locked(taken, port) and _free(port):
+                    given.add(port)
+                    return port
 
-    return find
+        yield find
+
+
+def _locked(taken, port):
+    try:
+        fcntl.lockf(taken, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def _free(port):

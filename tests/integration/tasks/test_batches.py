@@ -1,5 +1,6 @@
 import itertools
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -65,7 +66,8 @@ def bench(valkey):
     with ExitStack() as stack:
 
         def start(pool="threads", **options):
-            made = Bench(valkey.url, **{"flush_every": 1_000_000, **options})
+            never = {"flush_every": 1_000_000, "calm_interval": 3600}
+            made = Bench(valkey.url, **{**never, **options})
             stack.callback(made.app.close)
             # Else the next worker of this process takes over this one's ended event loop.
             stack.callback(set_event_loop, None)
@@ -131,6 +133,20 @@ def test_hints_are_flushed_when_the_time_is_over_again_and_again(bench, wait_unt
     for turn in range(1, 4):
         made.send(turn)
         wait_until(lambda turn=turn: made.seen == list(range(1, turn + 1)))
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_hints_are_flushed_when_no_more_come_but_not_each_of_a_trickle(bench, wait_until, pool):
+    made = bench(pool, flush_rows=100, flush_interval=3600, calm_interval=0.02)
+    task = made.app.tasks["bench.store"]
+    made.send(1)
+    wait_until(lambda: made.seen == [1])
+    made.send(2)
+    wait_until(lambda: task._buffer.qsize() == 1)
+    calm_since = time.monotonic()
+    wait_until(lambda: time.monotonic() > calm_since + 5 * task.calm_interval)
+    made.send(100)
+    wait_until(lambda: made.batches == [[1], [2, 100]])
 
 
 def test_it_runs_without_a_hint_when_it_connects_and_then_every_while(bench, wait_until):
