@@ -104,6 +104,7 @@ def questions(trace_id: str) -> dict[str, LogFilters]:
         "phrase": {"q": '"payment declined error"'},
         "rare part of a word": {"search": "eedl"},
         "regular expression": {"q": "/order.*id4711[0-9]/"},
+        "expression with a word": {"q": r"/ needle$/"},
         "range": {"q": "http.response.status_code:>=204 AND service:service-7"},
     }
     return {name: LogFilters(workspace_id="default", **about) for name, about in asked.items()}

@@ -68,6 +68,14 @@ REGEXES = (
         "(?-s)a.b",
         r"\w+-",
     ),
+    *(
+        r"^Time \d*\.?out",
+        r"[^x] time (a|b)",
+        "^time out$",
+        r"^Time\b",
+        "^a* ?b [^]x]* c",
+        "^ab?-out ",
+    ),
 )
 NUMBERS = ("0", "5", "-1", "500", "1e3", ".5", "5.", "0.1", "1e400", "-0", "17")
 ATTRIBUTES = ("status", "k8s.pod", "it's %s", "AND", "é", "absent")

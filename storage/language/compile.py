@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from storage.language.fields import Attribute, AttributeMap, Case, Column, Kind
+from storage.language.required import required_words
 from storage.language.tree import (
     And,
     Bound,
@@ -72,6 +73,10 @@ def _words(column: Column, test: Test, bind: Bind) -> str:
             return _fits(column, (text,), bind)
         case Like(pattern=pattern):
             return _fits(column, pattern, bind)
+        case Regex(expression=expression) if words := required_words(expression):
+            # The index knows the words; it cannot be asked for an expression on mixed case.
+            has_words = f"hasAllTokens(lower({column.sql}), {bind(words)})"
+            return f"{has_words} AND {_text(column, test, bind)}"
     return _text(column, test, bind)
 
 

@@ -113,6 +113,7 @@ def indexed(connection):
         ('"connection refused777"', "idx_body"),
         ("*ord777x", "idx_body"),
         ("body:word777*", "idx_body"),
+        (r"/^request took word777x \w+/", "idx_body"),
         (f"trace_id:{777:032X}", "idx_trace_id"),
         (f"trace_id:({777:032x} OR {778:032x})", "idx_trace_id"),
         ("attributes.order:o-777", "idx_log_attr_value"),

@@ -46,6 +46,7 @@ def test_no_text_of_a_client_becomes_sql(text):
         ("timeout", "hasAllTokens(lower(Body), %(v0)s)"),
         ("*imeou*", "lower(Body) LIKE %(v0)s"),
         ("trace_id:AB", "TraceId = %(v0)s"),
+        (r"/sent at \d+/", "hasAllTokens(lower(Body), %(v0)s) AND match(Body, %(v1)s)"),
         ("attributes.x:y", "LogAttributes[%(v0)s] = %(v1)s"),
     ],
 )

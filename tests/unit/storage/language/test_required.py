@@ -1,0 +1,59 @@
+"""Words that a regular expression requires: never one that a match can lack."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from storage.language.check import refusal
+from storage.language.evaluate import select
+from storage.language.fields import LOGS
+from storage.language.required import required_words
+from storage.language.tree import Comparison, Regex
+from storage.language.words import words_of
+from storage.sql import ascii_lower
+
+PIECES = (
+    *("a", "B", "ab", "aB b", " ", "-", "_", "é", " é ", ".", "\\.", "\\d", "\\b", "\\n", "^", "$"),
+    *("*", "+", "?", "{2}", "{0,1}", "|", "(", ")", "(?:", "(?i)", "[ab]", "[^a]", "[]a]"),
+    *("[^] ab", "]", "[\\]a]", "\\Q", "\\E", "\\x61", "\\pL", "[[:alpha:]]", "[a-z ]"),
+    *("{", "}", "*?", "++"),
+)
+expressions = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+texts = st.text(st.sampled_from("aAbBé -_.\n]["), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("refused", []),
+        (r"^Refused by \d+ peers", ["refused", "by"]),
+        (r"took \d+ ms$", ["ms"]),
+        (r" (a|b) timeout (?:c )?after ", ["timeout"]),
+        (r"user_id=4711[,;]", ["id"]),
+        (r"user_id=(4711) ", ["id"]),
+        ("a b+ c", []),
+        (" a | b ", []),
+        ("(?i) a ", []),
+        (r" \x61 b ", []),
+        (r" größe\.ОШИБКА ", ["größe", "ОШИБКА"]),
+        ("[^] a [b]", []),
+        ("x ab? y", []),
+    ],
+)
+def test_whole_words_that_nothing_can_leave_out_are_required(expression, words):
+    assert required_words(expression) == words
+
+
+@given(expressions, st.lists(texts, min_size=1, max_size=20))
+@example("^aB b$", ["aB b"])
+@example("[^] a [b]", ["b"])
+def test_every_text_that_matches_has_the_words(expression, texts):
+    comparison = Comparison(LOGS.words, Regex(expression))
+    if refusal(comparison):
+        return
+    words = required_words(expression)
+    for text, found in zip(
+        texts, select(comparison, [{"body": text} for text in texts]), strict=True
+    ):
+        if found:
+            assert set(words) <= set(words_of(ascii_lower(text)))
