@@ -82,7 +82,7 @@ def _count(service: Service, resources: list[Any]) -> int:
 def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: bytes) -> Pieces:
     pieces: list[Piece] = []
     rejected = 0
-    digest = hashlib.blake2b(identity).digest()
+    digest = hashlib.sha256(identity).digest()
     for tenant, resources in by_tenant.items():
         whole = service.request(**{service.resources: resources})
         for number, part in enumerate(_split(service, whole)):

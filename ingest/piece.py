@@ -40,11 +40,10 @@ class Pieces:
 
 
 def request_id(tenant: Tenant, signal: Signal, identity: bytes) -> str:
-    """The id by which a retry is known: BLAKE2b, 128 bits, over tenant, signal and `identity`.
+    """The id by which a retry is known: 128 bits of SHA-256 over tenant, signal and `identity`.
 
     `identity` is the uncompressed OTLP request, or what a client's `Idempotency-Key` says.
     """
-    digest = hashlib.blake2b(digest_size=16, person=b"sheaf.request")
-    digest.update(f"{tenant.workspace_id}\0{tenant.client_id}\0{signal}\0".encode())
+    digest = hashlib.sha256(f"{tenant.workspace_id}\0{tenant.client_id}\0{signal}\0".encode())
     digest.update(identity)
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]

@@ -102,10 +102,17 @@ class Inserter:
 
 
 def _arrow_stream(rows: pa.RecordBatch) -> Any:  # noqa: ANN401 - a buffer, which urllib3 sends as it is
-    sink = pa.BufferOutputStream()
+    # Measured first: a sink that grows copies what it holds again and again.
+    measure = pa.MockOutputStream()
+    _write_stream(rows, measure)
+    buffer = pa.allocate_buffer(measure.size())
+    _write_stream(rows, pa.FixedSizeBufferWriter(buffer))
+    return memoryview(buffer)
+
+
+def _write_stream(rows: pa.RecordBatch, sink: pa.NativeFile) -> None:
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_batch(rows)
-    return memoryview(sink.getvalue())
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> StorageError:

@@ -1,6 +1,7 @@
 """The chunk: what is queued, stored and, if need be, kept as a dead letter."""
 
 import secrets
+import threading
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,17 @@ MAX_BYTES = 8 * 1024 * 1024
 """Most uncompressed payload bytes in one chunk."""
 
 _COMPRESSION_LEVEL = 1
+
+
+class _OfThisThread(threading.local):
+    """A compressor takes longer to make than to use on a small chunk, and serves one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
+
+
+_of_this_thread = _OfThisThread()
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -83,7 +95,7 @@ def row_id(chunk_id: str) -> int:
 
 def compress(payload: bytes) -> bytes:
     """The payload as it is kept in the ledger."""
-    return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(payload)
+    return _of_this_thread.compressor.compress(payload)
 
 
 def pack_header(header: Header) -> bytes:

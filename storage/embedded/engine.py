@@ -3,6 +3,7 @@
 import fcntl
 import importlib
 import itertools
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,10 @@ _CONFIG = """\
     </merge_tree>
 </clickhouse>
 """
+
+# Merges and inserts come every few seconds. Memory that goes back to the kernel between them, after
+# the five seconds that are ClickHouse's default, has to be faulted in again.
+_ALLOCATOR = "dirty_decay_ms:60000,muzzy_decay_ms:60000"
 
 # A server's defaults where chDB has a command-line tool's, and one block for every insert of up
 # to max_insert_block_size rows, however many bytes they are: such an insert is one part in each
@@ -67,6 +72,8 @@ class Engine:
         Raises:
             EngineError: The directory cannot be used, or another process is using it.
         """
+        # Its allocator, jemalloc, reads this when it is loaded.
+        os.environ.setdefault("MALLOC_CONF", _ALLOCATOR)
         # Importing chdb starts a throw-away engine and sets signal handlers: only when needed.
         chdb: Any = importlib.import_module("chdb._chdb")
         chdb.reset_signal_handlers()
