@@ -50,11 +50,6 @@ _IN_WORD = f"[{WORD_CHARACTERS}]"
 _INFINITY = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 
 
-def matches(query: Query, row: Row) -> bool:
-    """Whether a query finds a record."""
-    return select(query, [row])[0]
-
-
 def select(query: Query, rows: Sequence[Row]) -> list[bool]:
     """Which of some records a query finds, in their order."""
     match query:

@@ -140,11 +140,6 @@ class JobBook:
             self._broker.run(self._scripts["cancel"], job.order.id, _now_ms(), self._keep_ms)
         )
 
-    def due(self) -> int:
-        """How many jobs wait for a worker."""
-        with self._broker.reading() as client:
-            return client.zcount("sheaf:jobs", "-inf", _now_ms())
-
     def one(self, workspace_id: str, job_id: str) -> Job | None:
         """The job of that id; None if there is none, or not in that workspace."""
         job = self._look(job_id)
