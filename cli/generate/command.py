@@ -3,7 +3,6 @@
 import argparse
 import random
 import sys
-import threading
 import time
 from itertools import islice
 
@@ -12,9 +11,9 @@ from tqdm import tqdm
 from cli.errors import StartError, StopAskedError
 from cli.generate.request_log import moments, request_lines
 from cli.generate.target import Write, writer
-from cli.signals import stop_event
 from config import logging
 from config.settings import Settings
+from config.signals import Stop, stop_signals
 from ingest.status import RefusedError
 
 _DEFAULT_BATCH = 100
@@ -24,7 +23,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Generate until enough is made, or a signal comes; give the exit code."""
     logging.configure(settings)
     try:
-        with stop_event() as stop, writer(settings, options, stop) as write:
+        with stop_signals() as stop, writer(settings, options, stop) as write:
             _generate(settings, options, write, stop)
     except StopAskedError:
         return 0
@@ -45,9 +44,7 @@ def batch_size(settings: Settings, given: int | None) -> int:
     return settings.log_batch_size if named else _DEFAULT_BATCH
 
 
-def _generate(
-    settings: Settings, options: argparse.Namespace, write: Write, stop: threading.Event
-) -> None:
+def _generate(settings: Settings, options: argparse.Namespace, write: Write, stop: Stop) -> None:
     most = settings.max_logs_to_generate if options.max is None else options.max
     interval = settings.log_interval_seconds if options.interval is None else options.interval
     size = batch_size(settings, options.batch_size)

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from cli.tail.lines import read_line, request_line
 from cli.tail.request import log_record
 from cli.tail.send import Answer, Door, HttpDoor, deliver, tenant_headers
 from config.settings import Settings
+from config.signals import Stop
 from ingest.any_value import key_values
 from ingest.services import LOGS
 
@@ -34,9 +34,7 @@ _LATER = {
 
 
 @contextmanager
-def writer(
-    settings: Settings, options: argparse.Namespace, stop: threading.Event
-) -> Iterator[Write]:
+def writer(settings: Settings, options: argparse.Namespace, stop: Stop) -> Iterator[Write]:
     """What writes lines to where `options` say; a door's retries end when `stop` is set."""
     if options.file == "-":
         yield partial(_print, file=sys.stdout)

@@ -4,14 +4,12 @@ import argparse
 import hashlib
 import re
 import sys
-import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from cli.announce import addresses
 from cli.errors import StartError, StopAskedError
-from cli.signals import stop_event
 from cli.tail.checkpoint import CheckpointFile, claim
 from cli.tail.lines import FORMATS, Format, regex_format
 from cli.tail.request import export_request
@@ -19,6 +17,7 @@ from cli.tail.send import HttpDoor, deliver, tenant_headers
 from cli.tail.tail import Tail
 from config import logging
 from config.settings import Settings
+from config.signals import Stop, stop_signals
 from ingest.status import RefusedError
 
 _LOOK_SECONDS = 0.25
@@ -30,7 +29,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     try:
         door = HttpDoor(options.endpoint or addresses(settings)["http"], tenant_headers(options))
         formats = _formats(options)
-        with claim(_checkpoint(settings, options)) as kept, stop_event() as stop:
+        with claim(_checkpoint(settings, options)) as kept, stop_signals() as stop:
             _follow(options, kept, formats, door, stop)
     except StopAskedError:
         return 0
@@ -48,7 +47,7 @@ def _follow(
     kept: CheckpointFile,
     formats: list[Format],
     door: HttpDoor,
-    stop: threading.Event,
+    stop: Stop,
 ) -> None:
     encode = partial(export_request, service=options.service, formats=formats)
 

@@ -3,12 +3,11 @@
 import functools
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 
-from config.settings import SettingsError, load
+from config.settings import Settings, SettingsError, load
+from config.signals import Stop, stop_signals
 from storage.embedded import http_interface, native
 from storage.embedded.engine import Engine, EngineError
 from storage.embedded.listener import Listener, PortError
@@ -22,7 +21,6 @@ _PATIENCE = 4.0  # seconds that running queries get to end by themselves
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; gives the process's exit code."""
-    stopping = threading.Event()
     try:
         settings = load()
         _start_log(settings.log_level)
@@ -34,7 +32,15 @@ def main() -> int:
     except (SettingsError, EngineError, PortError) as error:
         print(f"storage.embedded: {error}", file=sys.stderr)  # noqa: T201 - there may be no log yet
         return 1
-    _stop_on_signals(stopping)
+    with stop_signals() as stop:
+        _serve(settings, engine, native_port, http_port, stop)
+    log.info("stopped")
+    return 0
+
+
+def _serve(
+    settings: Settings, engine: Engine, native_port: Listener, http_port: Listener, stop: Stop
+) -> None:
     server = Server(engine, settings.clickhouse_user, settings.clickhouse_password)
     server.start()
     native_port.start(functools.partial(native.serve, server))
@@ -42,7 +48,7 @@ def main() -> int:
     log.info("ClickHouse %s serves %s", server.version, engine.directory)
     log.info("native protocol on port %d, HTTP on port %d", native_port.port, http_port.port)
 
-    stopping.wait()
+    stop.wait()
 
     log.info("stopping: no new connections; running queries get %.0f s", _PATIENCE)
     native_port.stop()
@@ -51,8 +57,6 @@ def main() -> int:
     native_port.close(0.5)
     http_port.close(0.5)
     engine.close()
-    log.info("stopped")
-    return 0
 
 
 def _start_log(level: str) -> None:
@@ -67,11 +71,6 @@ def _keep_utc() -> None:
     """Make UTC the server's time zone; the engine takes it from the process."""
     os.environ["TZ"] = "UTC"
     time.tzset()
-
-
-def _stop_on_signals(stopping: threading.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
 
 
 if __name__ == "__main__":
