@@ -128,7 +128,10 @@ class Settings(BaseSettings):
 
     log_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="Most rows in one insert.")
     log_batch_timeout: float = Field(
-        0.5, gt=0, le=60, description="Seconds before a batch that is not full is stored anyway."
+        0.5,
+        gt=0,
+        le=60,
+        description="Most seconds that a batch waits to be full; less if nothing more comes.",
     )
     batch_max_bytes: int = Field(
         128 * MIB, ge=MIB, description="Most uncompressed OTLP bytes in one insert."
