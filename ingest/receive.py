@@ -54,24 +54,23 @@ class Receiver:
         self.clickhouse.close()
         self.ledger.close()
 
-    def receive(self, service: Service, payload: bytes, tenant: Tenant, settle: Settle) -> Pieces:
-        """Take an OTLP request in.
+    def cut(self, service: Service, payload: bytes, tenant: Tenant) -> Pieces:
+        """Admit an OTLP request and cut it into pieces.
 
         Args:
             service: the OTLP service it is for.
             payload: uncompressed protobuf bytes.
             tenant: the tenant of resources that name none.
-            settle: called with the receipt, or the refusal, when the commit is over.
-
-        Returns: what it was cut into.
 
         Raises:
-            RefusedError: refused before the commit; `settle` is not called.
+            RefusedError: it is not admitted, or no such request.
         """
         self.admission.admit(len(payload))
-        pieces = cut(service, payload, tenant)
+        return cut(service, payload, tenant)
+
+    def submit(self, pieces: Pieces, settle: Settle) -> None:
+        """Commit; `settle` is called with the receipt, or the refusal, when that is over."""
         self._binder.submit(pieces, settle)
-        return pieces
 
     def commit(self, pieces: Pieces) -> Receipt:
         """Commit and wait for it.

@@ -144,7 +144,9 @@ def test_requests_that_come_together_are_committed_together(stores, valkey, mete
         told = queue.SimpleQueue()
         meter.spent()
         for number in range(100):
-            receiver.receive(LOGS, export_of(10, number), Tenant("acme", "web"), told.put)
+            receiver.submit(
+                receiver.cut(LOGS, export_of(10, number), Tenant("acme", "web")), told.put
+            )
         for _ in range(100):
             assert told.get(timeout=20).backend == "redis"
     finally:

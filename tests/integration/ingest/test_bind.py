@@ -35,7 +35,7 @@ class Door:
     def send(self, content, tenant=ACME):
         """Send a request; its outcome will be in the queue."""
         told = queue.SimpleQueue()
-        self.receiver.receive(LOGS, content, tenant, told.put)
+        self.receiver.submit(self.receiver.cut(LOGS, content, tenant), told.put)
         return told
 
     def ask(self, content, tenant=ACME):

@@ -188,7 +188,9 @@ def test_records_that_come_in_without_the_broker_count_at_once(
     outcomes = []
     try:
         request = payload(["late"], [NOON + 1])
-        receiver.receive(LOGS, request, Tenant(worker.workspace, "web"), outcomes.append)
+        receiver.submit(
+            receiver.cut(LOGS, request, Tenant(worker.workspace, "web")), outcomes.append
+        )
         wait_until(lambda: outcomes)
     finally:
         receiver.stop()

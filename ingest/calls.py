@@ -1,0 +1,133 @@
+"""Unary gRPC calls that any thread may answer, at a third of the CPU that gRPC's servers take.
+
+`grpc.server` and `grpc.aio` are Python around the completion queue of gRPC's core; with small
+requests that Python is what a call costs (`docs/decisions/0005`). Here the methods that must be
+fast stand on the completion queue themselves. The server beside them, `grpc.server`, owns port
+and shutdown, and serves whatever else there is.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import grpc
+import structlog
+from grpc._cython import cygrpc
+
+log = structlog.get_logger(__name__)
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+_NO_FLAGS = 0
+
+
+class Call:
+    """A call that waits for its answer, which any thread may give, once."""
+
+    __slots__ = ("_call", "_calls", "metadata")
+
+    def __init__(self, calls: "Calls", event: Any) -> None:  # noqa: ANN401 - gRPC's are untyped
+        self._calls = calls
+        self._call = event.call
+        self.metadata: dict[str, Any] = dict(event.invocation_metadata)
+
+    def answer(self, message: bytes, trailers: Metadata = ()) -> None:
+        """End the call well."""
+        status = cygrpc.SendStatusFromServerOperation(
+            trailers, cygrpc.StatusCode.ok, b"", _NO_FLAGS
+        )
+        self._end(cygrpc.SendMessageOperation(message, _NO_FLAGS), status)
+
+    def refuse(self, code: grpc.StatusCode, text: str, trailers: Metadata = ()) -> None:
+        """End the call with an error."""
+        status = cygrpc.SendStatusFromServerOperation(
+            trailers, code.value[0], text.encode(), _NO_FLAGS
+        )
+        self._end(status)
+
+    def _end(self, *operations: Any) -> None:  # noqa: ANN401 - as above
+        # In one batch with the end of the client's side, which costs an event of its own otherwise.
+        closed = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
+        headers = cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS)
+        self._calls.run(self._call, (closed, headers, *operations), _ended)
+
+
+Take = Callable[[Call, bytes], None]
+"""Called in the calls' thread with each call and its message; must not wait, must not raise."""
+
+
+class Calls:
+    """The unary methods that stand on a completion queue of their own, in one thread."""
+
+    def __init__(self, server: grpc.Server, methods: Mapping[str, Take]) -> None:
+        """Serve methods (full path → who takes its calls) beside those of a server not started."""
+        self._core = server._state.server  # noqa: SLF001 - the one way to gRPC's core
+        self._queue = cygrpc.CompletionQueue()
+        self._core.register_completion_queue(self._queue)
+        self._methods = methods
+        for path in methods:
+            self._core.register_method(path)
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="calls", daemon=True)
+
+    def start(self) -> None:
+        """Take calls from now on; the server has been started."""
+        for path in self._methods:
+            self._expect(path)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; the server has been stopped. What is answered later reaches nobody."""
+        with self._closing:
+            self._closed = True
+            self._queue.shutdown()
+        self._thread.join()
+
+    def run(self, call: Any, operations: Sequence[Any], then: Callable[[Any], None]) -> None:  # noqa: ANN401 - as above
+        """Start a batch of operations on gRPC's call; `then` gets its event in the thread."""
+        # gRPC's core aborts the process if a batch meets a queue that is shut down.
+        with self._closing:
+            if not self._closed:
+                call.start_server_batch(operations, then)
+
+    def _expect(self, path: str) -> None:
+        """Ask for the next call of a method."""
+        then = partial(self._called, path)
+        self._core.request_registered_call(self._queue, self._queue, path, then)
+
+    def _serve(self) -> None:
+        while True:
+            event = self._queue.poll()
+            if event.tag is None:
+                return
+            try:
+                event.tag(event)
+            except Exception:
+                log.exception("grpc door: a call failed")
+            # It keeps its call, which would live until the next event.
+            del event
+
+    def _called(self, path: str, event: Any) -> None:  # noqa: ANN401 - as above
+        if not event.success:
+            return  # the server is stopping
+        # Refused once the server is stopping: this call was the method's last.
+        with suppress(ValueError):
+            self._expect(path)
+        received = partial(self._received, path, Call(self, event))
+        self.run(event.call, (cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
+
+    def _received(self, path: str, call: Call, event: Any) -> None:  # noqa: ANN401 - as above
+        message = event.batch_operations[0].message()
+        if message is None:
+            # As gRPC's servers answer. Of a message that is too large, gRPC told the client itself.
+            text = f'"{path}" requires exactly one request message.'
+            call.refuse(grpc.StatusCode.UNIMPLEMENTED, text)
+        else:
+            self._methods[path](call, message)
+
+
+def _ended(_: object) -> None:
+    """A call is over, whether or not its client has heard of it."""
