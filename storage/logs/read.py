@@ -1,6 +1,6 @@
 """Reading log records: pages in a total order, one record, counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,12 +8,10 @@ from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.logs.search import LogFilters, Order, Position, at, order_by, where
+from storage.logs.windows import HOUR_NS, Windows
 from storage.sql import TimeRange, Where, quoted
 
 TABLE = quoted("otel_logs")
-
-_WINDOWS_NS = tuple(seconds * 1_000_000_000 for seconds in (300, 3600, 86_400))
-_SHORT_NS = _WINDOWS_NS[1]
 
 _COLUMNS = {
     "timestamp_ns": "toUnixTimestamp64Nano(Timestamp)",
@@ -139,25 +137,29 @@ class LogReader:
         return self._select(clause, Budget(self._settings), tail)
 
     def _rows(self, query: PageQuery, budget: Budget) -> list[LogRow]:
-        """Up to one row more than the page holds, which tells whether there is a next page.
-
-        The table is not sorted by time alone, so that the newest rows of a long range would cost
-        a look at the whole of it. Windows that grow from the page's edge mostly find enough in
-        the first. With an offset, how many rows a window skipped would have to be counted.
-        """
+        """Up to one row more than the page holds, which tells whether there is a next page."""
         wanted = query.limit + 1
-        spans = [query.span] if query.offset else windows(query)
+        if query.offset or query.filters.trace_id:
+            # How many rows each window skips would have to be counted; and a trace has few, which
+            # the index finds wherever they are.
+            return self._rows_in(query.span, query, wanted, budget)
+        windows = Windows(_ahead(query), newest_first=query.order == "desc")
         rows: list[LogRow] = []
-        for span in spans:
-            clause = where(query.filters, span, query.order, query.after)
-            tail = (
-                f"ORDER BY {order_by(query.order)} "
-                f"LIMIT {clause.bind(wanted - len(rows))} OFFSET {clause.bind(query.offset)}"
-            )
-            rows += self._select(clause, budget, tail, _short_span_settings(span))
-            if len(rows) >= wanted:
-                break
+        found: list[LogRow] = []
+        while len(rows) < wanted and (span := windows.next(len(found), wanted - len(rows))):
+            found = self._rows_in(span, query, wanted - len(rows), budget)
+            rows += found
         return rows
+
+    def _rows_in(
+        self, span: TimeRange, query: PageQuery, most: int, budget: Budget
+    ) -> list[LogRow]:
+        clause = where(query.filters, span, query.order, query.after)
+        tail = (
+            f"ORDER BY {order_by(query.order)} "
+            f"LIMIT {clause.bind(most)} OFFSET {clause.bind(query.offset)}"
+        )
+        return self._select(clause, budget, tail, _short_span_settings(span))
 
     def _select(
         self, clause: Where, budget: Budget, tail: str, settings: dict[str, Any] | None = None
@@ -182,26 +184,15 @@ class LogReader:
 def _short_span_settings(span: TimeRange) -> dict[str, Any]:
     # Searching a text index's dictionary costs as much for a minute as for a month: of 10 million
     # rows it took half the time of reading all their bodies, but five times that of an hour's.
-    short = span.last_ns - span.first_ns <= _SHORT_NS
+    short = span.last_ns - span.first_ns < HOUR_NS
     return {"use_text_index_like_evaluation_by_dictionary_scan": 0} if short else {}
 
 
-def windows(query: PageQuery) -> Iterator[TimeRange]:
-    """Adjacent parts of the query's time range from its near edge on, each longer than the last."""
+def _ahead(query: PageQuery) -> TimeRange:
+    """The query's time range from where its page begins."""
     first, last = query.span.first_ns, query.span.last_ns
-    newest_first = query.order == "desc"
-    if query.after is not None and newest_first:
-        last = min(last, query.after.timestamp_ns)
-    elif query.after is not None:
-        first = max(first, query.after.timestamp_ns)
-    for width in _WINDOWS_NS:
-        if last - first < width:
-            break
-        if newest_first:
-            yield TimeRange(last - width + 1, last)
-            last -= width
-        else:
-            yield TimeRange(first, first + width - 1)
-            first += width
-    if first <= last:
-        yield TimeRange(first, last)
+    if query.after is None:
+        return query.span
+    if query.order == "desc":
+        return TimeRange(first, min(last, query.after.timestamp_ns))
+    return TimeRange(max(first, query.after.timestamp_ns), last)

@@ -1,11 +1,9 @@
-import itertools
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.logs.read import PageQuery, windows
 from storage.logs.search import LogFilters, Position, at, where
 from storage.logs.stats import INTERVALS_MS, interval_for
 from storage.sql import TimeRange, quoted
@@ -97,26 +95,6 @@ def test_identifiers_cannot_end_their_quotes():
 
 
 times = st.integers(0, 4 * 10**18)
-
-
-@given(times, times, st.sampled_from(["asc", "desc"]), st.none() | times)
-def test_windows_cover_the_range_once_from_the_near_edge_on(one, other, order, after):
-    span = TimeRange(min(one, other), max(one, other))
-    position = None if after is None else Position(after, 1, 1)
-    filters = LogFilters(workspace_id="w")
-    query = PageQuery(filters=filters, span=span, order=order, limit=1, after=position)
-    parts = list(windows(query))
-    first, last = span.first_ns, span.last_ns
-    if after is not None:
-        first, last = (first, min(last, after)) if order == "desc" else (max(first, after), last)
-    if first > last:
-        assert parts == []
-        return
-    ascending = parts if order == "asc" else parts[::-1]
-    assert (ascending[0].first_ns, ascending[-1].last_ns) == (first, last)
-    for earlier, later in itertools.pairwise(ascending):
-        assert earlier.last_ns + 1 == later.first_ns
-    assert len(parts) <= 4
 
 
 @given(times, times, st.integers(1, 500))

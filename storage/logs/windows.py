@@ -1,0 +1,56 @@
+"""Windows: the parts of a long time range that are looked at one after the other for a page."""
+
+from storage.sql import TimeRange
+
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3600 * SECOND_NS
+
+_STEPS_NS = (300 * SECOND_NS, HOUR_NS, 24 * HOUR_NS)
+
+_RESERVE = 1.5
+"""How much longer than the last window's density asks for: a window too short costs a query."""
+
+
+class Windows:
+    """Adjacent parts of a time range from its near edge on, none shorter than the one before.
+
+    The table is not sorted by time alone, so that the newest rows of a long range would cost a
+    look at the whole of it. Each window is a step longer than the one before, but if that one had
+    some of the rows, no longer than the missing ones should need.
+    """
+
+    def __init__(self, span: TimeRange, *, newest_first: bool) -> None:
+        """Begin at the range's end if `newest_first`, else at its begin."""
+        self._first, self._last = span.first_ns, span.last_ns
+        self._newest_first = newest_first
+        self._steps = list(_STEPS_NS)
+        self._width = 0
+
+    def next(self, found: int, missing: int) -> TimeRange | None:
+        """The next window, None behind the last.
+
+        Args:
+            found: rows that the window before had.
+            missing: rows that are still asked for.
+        """
+        if self._first > self._last:
+            return None
+        needed = self._width * _RESERVE * missing / found if found else float("inf")
+        if needed < self._step():
+            self._width = max(self._width, int(needed))
+        else:
+            self._width = self._step()
+            del self._steps[:1]
+        return self._cut(self._width)
+
+    def _step(self) -> int:
+        return self._steps[0] if self._steps else self._last - self._first + 1
+
+    def _cut(self, width: int) -> TimeRange:
+        if self._newest_first:
+            window = TimeRange(max(self._first, self._last - width + 1), self._last)
+            self._last = window.first_ns - 1
+        else:
+            window = TimeRange(self._first, min(self._last, self._first + width - 1))
+            self._first = window.last_ns + 1
+        return window

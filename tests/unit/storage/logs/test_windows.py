@@ -1,0 +1,72 @@
+"""Windows cover a time range once, and are as long as what they find lets expect."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.logs.windows import HOUR_NS, SECOND_NS, Windows
+from storage.sql import TimeRange
+
+DAY = TimeRange(0, 24 * HOUR_NS - 1)
+MISSING = 101
+
+
+def length(window):
+    return window.last_ns - window.first_ns + 1
+
+
+def walk(span, founds, *, newest_first=True):
+    """The windows when each finds what `founds` says, and the later ones nothing."""
+    windows, seen, found = Windows(span, newest_first=newest_first), [], 0
+    founds = iter(founds)
+    while window := windows.next(found, MISSING):
+        seen.append(window)
+        found = next(founds, 0)
+    return seen
+
+
+@given(
+    st.integers(0, 2**60),
+    st.integers(0, 400 * 24 * HOUR_NS),
+    st.lists(st.integers(0, MISSING)),
+    st.booleans(),
+)
+def test_windows_cover_the_range_once_and_in_order(first, width, founds, newest_first):
+    span = TimeRange(first, first + width)
+    seen = walk(span, founds[:50], newest_first=newest_first)
+    in_time = seen[::-1] if newest_first else seen
+    assert in_time[0].first_ns == span.first_ns
+    assert in_time[-1].last_ns == span.last_ns
+    for earlier, later in itertools.pairwise(in_time):
+        assert earlier.last_ns + 1 == later.first_ns
+    lengths = [length(window) for window in seen[:-1]]
+    assert lengths == sorted(lengths)
+
+
+def test_an_empty_range_has_no_windows():
+    assert walk(TimeRange(5, 4), []) == []
+
+
+def test_windows_that_find_nothing_grow_until_the_rest_is_taken():
+    month = TimeRange(0, 30 * 24 * HOUR_NS - 1)
+    lengths = [length(window) // SECOND_NS for window in walk(month, [])]
+    assert lengths == [300, 3600, 86_400, 30 * 86_400 - 300 - 3600 - 86_400]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_window_is_no_longer_than_the_missing_rows_should_need(newest_first):
+    # 33 in an hour: the 101 that are missing should take three hours, and a reserve.
+    third = walk(DAY, [3, 33], newest_first=newest_first)[2]
+    assert length(third) == int(HOUR_NS * 1.5 * MISSING / 33)
+
+
+def test_few_rows_do_not_lead_further_than_the_next_step():
+    second = walk(DAY, [1])[1]
+    assert length(second) == HOUR_NS
+
+
+def test_a_step_that_was_not_needed_is_left_for_later():
+    lengths = [length(window) // SECOND_NS for window in walk(DAY, [90, 0])]
+    assert lengths[:3] == [300, int(300 * 1.5 * MISSING / 90), 3600]
