@@ -40,6 +40,23 @@ def test_a_batch_is_one_part_a_partition(clickhouse, inserter):
     assert [rows for _, rows in parts(clickhouse)] == [40_000] * 3
 
 
+def test_an_inserted_block_is_one_file_and_what_merges_make_of_it_one_a_column(
+    clickhouse, inserter
+):
+    clickhouse.query("SYSTEM STOP MERGES otel_logs")
+    for number in range(2):
+        lines = (f"{number} {'x' * 100} {row}" for row in range(60_000))
+        inserter.insert("otel_logs", rows_of(entry(lines)), f"q{number}")
+    asked = (
+        "SELECT part_type, data_uncompressed_bytes > 8 * 1048576 FROM system.parts"
+        " WHERE active AND table = 'otel_logs' AND database = currentDatabase()"
+    )
+    assert clickhouse.query(asked) == [("Compact", 1)] * 2
+    clickhouse.query("SYSTEM START MERGES otel_logs")
+    clickhouse.query("OPTIMIZE TABLE otel_logs FINAL")
+    assert clickhouse.query(asked) == [("Wide", 1)]
+
+
 def test_values_that_a_column_never_takes_are_refused_for_good(clickhouse, inserter):
     wrong = pa.record_batch({"Timestamp": pa.array(["not a time"]), "Body": pa.array(["a"])})
     with pytest.raises(RowsRefusedError) as refused:
