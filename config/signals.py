@@ -21,6 +21,11 @@ class Stop:
         self._poll = select.poll()
         self._poll.register(self._asked, select.POLLIN)
 
+    @property
+    def wakeup(self) -> int:
+        """A descriptor that does not block; whatever is written to it asks for the stop."""
+        return self._ask
+
     def ask(self, *_: object) -> None:
         """Ask for it; also as a signal's handler."""
         with suppress(BlockingIOError):
@@ -45,10 +50,14 @@ def stop_signals() -> Iterator[Stop]:
     """What SIGINT and SIGTERM ask for, instead of ending the process."""
     stop = Stop()
     numbers = (signal.SIGINT, signal.SIGTERM)
+    # A signal may reach a thread of a library. Python runs handlers in the main thread, which
+    # nothing would wake from its wait but this.
+    woken_before = signal.set_wakeup_fd(stop.wakeup, warn_on_full_buffer=False)
     before = {number: signal.signal(number, stop.ask) for number in numbers}
     try:
         yield stop
     finally:
         for number, action in before.items():
             signal.signal(number, action)
+        signal.set_wakeup_fd(woken_before)
         stop.close()

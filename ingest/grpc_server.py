@@ -103,7 +103,8 @@ def serve(loaded: Settings) -> None:
         stop.wait()
         alive.enter_graceful_shutdown()
         receiver.admission.stop()
-        server.stop(GRACE_SECONDS).wait()
+        # What is cancelled after that is still committed or refused, only that nobody hears of it.
+        server.stop(GRACE_SECONDS).wait(2 * GRACE_SECONDS)
         receiver.stop()
         calls.close()
         log.info("grpc door: closed")

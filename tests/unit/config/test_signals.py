@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from config.signals import Stop, stop_signals
 
@@ -17,6 +20,33 @@ def test_a_signal_asks_for_a_stop_and_ends_the_wait():
         assert stop.wait()
         assert stop.is_set()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+A_SIGNAL_TO_ANOTHER_THREAD = """
+import signal, threading, time
+from config.signals import stop_signals
+
+def wait_then_send():
+    main = threading.main_thread().native_id
+    while open(f"/proc/self/task/{main}/syscall").read().split()[0] not in poll:
+        time.sleep(0.001)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(60)
+
+# poll and ppoll of x86-64, ppoll of ARM.
+poll = {"7", "271", "73"}
+with stop_signals() as stop:
+    threading.Thread(target=wait_then_send, daemon=True).start()
+    assert stop.wait(30)
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/syscall").exists(), reason="looks into /proc, which only Linux has"
+)
+def test_a_signal_that_reaches_a_thread_of_a_library_ends_the_wait(project_root):
+    program = [sys.executable, "-c", A_SIGNAL_TO_ANOTHER_THREAD]
+    subprocess.run(program, cwd=project_root, check=True, timeout=60)
 
 
 def test_no_number_of_signals_is_too_many():
