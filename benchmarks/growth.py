@@ -1,58 +1,122 @@
-"""What a record costs as the table grows: ten million of them, a line for each million.
+"""What a record costs as the table grows: the tenth million beside the first of an empty table.
 
-Sheaf as `make run` starts it, requests of 1,000 records, eight at a time, without a rest. Each
-million is timed from its first request to its last row; its CPU holds the merges of that time.
+Sheaf as `make run` starts it, requests of 1,000 records, eight at a time. One Sheaf is filled, a
+line for each million. Then it and a Sheaf that has just been started take turns of a million each:
+the filled one goes on from its tenth million, the other is a new one for each pair. The turns of a
+pair follow each other, in changing order, so that an hour in which the machine is slow weighs on
+both. A turn begins when nothing is being merged; its CPU includes the merges that it leads to,
+which come in lumps, so that only the mean over the pairs says something.
 
-    --millions N   how many (10)
+    --millions N   which million is compared with the first (10)
+    --pairs N      how many turns each takes (5)
 """
 
 import argparse
+import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import otlp_requests
-from bench import Shape, unlike
+from bench import Shape
 from grpc_load import run as send
 from systems import Sheaf, wait_until
 
 _SHAPE = Shape(1_000, 8)
-_ROUNDS = 4
+_REPEATED = 4
+"""How often a million has the same records, each time a second later."""
+
+_PATIENCE = 120
 
 
-def million(system: Sheaf, bodies: list[bytes], number: int) -> tuple[float, float, float]:
-    """Send one: records a second acknowledged and end to end, CPU in microseconds a record."""
+@dataclass(frozen=True)
+class Turn:
+    """A million records."""
+
+    acknowledged: float
+    """Records a second while requests were sent."""
+    end_to_end: float
+    """Records a second from the first request until all rows were counted."""
+    cpu: float
+    """Microseconds a record, all parts, until nothing was merged any more."""
+
+    def __str__(self) -> str:
+        return f"{self.acknowledged:,.0f} | {self.end_to_end:,.0f} | {self.cpu:.1f}"
+
+
+def million(system: Sheaf, bodies: list[bytes], number: int) -> Turn:
+    """Send the one with this number, which begins where the one before has ended."""
+    parts = range(number * _REPEATED, (number + 1) * _REPEATED)
+    requests = [otlp_requests.later(body, part) for part in parts for body in bodies]
+    records = len(requests) * _SHAPE.records
+    system.calm()
     before, cpu = system.rows(), sum(system.cpu().values())
-    began, sending = time.perf_counter(), 0.0
-    for round_number in range(_ROUNDS):
-        mine = unlike(bodies, f"{number}-{round_number}")
-        load = send(system.grpc_port, mine, _SHAPE.connections, _SHAPE.calls_each, 120)
-        sending += load.ended - load.started
-    records = _ROUNDS * len(bodies) * _SHAPE.records
+    load = send(system.grpc_port, requests, _SHAPE.connections, _SHAPE.calls_each, _PATIENCE)
     wait_until(lambda: system.rows() >= before + records, "the rows")
-    took = time.perf_counter() - began
+    ended = time.perf_counter()
+    system.calm()
     spent = sum(system.cpu().values()) - cpu
-    return records / sending, records / took, spent / records * 1e6
+    return Turn(
+        acknowledged=records / (load.ended - load.started),
+        end_to_end=records / (ended - load.started),
+        cpu=spent / records * 1e6,
+    )
+
+
+@contextmanager
+def started(folder: Path, bodies: list[bytes]) -> Iterator[Sheaf]:
+    """A Sheaf that has taken its first requests: only the size of the table differs then."""
+    system = Sheaf(folder)
+    try:
+        million(system, bodies[: len(bodies) // 10], 0)
+        yield system
+    finally:
+        system.stop()
+
+
+def pair(full: Sheaf, bodies: list[bytes], number: int) -> tuple[Turn, Turn]:
+    """A million into an empty table and one into the filled one, in an order that changes."""
+    with tempfile.TemporaryDirectory() as folder, started(Path(folder), bodies) as empty:
+        turns = {}
+        for system in (empty, full) if number % 2 else (full, empty):
+            turns[system] = million(system, bodies, number)
+    return turns[empty], turns[full]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=int, default=10)
-    millions = parser.parse_args().millions
-    bodies = otlp_requests.make(1_000_000 // _SHAPE.records // _ROUNDS, _SHAPE.records)
-    with tempfile.TemporaryDirectory() as folder:
-        system = Sheaf(Path(folder))
-        try:
-            million(system, bodies, -1)
-            print("| million | acknowledged/s | end to end/s | CPU µs a record | resident MiB |")
-            print("|---|---|---|---|---|")
-            for number in range(1, millions + 1):
-                acked, stored, cpu = million(system, bodies, number)
-                memory = system.memory() / 2**20
-                print(f"| {number} | {acked:,.0f} | {stored:,.0f} | {cpu:.1f} | {memory:,.0f} |")
-        finally:
-            system.stop()
+    parser.add_argument("--pairs", type=int, default=5)
+    options = parser.parse_args()
+    bodies = otlp_requests.make(1_000_000 // _SHAPE.records // _REPEATED, _SHAPE.records)
+    with tempfile.TemporaryDirectory() as folder, started(Path(folder), bodies) as full:
+        print("| million | acknowledged/s | end to end/s | CPU µs a record |", flush=True)
+        print("|---|---|---|---|")
+        for number in range(1, options.millions):
+            print(f"| {number} | {million(full, bodies, number)} |", flush=True)
+        pairs = []
+        for number in range(options.millions, options.millions + options.pairs):
+            first, later = pair(full, bodies, number)
+            pairs.append((first, later))
+            print(f"| first of an empty table | {first} |")
+            print(f"| {number} | {later} |", flush=True)
+    print(f"| **ratio** | {_ratios(pairs)} |")
+
+
+def _ratios(pairs: list[tuple[Turn, Turn]]) -> str:
+    def each(of: str) -> list[float]:
+        return [getattr(later, of) / getattr(first, of) for first, later in pairs]
+
+    firsts, laters = zip(*pairs, strict=True)
+    cpu = sum(turn.cpu for turn in laters) / sum(turn.cpu for turn in firsts)
+    acknowledged, end_to_end = (
+        statistics.median(each(of)) for of in ("acknowledged", "end_to_end")
+    )
+    return f"**{acknowledged:.2f}** | **{end_to_end:.2f}** | **{cpu:.2f}**"
 
 
 if __name__ == "__main__":

@@ -65,3 +65,14 @@ def make(count: int, records: int, tenants: int = 1, seed: int = 0) -> list[byte
             attributes.add(key="record.id").value.string_value = f"{unique:012d}"
         made.append(request.SerializeToString())
     return made
+
+
+def later(body: bytes, seconds: int) -> bytes:
+    """The same request with all its times so much later."""
+    request = ExportLogsServiceRequest.FromString(body)
+    for group in request.resource_logs:
+        for scope in group.scope_logs:
+            for record in scope.log_records:
+                record.time_unix_nano += seconds * 10**9
+                record.observed_time_unix_nano += seconds * 10**9
+    return request.SerializeToString()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.language.compile import condition
+from storage.language.compile import condition, has_words
 from storage.language.fields import LOGS, Attribute
 from storage.language.parse import parse
 from storage.language.tree import Comparison, Equals
@@ -140,7 +140,7 @@ def _search(text: str, bind: Bind) -> Iterator[str]:
         return
     words = [word.lower() for word in _ASCII_WORD.findall(text)]
     if words:
-        yield f"hasAllTokens(lower(Body), {bind(words)})"
+        yield has_words("lower(Body)", words, bind)
     yield f"positionCaseInsensitiveUTF8(Body, {bind(text)}) > 0"
 
 

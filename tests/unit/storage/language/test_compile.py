@@ -43,10 +43,16 @@ def test_no_text_of_a_client_becomes_sql(text):
 @pytest.mark.parametrize(
     ("text", "sql"),
     [
-        ("timeout", "hasAllTokens(lower(Body), %(v0)s)"),
+        ("timeout", "hasToken(lower(Body), %(v0)s)"),
         ("*imeou*", "lower(Body) LIKE %(v0)s"),
         ("trace_id:AB", "TraceId = %(v0)s"),
-        (r"/sent at \d+/", "hasAllTokens(lower(Body), %(v0)s) AND match(Body, %(v1)s)"),
+        (
+            '"a b c d e f g h"',
+            " AND ".join(f"hasToken(lower(Body), %(v{place})s)" for place in range(8))
+            + " AND match(lower(Body), %(v8)s)",
+        ),
+        ('"a b c d e f g h i"', "hasAllTokens(lower(Body), %(v0)s) AND match(lower(Body), %(v1)s)"),
+        (r"/sent at \d+/", "hasToken(lower(Body), %(v0)s) AND match(Body, %(v1)s)"),
         ("attributes.x:y", "LogAttributes[%(v0)s] = %(v1)s"),
     ],
 )
