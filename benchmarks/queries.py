@@ -35,6 +35,8 @@ _BLOCK = 100_000
 _DAY_NS = 86_400 * 10**9
 _WORDS = "accepted cache connection declined error from order payment request retry to user with"
 
+Ask = Callable[[], object]
+
 _FILL = """
 INSERT INTO otel_logs (Timestamp, TraceId, SpanId, SeverityText, SeverityNumber, ServiceName, Body,
     ResourceAttributes, LogAttributes, WorkspaceId, ClientId, Endpoint, ChunkId, ChunkRow,
@@ -96,7 +98,7 @@ class Watched(Clickhouse):
         """Make ClickHouse forget which granules it has found to have no match."""
         self.query("SYSTEM CLEAR QUERY CONDITION CACHE")
 
-    def reads(self, ask: Callable[[], object]) -> str:
+    def reads(self, ask: Ask) -> str:
         """Rows and MiB that a question reads when it is asked for the first time."""
         self.forget()
         self.rows = self.bytes = 0
@@ -123,9 +125,6 @@ def questions(trace_id: str) -> dict[str, LogFilters]:
         "range": {"q": "http.response.status_code:>=204 AND service:service-7"},
     }
     return {name: LogFilters(workspace_id="default", **about) for name, about in asked.items()}
-
-
-Ask = Callable[[], object]
 
 
 def nothing() -> None:

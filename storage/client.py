@@ -16,7 +16,8 @@ Params = Mapping[str, Any]
 
 _QUERY_SETTINGS = {
     # With 0, ClickHouse keeps in mind which granules of a part without an index had no match, for
-    # the next query with the same condition: a page's count, histogram and facets have the same.
+    # the next query with the same condition. The total, the histogram and the facets of a search
+    # have the same; the search's page, which looks at one window after the other, has not.
     "use_skip_indexes_on_data_read": 0,
 }
 

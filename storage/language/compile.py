@@ -37,8 +37,8 @@ from storage.sql import Bind, ascii_lower
 _IN_WORD = r"[0-9A-Za-z\x{80}-\x{10FFFF}]"
 _NO_WORD = r"[^0-9A-Za-z\x{80}-\x{10FFFF}]"
 _LIKE = {Wild.ANY: "%", Wild.ONE: "_"}
-_FEW_WORDS = 8
 _IN_WORDS = {Wild.ANY: f"{_IN_WORD}*", Wild.ONE: _IN_WORD}
+_FEW_WORDS = 8
 
 
 def condition(query: Query, bind: Bind) -> str:
