@@ -12,7 +12,7 @@ from ingest.admission import Admission
 from ingest.direct import DirectPath
 from ingest.group import Group, Receipt, Settle, Submission, Waiting
 from ingest.memory import Memory
-from ingest.piece import Piece, Pieces
+from ingest.piece import Piece, Pieces, chunkfuls
 from ingest.status import unavailable
 from tasks import chunk
 from tasks.announce import Announcer
@@ -115,7 +115,8 @@ class Binder:
                 self._ledger.accept(entries)
             except RepeatedRequestsError as repeats:
                 for request_id, chunk_id in repeats.known.items():
-                    self._place(group, request_id, chunk_id)
+                    self._known.add(request_id, note=chunk_id)
+                    group.place(request_id, chunk_id)
                 entries = self._bind(group)
             except LedgerFullError:
                 group.fail_all(self._admission.overloaded())
@@ -141,16 +142,11 @@ class Binder:
             tried_at = self._direct.seen.get(piece.request_id)
             if tried_at is not None:
                 entries.append(self._entry([piece], tried_at, tried=True))
-                continue
-            pieces = bound.setdefault((piece.tenant, piece.signal), [])
-            if (
-                pieces
-                and sum(len(p.payload) for p in pieces) + len(piece.payload) > chunk.MAX_BYTES
-            ):
-                entries.append(self._entry(pieces, received_at))
-                pieces.clear()
-            pieces.append(piece)
-        return entries + [self._entry(pieces, received_at) for pieces in bound.values()]
+            else:
+                bound.setdefault((piece.tenant, piece.signal), []).append(piece)
+        for pieces in bound.values():
+            entries += [self._entry(part, received_at) for part in chunkfuls(pieces)]
+        return entries
 
     def _entry(self, pieces: Sequence[Piece], received_at: int, *, tried: bool = False) -> Entry:
         payload = b"".join(piece.payload for piece in pieces)
@@ -171,13 +167,11 @@ class Binder:
 
     def _accepted(self, group: Group, entries: Sequence[Entry]) -> None:
         for entry in entries:
+            chunk_id = entry.chunk.header.id
+            self._known.add(*entry.requests, note=chunk_id)
             for request_id in entry.requests:
-                self._place(group, request_id, entry.chunk.header.id)
+                group.place(request_id, chunk_id)
         self._announcer.announce(entry.chunk.header for entry in entries)
-
-    def _place(self, group: Group, request_id: str, chunk_id: str) -> None:
-        self._known.add(request_id, chunk_id)
-        group.place(request_id, chunk_id)
 
     def _doubt(self, group: Group, error: Exception) -> None:
         """The commit may have happened: storing it directly as well might store it twice."""

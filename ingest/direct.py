@@ -152,7 +152,7 @@ class DirectPath:
         self, table: str, rows: pa.RecordBatch, query_id: str, pieces: Sequence[Piece], now: int
     ) -> None:
         for piece in pieces:
-            self.seen.add(piece.request_id, self.seen.get(piece.request_id) or now)
+            self.seen.add(piece.request_id, note=self.seen.get(piece.request_id) or now)
         begin_before = time.monotonic() + self._begin_seconds
         self._marker.cover(table, rows)
         self._inserter.insert(table, rows, query_id, begin_before)

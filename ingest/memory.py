@@ -23,11 +23,11 @@ class Memory(Generic[Note]):
         self._born = time.monotonic()
         self._lock = threading.Lock()
 
-    def add(self, request_id: str, note: Note | None = None) -> None:
-        """Remember an id, for the whole time again if it is known."""
+    def add(self, *request_ids: str, note: Note | None = None) -> None:
+        """Remember ids, for the whole time again if they are known."""
         with self._lock:
             self._age()
-            self._young[request_id] = note
+            self._young.update(dict.fromkeys(request_ids, note))
 
     def discard(self, request_id: str) -> None:
         """Forget an id."""

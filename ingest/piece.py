@@ -1,11 +1,11 @@
 """A piece: what one request holds of one tenant, no larger than a chunk may be."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.tenant import Tenant
-from tasks.chunk import Signal
+from tasks.chunk import MAX_BYTES, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,18 @@ def request_id(tenant: Tenant, signal: Signal, identity: bytes) -> str:
     digest = hashlib.sha256(f"{tenant.workspace_id}\0{tenant.client_id}\0{signal}\0".encode())
     digest.update(identity)
     return digest.hexdigest()[:32]
+
+
+def chunkfuls(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """The pieces in their order, each chunk's in a list; none of them is larger than a chunk."""
+    fitting: list[Piece] = []
+    room = MAX_BYTES
+    for piece in pieces:
+        size = len(piece.payload)
+        if fitting and size > room:
+            yield fitting
+            fitting, room = [], MAX_BYTES
+        fitting.append(piece)
+        room -= size
+    if fitting:
+        yield fitting

@@ -40,13 +40,13 @@ def test_an_id_is_known_for_its_time_at_least_and_for_twice_that_at_most(clock, 
 
 def test_an_id_may_carry_a_note_which_lives_as_long(clock):
     known = Memory(10)
-    known.add("a", "chunk-1")
+    known.add("a", note="chunk-1")
     known.add("b")
     clock.now += 9
     assert (known.get("a"), known.get("b"), known.get("c")) == ("chunk-1", None, None)
     clock.now += 9
     assert known.get("a") == "chunk-1"
-    known.add("a", "chunk-2")
+    known.add("a", note="chunk-2")
     assert known.get("a") == "chunk-2"
     clock.now += 21
     assert known.get("a") is None
