@@ -5,8 +5,8 @@
 Prints p50 and p95 of each question in milliseconds, rows found, rows and bytes read. Questions are
 asked as the API asks them: for the first time, which means without what ClickHouse remembers of the
 condition, and again, without and with the exact total. Rows come from ClickHouse itself, in blocks
-of 100,000 as the worker inserts them, and are merged before the clock starts; the last few blocks
-are not, and have no index yet, as under load.
+of 100,000. The questions are asked twice: as under full load, while the last seven blocks are not
+merged and have no index of words yet, and after ClickHouse has merged what it wants to.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from systems import Engine
 
 from config.settings import Settings
 from storage.client import Clickhouse
+from storage.insert import INDEXES_OF_AN_INSERT
 from storage.logs.read import LogReader, PageQuery
 from storage.logs.search import LogFilters
 from storage.logs.stats import log_stats
@@ -32,6 +33,8 @@ from storage.migrate import migrate
 from storage.sql import TimeRange
 
 _BLOCK = 100_000
+_UNMERGED = 7
+"""Blocks: with eight, ClickHouse begins to merge."""
 _DAY_NS = 86_400 * 10**9
 _WORDS = "accepted cache connection declined error from order payment request retry to user with"
 
@@ -58,23 +61,31 @@ SELECT
     'default', 'default', concat('/api/v1/resource', toString(number %% 20)),
     intDiv(number, 1000), number %% 1000, 0
 FROM numbers({start}, {count})
-SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1,
-    materialize_skip_indexes_on_insert = 0
+SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1
 """
 
 
 def fill(clickhouse: Clickhouse, rows: int, first_ns: int) -> None:
-    """Insert the rows, then wait until ClickHouse has merged what it wants to."""
-    for start in range(0, rows, _BLOCK):
-        clickhouse.query(
-            _FILL.format(
-                first=first_ns,
-                step=_DAY_NS // rows,
-                words=_WORDS,
-                start=start,
-                count=min(_BLOCK, rows - start),
-            )
+    """Insert the rows; the last blocks as the worker does, and they stay as they are."""
+    starts = range(0, rows, _BLOCK)
+    for number, start in enumerate(starts):
+        late = number >= len(starts) - _UNMERGED
+        if number == len(starts) - _UNMERGED:
+            merge(clickhouse)
+            clickhouse.query("SYSTEM STOP MERGES otel_logs")
+        values = _FILL.format(
+            first=first_ns,
+            step=_DAY_NS // rows,
+            words=_WORDS,
+            start=start,
+            count=min(_BLOCK, rows - start),
         )
+        clickhouse.query(values, limits=INDEXES_OF_AN_INSERT if late else None)
+
+
+def merge(clickhouse: Clickhouse) -> None:
+    """Wait until ClickHouse has merged what it wants to."""
+    clickhouse.query("SYSTEM START MERGES otel_logs")
     clickhouse.query("OPTIMIZE TABLE otel_logs")
     while clickhouse.query("SELECT count() FROM system.merges") != [(0,)]:
         time.sleep(0.5)
@@ -160,7 +171,12 @@ def main() -> None:
             started = time.perf_counter()
             fill(clickhouse, options.rows, first)
             print(f"{options.rows:,} rows in {time.perf_counter() - started:.0f} s")
-            ask_all(clickhouse, settings, TimeRange(first, first + _DAY_NS), options.repeats)
+            day = TimeRange(first, first + _DAY_NS)
+            print("As under full load:\n")
+            ask_all(clickhouse, settings, day, options.repeats)
+            merge(clickhouse)
+            print("\nMerged:\n")
+            ask_all(clickhouse, settings, day, options.repeats)
         finally:
             engine.stop()
 

@@ -20,6 +20,12 @@ from storage.errors import (
 # More than any batch holds: ClickHouse must neither cut a batch into blocks nor wait for more.
 ONE_BLOCK = 1 << 30
 
+INDEXES_OF_AN_INSERT = {
+    # The first merge builds the index of words: docs/decisions/0003-indexes-at-merge.md
+    "exclude_materialize_skip_indexes_on_insert": "idx_body",
+}
+"""Settings of an insert: which indexes its rows have at once."""
+
 
 class Inserter:
     """Inserts Arrow batches; any thread may use it."""
@@ -92,9 +98,8 @@ class Inserter:
             "min_insert_block_size_bytes": 0,
             "min_insert_block_size_rows": 0,
             "input_format_parallel_parsing": 0,
-            # The first merge builds them: docs/decisions/0003-indexes-at-merge.md
-            "materialize_skip_indexes_on_insert": 0,
             "wait_end_of_query": 1,
+            **INDEXES_OF_AN_INSERT,
         }
         if self._cluster:
             parameters["insert_distributed_sync"] = 1

@@ -57,6 +57,23 @@ def test_an_inserted_block_is_one_file_and_what_merges_make_of_it_one_a_column(
     assert clickhouse.query(asked) == [("Wide", 1)]
 
 
+def test_an_inserted_block_has_all_indexes_but_the_one_of_words_which_a_merge_adds(
+    clickhouse, inserter
+):
+    clickhouse.query("SYSTEM STOP MERGES otel_logs")
+    for number in range(2):
+        inserter.insert("otel_logs", rows_of(entry([f"line {number}"])), f"q{number}")
+    asked = (
+        "SELECT name FROM system.data_skipping_indices WHERE table = 'otel_logs'"
+        " AND database = currentDatabase() AND data_compressed_bytes ORDER BY name"
+    )
+    filters = ["idx_log_attr_value", "idx_res_attr_value", "idx_trace_id"]
+    assert [name for (name,) in clickhouse.query(asked)] == filters
+    clickhouse.query("SYSTEM START MERGES otel_logs")
+    clickhouse.query("OPTIMIZE TABLE otel_logs FINAL")
+    assert [name for (name,) in clickhouse.query(asked)] == ["idx_body", *filters]
+
+
 def test_values_that_a_column_never_takes_are_refused_for_good(clickhouse, inserter):
     wrong = pa.record_batch({"Timestamp": pa.array(["not a time"]), "Body": pa.array(["a"])})
     with pytest.raises(RowsRefusedError) as refused:

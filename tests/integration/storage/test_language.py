@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from storage.client import Clickhouse
+from storage.insert import INDEXES_OF_AN_INSERT
 from storage.language.compile import condition
 from storage.language.evaluate import select
 from storage.language.fields import LOGS, SPANS
@@ -132,9 +133,13 @@ def test_a_query_reads_few_granules_by_its_index(indexed, text, index):
     assert used[index]["Selected Granules"] < used[index]["Initial Granules"]
 
 
+def test_a_value_that_one_record_has_is_looked_for_in_a_granule_of_4096_rows(indexed):
+    assert rows_read(indexed, "attributes.order:o-777") <= 4096
+
+
 def test_what_did_not_match_is_not_read_again_where_there_is_no_index_yet(connection):
     rows = [{"Body": f"request took word{place}x ms"} for place in range(INDEXED_ROWS)]
-    fresh = Stored(connection, "fresh", rows, limits={"materialize_skip_indexes_on_insert": 0})
+    fresh = Stored(connection, "fresh", rows, limits=INDEXES_OF_AN_INSERT)
     first, again = (rows_read(fresh, "word777x") for _ in range(2))
     assert again < first
 

@@ -1,0 +1,13 @@
+ALTER TABLE otel_logs${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_traces${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_metrics_gauge${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_metrics_sum${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_metrics_histogram${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_metrics_exponential_histogram${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8;
+
+ALTER TABLE otel_metrics_summary${local} ${on_cluster} MODIFY SETTING merge_selector_base = 8
