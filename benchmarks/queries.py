@@ -66,7 +66,10 @@ SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1
 
 
 def fill(clickhouse: Clickhouse, rows: int, first_ns: int) -> None:
-    """Insert the rows; the last blocks as the worker does, and they stay as they are."""
+    """Insert the rows; the last blocks as the worker does, and they stay as they are.
+
+    The blocks before have every index at once, whether or not ClickHouse comes to merge them.
+    """
     starts = range(0, rows, _BLOCK)
     for number, start in enumerate(starts):
         late = number >= len(starts) - _UNMERGED

@@ -30,6 +30,8 @@ _SAME_SIGNAL_SECONDS = 0.5
 _SERVERS = ("clickhouse", "valkey")
 # Flower looks once, when it starts, for the workers that are there.
 _LAST = ("flower",)
+# It only watches: no record waits for it.
+_DISPENSABLE = ("flower",)
 
 
 def run(settings: Settings) -> int:
@@ -57,6 +59,7 @@ def run(settings: Settings) -> int:
                 output=output,
                 keeper=keeper,
                 stops_asked=lambda: len(signals),
+                dispensable=_DISPENSABLE,
             )
             try:
                 return _run(settings, commands, supervisor, output)

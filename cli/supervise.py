@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
@@ -44,19 +44,25 @@ class Supervisor:
         output: Output,
         keeper: Keeper,
         stops_asked: Callable[[], int],
+        dispensable: Collection[str] = (),
     ) -> None:
-        """Start nothing yet. `commands` are shell commands, to be run in `folder`."""
+        """Start nothing yet.
+
+        `commands` are shell commands, to be run in `folder`. Those that are `dispensable` are given
+        up when they keep dying; any other ends the watch.
+        """
         self._commands = commands
         self._environment = dict(environment)
         self._folder = folder
         self._output = output
         self._keeper = keeper
         self._stops_asked = stops_asked
+        self._dispensable = dispensable
         self._children: dict[str, _Child] = {}
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids by name; after a death the old one, until the process is started again."""
+        """Process ids by name; after a death the old one, until it is started again or given up."""
         return {name: child.process.pid for name, child in self._children.items()}
 
     def start(self, name: str, failures: int = 0) -> None:
@@ -91,20 +97,22 @@ class Supervisor:
             if waiting:
                 time.sleep(_LOOK_SECONDS)
 
-    def watch(self, restarted: Callable[[], None]) -> None:
-        """Restart whoever dies, until a stop is asked for; call `restarted` after each.
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Restart whoever dies, until a stop is asked for; call `changed` when `pids` has changed.
 
         Raises:
-            StartError: a process died again after its last restart.
+            StartError: a process that is not dispensable died again after its last restart.
         """
         while not self._stops_asked():
             for name, child in list(self._children.items()):
                 if child.restart_at is not None:
                     if time.monotonic() >= child.restart_at:
                         self.start(name, child.failures)
-                        restarted()
+                        changed()
                 elif child.process.poll() is not None:
                     self._bury(name, child)
+                    if name not in self._children:
+                        changed()
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> list[str]:
@@ -138,13 +146,20 @@ class Supervisor:
         child.failures = 1 if steady else child.failures + 1
         how = _how(child.process.returncode)
         if child.failures > MOST_RESTARTS:
-            raise StartError(f"{name} died, {how}, after {MOST_RESTARTS} restarts: giving up.")
+            self._give_up(name, f"{name} died, {how}, after {MOST_RESTARTS} restarts")
+            return
         pause = _FIRST_PAUSE_SECONDS * 2 ** (child.failures - 1)
         child.restart_at = time.monotonic() + pause
         self._output.say(
             f"{name} died, {how}; starting it again in {pause:g} s "
             f"({child.failures} of {MOST_RESTARTS})"
         )
+
+    def _give_up(self, name: str, why: str) -> None:
+        if name not in self._dispensable:
+            raise StartError(f"{why}: giving up.")
+        del self._children[name]
+        self._output.say(f"{why}: going on without it")
 
 
 def _how(returncode: int) -> str:

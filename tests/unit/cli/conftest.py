@@ -66,7 +66,7 @@ def supervise(tmp_path, stream, stops, project_root):
     """Make a supervisor of these commands; all that it started is stopped after the test."""
     with ExitStack() as stack:
 
-        def make(commands):
+        def make(commands, dispensable=()):
             lock = stack.enter_context(claim(tmp_path / "data"))
             output = stack.enter_context(Output(commands, stream))
             keeper = Keeper(project_root, lock, output.reading_ends.values())
@@ -78,6 +78,7 @@ def supervise(tmp_path, stream, stops, project_root):
                 output=output,
                 keeper=keeper,
                 stops_asked=lambda: len(stops),
+                dispensable=dispensable,
             )
             stack.callback(supervisor.stop)
             return supervisor

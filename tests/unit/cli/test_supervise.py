@@ -79,6 +79,28 @@ def test_a_process_that_keeps_dying_ends_the_watch_with_its_exit_code(
     assert stream.getvalue().count("starting it again") == 5
 
 
+def test_a_dispensable_process_that_keeps_dying_is_given_up_and_the_others_go_on(
+    supervise, notes, stops, stream, wait_until, monkeypatch
+):
+    monkeypatch.setattr("cli.supervise._FIRST_PAUSE_SECONDS", 0.001)
+    supervisor = supervise({"http": notes.command("http"), "flower": "exit 3"}, {"flower"})
+    supervisor.start("http")
+    supervisor.start("flower")
+    known = []
+
+    def note():
+        known.append(set(supervisor.pids))
+        if known[-1] == {"http"}:
+            stops.append("stop")
+
+    supervisor.watch(note)
+    assert known == [{"http", "flower"}] * 5 + [{"http"}]
+    assert "flower died, exit code 3, after 5 restarts: going on without it" in stream.getvalue()
+    wait_until(lambda: ("http", "started") in notes())
+    assert supervisor.stop() == []
+    assert notes()[-1] == ("http", "ended")
+
+
 def test_a_process_that_ends_while_others_are_awaited_is_named(supervise):
     supervisor = supervise({"api": "exit 4"})
     supervisor.start("api")
