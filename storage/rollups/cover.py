@@ -11,6 +11,9 @@ from storage.sql import TimeRange
 Piece = tuple[int, int]
 """From, included, to, excluded: Unix nanoseconds."""
 
+_FEW_ROWS = {"max_threads": 1}
+"""Settings of a query over buckets alone, which are so few that a further thread only costs."""
+
 _LONG_AGO = "toDateTime64(0, 6, 'UTC')"
 
 _MOST_PIECES = 200
@@ -24,6 +27,11 @@ class Cover:
     buckets: dict[int, list[Piece]]
     """By the width, in seconds, of the buckets that answer for them."""
     raw: list[Piece]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """ClickHouse settings of a query over all of the pieces."""
+        return _FEW_ROWS if self.buckets and not self.raw else {}
 
 
 def cover(
@@ -78,7 +86,7 @@ def fresh_units(
         "HAVING max(Version) > max(Marked) AND argMax(ValidUntil, Version) > today() "
         "ORDER BY Start",
         {"workspace": workspace_id, "unit": unit, "first": first, "last": last},
-        limits,
+        {**limits, **_FEW_ROWS},
     )
     return joined((at * S, (at + unit) * S) for (at,) in rows)
 

@@ -51,7 +51,8 @@ def exact_stats(
     clause = where(filters, span)
     covered = cover(clickhouse, filters.workspace_id, span, interval // _MS, budget.limits())
     sql = tally_query(_source(clause, filters, covered), clause, interval)
-    return tally(clickhouse.query(sql, clause.params, budget.limits()), span, interval)
+    limits = {**budget.limits(), **covered.settings}
+    return tally(clickhouse.query(sql, clause.params, limits), span, interval)
 
 
 def services(
@@ -73,7 +74,7 @@ def services(
         f"FROM ({_source(clause, filters, covered)}) GROUP BY ServiceName, ServiceVersion) "
         "GROUP BY ServiceName ORDER BY 2 DESC, 1",
         clause.params,
-        budget.limits(),
+        {**budget.limits(), **covered.settings},
     )
     return [
         ServiceCounts(name, records, errors, last_seen_ns, tuple(versions))
