@@ -34,7 +34,7 @@ from storage.sql import TimeRange
 
 _BLOCK = 100_000
 _UNMERGED = 7
-"""Blocks: with eight, ClickHouse begins to merge."""
+"""Blocks: with about eight, ClickHouse begins to merge."""
 _DAY_NS = 86_400 * 10**9
 _WORDS = "accepted cache connection declined error from order payment request retry to user with"
 
