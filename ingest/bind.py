@@ -115,8 +115,7 @@ class Binder:
                 self._ledger.accept(entries)
             except RepeatedRequestsError as repeats:
                 for request_id, chunk_id in repeats.known.items():
-                    self._known.add(request_id, note=chunk_id)
-                    group.place(request_id, chunk_id)
+                    self._place(group, chunk_id, request_id)
                 entries = self._bind(group)
             except LedgerFullError:
                 group.fail_all(self._admission.overloaded())
@@ -167,11 +166,13 @@ class Binder:
 
     def _accepted(self, group: Group, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            chunk_id = entry.chunk.header.id
-            self._known.add(*entry.requests, note=chunk_id)
-            for request_id in entry.requests:
-                group.place(request_id, chunk_id)
+            self._place(group, entry.chunk.header.id, *entry.requests)
         self._announcer.announce(entry.chunk.header for entry in entries)
+
+    def _place(self, group: Group, chunk_id: str, *request_ids: str) -> None:
+        self._known.add(*request_ids, note=chunk_id)
+        for request_id in request_ids:
+            group.place(request_id, chunk_id)
 
     def _doubt(self, group: Group, error: Exception) -> None:
         """The commit may have happened: storing it directly as well might store it twice."""

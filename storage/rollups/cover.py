@@ -31,7 +31,7 @@ class Cover:
     @property
     def settings(self) -> Mapping[str, Any]:
         """ClickHouse settings of a query over all of the pieces."""
-        return _FEW_ROWS if self.buckets and not self.raw else {}
+        return {} if self.raw else _FEW_ROWS
 
 
 def cover(
