@@ -91,6 +91,11 @@ def tuples(pair):
     return f"Tuple({one}, {other})", st.tuples(these, those)
 
 
+def driver_writes(kind):
+    """Whether the driver can: beside a DateTime64 in a tuple it takes no Decimal."""
+    return not ("DateTime64" in kind and "Decimal" in kind)
+
+
 simple = st.sampled_from(sorted(SIMPLE)).map(lambda kind: (kind, SIMPLE[kind]))
 low = st.just(("LowCardinality(String)", st.text(max_size=3)))
 low_nullable = st.just(("LowCardinality(Nullable(String))", st.none() | st.text(max_size=3)))
@@ -102,7 +107,7 @@ nested = st.recursive(
     lambda inner: inner.map(arrays) | st.tuples(inner, inner).map(tuples),
     max_leaves=4,
 )
-types = nested | low_nullable
+types = (nested | low_nullable).filter(lambda inner: driver_writes(inner[0]))
 
 
 @settings(max_examples=300)
