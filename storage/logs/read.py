@@ -7,7 +7,7 @@ from typing import Any
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.logs.search import LogFilters, Order, Position, at, order_by, where
+from storage.logs.search import LogFilters, Order, Position, at, is_indexed, order_by, where
 from storage.logs.windows import HOUR_NS, Windows
 from storage.sql import TimeRange, Where, quoted
 
@@ -143,7 +143,11 @@ class LogReader:
             # How many rows each window skips would have to be counted; and a trace has few, which
             # the index finds wherever they are.
             return self._rows_in(query.span, query, wanted, budget)
-        windows = Windows(_ahead(query), newest_first=query.order == "desc")
+        windows = Windows(
+            _ahead(query),
+            newest_first=query.order == "desc",
+            indexed=is_indexed(query.filters),
+        )
         rows: list[LogRow] = []
         found: list[LogRow] = []
         while len(rows) < wanted and (span := windows.next(len(found), wanted - len(rows))):

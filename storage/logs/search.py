@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.language import indexed
 from storage.language.compile import condition, has_words
 from storage.language.fields import LOGS, Attribute
 from storage.language.parse import parse
@@ -85,6 +86,20 @@ def where(
     ]
     clause.sql = " AND ".join(conditions)
     return clause
+
+
+def is_indexed(filters: LogFilters) -> bool:
+    """Whether an index finds the log records of `filters`, wherever they lie in time.
+
+    Raises:
+        QuerySyntaxError: `filters.q` is no query.
+    """
+    return (
+        bool(filters.trace_id)
+        or any(value for _, value in filters.attributes)
+        or (bool(filters.search) and filters.search.isascii())
+        or (bool(filters.q) and indexed.is_indexed(parse(filters.q)))
+    )
 
 
 def at(workspace_id: str, position: Position) -> Where:

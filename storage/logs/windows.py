@@ -1,14 +1,14 @@
 """Windows: the parts of a long time range that are looked at one after the other for a page."""
 
+import math
+
 from storage.sql import TimeRange
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
 
 _STEPS_NS = (300 * SECOND_NS, HOUR_NS, 24 * HOUR_NS)
-
-_RESERVE = 1.5
-"""How much longer than the last window's density asks for: a window too short costs a query."""
+_STEPS_INDEXED_NS = _STEPS_NS[:1]
 
 
 class Windows:
@@ -17,13 +17,22 @@ class Windows:
     The table is not sorted by time alone, so that the newest rows of a long range would cost a
     look at the whole of it. Each window is a step longer than the one before, but if that one had
     some of the rows, no longer than the missing ones should need.
+
+    What an index finds costs by the rows that match, and by the window: for that, all that is left
+    is the second step.
     """
 
-    def __init__(self, span: TimeRange, *, newest_first: bool) -> None:
-        """Begin at the range's end if `newest_first`, else at its begin."""
+    def __init__(self, span: TimeRange, *, newest_first: bool, indexed: bool) -> None:
+        """Begin at the range's end if `newest_first`, else at its begin.
+
+        Args:
+            span: the time range.
+            newest_first: whether the first window is the latest.
+            indexed: whether an index finds the rows that match.
+        """
         self._first, self._last = span.first_ns, span.last_ns
         self._newest_first = newest_first
-        self._steps = list(_STEPS_NS)
+        self._steps = list(_STEPS_INDEXED_NS if indexed else _STEPS_NS)
         self._width = 0
 
     def next(self, found: int, missing: int) -> TimeRange | None:
@@ -35,7 +44,7 @@ class Windows:
         """
         if self._first > self._last:
             return None
-        needed = self._width * _RESERVE * missing / found if found else float("inf")
+        needed = self._width * missing / _at_least(found) if found else float("inf")
         if needed < self._step():
             self._width = max(self._width, int(needed))
         else:
@@ -54,3 +63,13 @@ class Windows:
             window = TimeRange(self._first, min(self._last, self._first + width - 1))
             self._first = window.last_ns + 1
         return window
+
+
+def _at_least(found: int) -> float:
+    """The mean with which a window of that length has so many rows or more once in ten times.
+
+    A window that is too short costs a query, one that is too long the rows that it has too many:
+    one row says little of how many there are, a hundred say much. By the normal distribution that a
+    Poisson distribution comes close to; within 0.07 of the exact mean from one row on.
+    """
+    return found - 1.3 * math.sqrt(found) + 0.4
