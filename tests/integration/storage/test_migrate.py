@@ -59,6 +59,58 @@ def test_one_that_died_half_way_is_repeated(fresh, clickhouse):
     assert tables(fresh) == whole
 
 
+TIME_OF = {
+    "otel_logs": "Timestamp",
+    "otel_traces": "Timestamp",
+    "otel_traces_trace_id_ts": "Start",
+    "otel_metrics_gauge": "TimeUnix",
+    "otel_metrics_sum": "TimeUnix",
+    "otel_metrics_histogram": "TimeUnix",
+    "otel_metrics_exponential_histogram": "TimeUnix",
+    "otel_metrics_summary": "TimeUnix",
+}
+
+
+@pytest.fixture
+def database(fresh):
+    """A connection to a database with all tables."""
+    migrate(fresh)
+    connection = Clickhouse(fresh)
+    yield connection
+    connection.close()
+
+
+def codecs(database, table):
+    return database.query(
+        "SELECT level, default_compression_codec FROM system.parts "
+        "WHERE database = 'fresh' AND table = %(table)s AND active ORDER BY partition, level",
+        {"table": table},
+    )
+
+
+@pytest.mark.parametrize(("table", "time"), TIME_OF.items())
+def test_rows_are_compressed_with_effort_once_a_merge_finds_that_they_are_not_the_newest(
+    database, table, time
+):
+    database.query(f"SYSTEM STOP MERGES {table}")
+    for day in ("2020-02-02", "2080-02-02"):
+        database.query(f"INSERT INTO {table} ({time}) VALUES ('{day} 00:00:00')")
+    assert codecs(database, table) == [(0, "LZ4"), (0, "LZ4")]
+    database.query(f"SYSTEM START MERGES {table}")
+    database.query(f"OPTIMIZE TABLE {table} FINAL")
+    (_, past), (_, to_come) = codecs(database, table)
+    assert (past, to_come) == ("ZSTD(1)", "LZ4")
+
+
+def test_no_column_has_a_compression_that_merges_do_not_change(database):
+    found = database.query(
+        "SELECT table, name, compression_codec FROM system.columns WHERE database = 'fresh' "
+        "AND compression_codec NOT IN ('', 'CODEC(Default)') "
+        "AND NOT endsWith(compression_codec, ', Default)')"
+    )
+    assert found == []
+
+
 def test_four_processes_at_once_make_one_schema(fresh):
     environment = os.environ | {
         "CLICKHOUSE_PORT": str(fresh.clickhouse_port),
