@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from storage.embedded.connection import Connection
 from storage.embedded.errors import ServerError
+from storage.embedded.priority import lower_merges
 from storage.embedded.statement import quote
 
 _CONFIG = """\
@@ -42,6 +43,12 @@ _DEFAULTS = {
     "min_insert_block_size_bytes": "0",
     "max_insert_threads": "1",
 }
+
+# ClickHouse starts the threads that merge with the first table.
+_FIRST_TABLE = (
+    b"CREATE TEMPORARY TABLE first_table (x UInt8) ENGINE = MergeTree ORDER BY x",
+    b"DROP TEMPORARY TABLE first_table",
+)
 
 
 class EngineError(Exception):
@@ -84,6 +91,9 @@ class Engine:
             self._root = chdb.connect(f"{self.directory}?config-file={config}")
         except RuntimeError as error:
             raise EngineError(f"ClickHouse cannot open {self.directory}: {error}") from None
+        for statement in _FIRST_TABLE:
+            self.ask(statement)
+        lower_merges()
 
     def _prepare(self) -> Path:
         if {"?", "&", "%"} & set(str(self.directory)):

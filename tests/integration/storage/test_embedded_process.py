@@ -1,5 +1,6 @@
 """The built-in ClickHouse as a process: how it starts, stops, and survives what it is sent."""
 
+import os
 import random
 import signal
 import socket
@@ -227,6 +228,14 @@ def test_parts_are_merged_in_the_background(client, wait_until):
     sql = "SELECT count() FROM system.parts WHERE active AND table = 't' AND level > 0"
     wait_until(lambda: client.execute(sql) != [(0,)])
     assert client.execute("SELECT sum(a) FROM t") == [(105,)]
+
+
+def test_merges_have_a_lower_priority_than_all_the_rest(started):
+    threads = psutil.Process(started.process.pid).threads()
+    priorities = [os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert priorities.count(min(own + 10, 19)) == 2
+    assert sum(priority > own for priority in priorities) == 2
 
 
 def test_nothing_but_the_log_is_written_to_standard_error(started):
