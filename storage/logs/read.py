@@ -1,12 +1,13 @@
 """Reading log records: pages in a total order, one record, counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
+from storage.errors import TOO_MANY_ROWS, QueryRefusedError
 from storage.logs.search import LogFilters, Order, Position, at, is_indexed, order_by, where
 from storage.logs.windows import HOUR_NS, Windows
 from storage.sql import TimeRange, Where, quoted
@@ -31,6 +32,12 @@ _COLUMNS = {
     "resource_attributes": "ResourceAttributes",
     "log_attributes": "LogAttributes",
 }
+
+_MANY = 10
+"""Windows: where so many like the first would fill a page, further ones are not far."""
+
+_LITTLE = {"max_rows_to_read": 2_000_000, "read_overflow_mode": "throw"}
+"""ClickHouse refuses, before it reads anything, what its indexes leave more of."""
 
 LogRow = dict[str, Any]
 
@@ -143,27 +150,47 @@ class LogReader:
             # How many rows each window skips would have to be counted; and a trace has few, which
             # the index finds wherever they are.
             return self._rows_in(query.span, query, wanted, budget)
-        windows = Windows(
-            _ahead(query),
-            newest_first=query.order == "desc",
-            indexed=is_indexed(query.filters),
-        )
+        windows = Windows(_ahead(query), newest_first=query.order == "desc")
+        indexed = is_indexed(query.filters)
         rows: list[LogRow] = []
         found: list[LogRow] = []
         while len(rows) < wanted and (span := windows.next(len(found), wanted - len(rows))):
             found = self._rows_in(span, query, wanted - len(rows), budget)
             rows += found
+            if indexed and (len(found) + 1) * _MANY < wanted - len(rows) and windows.rest:
+                indexed = False
+                rest = self._rows_if_little(windows.rest, query, wanted - len(rows), budget)
+                if rest is not None:
+                    return rows + rest
         return rows
 
-    def _rows_in(
+    def _rows_if_little(
         self, span: TimeRange, query: PageQuery, most: int, budget: Budget
+    ) -> list[LogRow] | None:
+        """The rows in a long span if an index leaves little of it to read, else None."""
+        try:
+            return self._rows_in(span, query, most, budget, _LITTLE)
+        except QueryRefusedError as error:
+            if error.code == TOO_MANY_ROWS:
+                return None
+            raise
+
+    def _rows_in(
+        self,
+        span: TimeRange,
+        query: PageQuery,
+        most: int,
+        budget: Budget,
+        settings: Mapping[str, Any] | None = None,
     ) -> list[LogRow]:
         clause = where(query.filters, span, query.order, query.after)
         tail = (
             f"ORDER BY {order_by(query.order)} "
             f"LIMIT {clause.bind(most)} OFFSET {clause.bind(query.offset)}"
         )
-        return self._select(clause, budget, tail, _short_span_settings(span))
+        return self._select(
+            clause, budget, tail, {**_short_span_settings(span), **(settings or {})}
+        )
 
     def _select(
         self, clause: Where, budget: Budget, tail: str, settings: dict[str, Any] | None = None

@@ -8,7 +8,6 @@ SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
 
 _STEPS_NS = (300 * SECOND_NS, HOUR_NS, 24 * HOUR_NS)
-_STEPS_INDEXED_NS = _STEPS_NS[:1]
 
 
 class Windows:
@@ -17,23 +16,19 @@ class Windows:
     The table is not sorted by time alone, so that the newest rows of a long range would cost a
     look at the whole of it. Each window is a step longer than the one before, but if that one had
     some of the rows, no longer than the missing ones should need.
-
-    What an index finds costs by the rows that match, and by the window: for that, all that is left
-    is the second step.
     """
 
-    def __init__(self, span: TimeRange, *, newest_first: bool, indexed: bool) -> None:
-        """Begin at the range's end if `newest_first`, else at its begin.
-
-        Args:
-            span: the time range.
-            newest_first: whether the first window is the latest.
-            indexed: whether an index finds the rows that match.
-        """
+    def __init__(self, span: TimeRange, *, newest_first: bool) -> None:
+        """Begin at the range's end if `newest_first`, else at its begin."""
         self._first, self._last = span.first_ns, span.last_ns
         self._newest_first = newest_first
-        self._steps = list(_STEPS_INDEXED_NS if indexed else _STEPS_NS)
+        self._steps = list(_STEPS_NS)
         self._width = 0
+
+    @property
+    def rest(self) -> TimeRange | None:
+        """What no window has covered yet, None if nothing is left."""
+        return TimeRange(self._first, self._last) if self._first <= self._last else None
 
     def next(self, found: int, missing: int) -> TimeRange | None:
         """The next window, None behind the last.
@@ -42,7 +37,7 @@ class Windows:
             found: rows that the window before had.
             missing: rows that are still asked for.
         """
-        if self._first > self._last:
+        if self.rest is None:
             return None
         needed = self._width * missing / _at_least(found) if found else float("inf")
         if needed < self._step():
