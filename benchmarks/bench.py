@@ -77,7 +77,7 @@ class Run:
     end_to_end: float
     """Records a second from the first byte sent until all rows are counted."""
     cpu: dict[str, float]
-    """CPU in microseconds a record, by part."""
+    """CPU in microseconds a record, by part, the merges that follow included."""
     memory: int
     """Most resident bytes."""
     answer_ms: tuple[float, float]
@@ -116,7 +116,7 @@ class Watch:
 
 
 def measure(system: System, shape: Shape, bodies: list[bytes]) -> Run:
-    """Send the bodies and wait until their rows are there."""
+    """Send the bodies, wait until their rows are there, and then until merges are over."""
     doubled = system.doubled()
     system.calm()
     before_rows, before_cpu = system.rows(), system.cpu()
@@ -129,12 +129,13 @@ def measure(system: System, shape: Shape, bodies: list[bytes]) -> Run:
     while system.rows() - before_rows < expected and time.perf_counter() < deadline:
         time.sleep(0.02)
     ended = time.perf_counter()
+    watch.stop()
+    watcher.join()
+    system.calm()
     cpu = {
         part: (seconds - before_cpu[part]) / expected * 1e6
         for part, seconds in system.cpu().items()
     }
-    watch.stop()
-    watcher.join()
     return Run(
         acknowledged=expected / (load.ended - load.started),
         end_to_end=expected / (ended - load.started),
