@@ -4,7 +4,9 @@ Prints one line for each shape of requests, all figures in microseconds of CPU a
 of several runs: columnar decoder, plain decoder, Arrow IPC, and the insert into `otel_logs` of
 the embedded engine (merges stopped).
 
-    python benchmarks/decode.py [runs]
+    python benchmarks/decode.py [runs [share]]
+
+`share`, 1 unless told, makes that part of the records.
 
 glibc gives large buffers back to the kernel after each call and faults them in again at the next.
 `MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296` in the environment shows
@@ -12,23 +14,17 @@ what that costs.
 """
 
 import random
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from string import Template
+from dataclasses import dataclass, replace
+from functools import partial
 
-import pyarrow as pa
-from chdb import _chdb
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from tables import arguments, best, stream_of, tables
 
 from storage.decode import ChunkRows, decode, reference
 
-SCHEMA = Path(__file__).parents[1] / "storage" / "schema" / "0001_otel_logs.sql"
 WORDS = ("timeout", "connected", "user", "accepted", "declined", "retry", "cache", "miss", "order")
 START = 1_763_700_000 * 10**9
 
@@ -119,34 +115,16 @@ def chunk(shape: Shape, seed: int) -> ChunkRows:
     return ChunkRows(request.SerializeToString(), tenant, "web", seed, START, 30)
 
 
-def stream_of(batch: pa.RecordBatch) -> pa.Buffer:
-    """Return the batch as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue()
-
-
-def best(runs: int, action: Callable[[], object]) -> float:
-    """Return the least CPU seconds that the action took."""
-    taken = []
-    for _ in range(runs):
-        start = time.process_time()
-        action()
-        taken.append(time.process_time() - start)
-    return min(taken)
-
-
 def measure(shape: Shape, runs: int, insert: Callable[[bytes], None]) -> None:
     """Print the line of one shape."""
     chunks = [chunk(shape, seed) for seed in range(shape.chunks)]
     rows = shape.chunks * shape.records
     batch = decode("logs", chunks)["otel_logs"]
-    stream = stream_of(batch).to_pybytes()
-    tenth = chunks[: len(chunks) // 10]
+    stream = stream_of(batch)
+    few = chunks[: len(chunks) // 10 or 1]
     figures = [
         best(runs, lambda: decode("logs", chunks)),
-        best(1, lambda: reference.decode_logs(tenth)) * 10,
+        best(1, lambda: reference.decode_logs(few)) * len(chunks) / len(few),
         best(runs, lambda: stream_of(batch)),
         best(runs, lambda: insert(stream)),
     ]
@@ -157,25 +135,17 @@ def measure(shape: Shape, runs: int, insert: Callable[[bytes], None]) -> None:
 
 def main() -> None:
     """Measure all shapes."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with tempfile.TemporaryDirectory() as folder:
-        connection = _chdb.connect(f"{folder}/data")
-        template = Template(SCHEMA.read_text(encoding="utf-8"))
-        table = template.substitute(local="", on_cluster="", engine="MergeTree", fsync="0")
-        connection.query(table, "CSV")
-        connection.query("SYSTEM STOP MERGES", "CSV")
-
-        def insert(stream: bytes) -> None:
-            query = connection.send_insert("INSERT INTO otel_logs", "ArrowStream")
-            connection.insert_append(query, stream)
-            connection.insert_done(query)
-
-        names = "".join(f"{name:>10}" for name in ("columnar", "plain", "ipc", "insert"))
-        print(f"{'µs of CPU a record':<26}{'OTLP B':>8}{names}{'stream B':>12}")
+    runs, share = arguments()
+    names = "".join(f"{name:>10}" for name in ("columnar", "plain", "ipc", "insert"))
+    print(f"{'µs of CPU a record':<26}{'OTLP B':>8}{names}{'stream B':>12}")
+    with tables() as made:
         for shape in SHAPES:
-            measure(shape, runs, insert)
-            connection.query("TRUNCATE TABLE otel_logs", "CSV")
-        connection.close()
+            measure(
+                replace(shape, chunks=int(shape.chunks * share) or 1),
+                runs,
+                partial(made.insert, "otel_logs"),
+            )
+            made.clear("otel_logs")
 
 
 if __name__ == "__main__":

@@ -4,31 +4,26 @@ Prints one line for each shape of requests, all figures in microseconds of CPU a
 point, the best of several runs: columnar decoder, plain decoder, Arrow IPC, and the insert into
 all tables of the signal in the embedded engine (merges stopped).
 
-    python benchmarks/decode_signals.py [runs]
+    python benchmarks/decode_signals.py [runs [share]]
+
+`share`, 1 unless told, makes that part of the records.
 """
 
 import functools
 import random
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from string import Template
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
-from chdb import _chdb
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from tables import arguments, best, stream_of, tables
 
 from storage.decode import SIGNALS, ChunkRows, decode, record_count
 
-SCHEMA = Path(__file__).parents[1] / "storage" / "schema"
 START = 1_763_700_000 * 10**9
 MILLISECOND = 10**6
 
@@ -160,35 +155,17 @@ def chunk(shape: Shape, seed: int) -> ChunkRows:
     return ChunkRows(request.SerializeToString(), "acme", "web", seed, START, 0)
 
 
-def stream_of(batch: pa.RecordBatch) -> bytes:
-    """Return the batch as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
-
-
-def best(runs: int, action: Callable[[], object]) -> float:
-    """Return the least CPU seconds that the action took."""
-    taken = []
-    for _ in range(runs):
-        start = time.process_time()
-        action()
-        taken.append(time.process_time() - start)
-    return min(taken)
-
-
 def report(shape: Shape, runs: int, insert: Callable[[str, bytes], None]) -> None:
     """Print the line of one shape."""
     chunks = [chunk(shape, seed) for seed in range(shape.chunks)]
-    tables = {name: rows for name, rows in decode(shape.signal, chunks).items() if rows.num_rows}
-    streams = {name: stream_of(rows) for name, rows in tables.items()}
-    rows = record_count(tables)
-    few = chunks[: len(chunks) // 10]
+    decoded = {name: rows for name, rows in decode(shape.signal, chunks).items() if rows.num_rows}
+    streams = {name: stream_of(rows) for name, rows in decoded.items()}
+    rows = record_count(decoded)
+    few = chunks[: len(chunks) // 10 or 1]
     figures = [
         best(runs, lambda: decode(shape.signal, chunks)),
         best(1, lambda: SIGNALS[shape.signal].plain(few)) * len(chunks) / len(few),
-        best(runs, lambda: [stream_of(each) for each in tables.values()]),
+        best(runs, lambda: [stream_of(each) for each in decoded.values()]),
         best(runs, lambda: [insert(name, stream) for name, stream in streams.items()]),
     ]
     size = sum(len(each.payload) for each in chunks) / rows
@@ -198,26 +175,12 @@ def report(shape: Shape, runs: int, insert: Callable[[str, bytes], None]) -> Non
 
 def main() -> None:
     """Measure all shapes."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with tempfile.TemporaryDirectory() as folder:
-        connection = _chdb.connect(f"{folder}/data")
-        for file in sorted(SCHEMA.glob("*.sql")):
-            template = Template(file.read_text(encoding="utf-8"))
-            tables = template.substitute(local="", on_cluster="", engine="MergeTree", fsync="0")
-            for statement in tables.split(";\n"):
-                connection.query(statement, "CSV")
-        connection.query("SYSTEM STOP MERGES", "CSV")
-
-        def insert(table: str, stream: bytes) -> None:
-            query = connection.send_insert(f"INSERT INTO {table}", "ArrowStream")
-            connection.insert_append(query, stream)
-            connection.insert_done(query)
-
-        names = "".join(f"{name:>10}" for name in ("columnar", "plain", "ipc", "insert"))
-        print(f"{'µs of CPU a span or a data point':<38}{'OTLP B':>8}{names}")
+    runs, share = arguments()
+    names = "".join(f"{name:>10}" for name in ("columnar", "plain", "ipc", "insert"))
+    print(f"{'µs of CPU a span or a data point':<38}{'OTLP B':>8}{names}")
+    with tables() as made:
         for shape in shapes():
-            report(shape, runs, insert)
-        connection.close()
+            report(replace(shape, chunks=int(shape.chunks * share) or 1), runs, made.insert)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,6 @@ TTL if(RetentionDays = 0 OR toDate32(Timestamp, 'UTC') >= toDate32('2090-01-01')
        toDate('2105-12-31'),
        toDate(Timestamp, 'UTC') + toIntervalDay(RetentionDays)),
     toDateTime(Timestamp, 'UTC') + toIntervalSecond(5) RECOMPRESS CODEC(ZSTD(1))
-SETTINGS index_granularity = 4096, min_compress_block_size = 32768,
+SETTINGS index_granularity = 2048, min_compress_block_size = 16384,
          ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728,
          fsync_after_insert = ${fsync}, fsync_part_directory = ${fsync}

@@ -133,8 +133,8 @@ def test_a_query_reads_few_granules_by_its_index(indexed, text, index):
     assert used[index]["Selected Granules"] < used[index]["Initial Granules"]
 
 
-def test_a_value_that_one_record_has_is_looked_for_in_a_granule_of_4096_rows(indexed):
-    assert rows_read(indexed, "attributes.order:o-777") <= 4096
+def test_a_value_that_one_record_has_is_looked_for_in_a_granule_of_2048_rows(indexed):
+    assert rows_read(indexed, "attributes.order:o-777") <= 2048
 
 
 def test_what_did_not_match_is_not_read_again_where_there_is_no_index_yet(connection):

@@ -102,6 +102,38 @@ def test_rows_are_compressed_with_effort_once_a_merge_finds_that_they_are_not_th
     assert (past, to_come) == ("ZSTD(1)", "LZ4")
 
 
+@pytest.mark.parametrize(("table", "time"), TIME_OF.items())
+def test_a_merge_writes_strings_without_their_lengths_beside_whatever_the_parts_were(
+    database, table, time
+):
+    database.query(f"SYSTEM STOP MERGES {table}")
+    for kind in ("with_size_stream", "single_stream"):
+        database.query(
+            f"ALTER TABLE {table} MODIFY SETTING string_serialization_version = '{kind}'"
+        )
+        database.query(f"INSERT INTO {table} ({time}, ClientId) VALUES ('2020-02-02', '{kind}')")
+    assert streams_of_lengths(database, table)
+    database.query(f"SYSTEM START MERGES {table}")
+    database.query(f"OPTIMIZE TABLE {table} FINAL")
+    assert streams_of_lengths(database, table) == []
+    kept = database.query(f"SELECT ClientId FROM {table} ORDER BY ClientId")
+    assert kept == [("single_stream",), ("with_size_stream",)]
+
+
+@pytest.mark.parametrize(("table", "time"), TIME_OF.items())
+def test_an_insert_writes_strings_without_their_lengths_beside(database, table, time):
+    database.query(f"INSERT INTO {table} ({time}) VALUES ('2020-02-02')")
+    assert streams_of_lengths(database, table) == []
+
+
+def streams_of_lengths(database, table):
+    return database.query(
+        "SELECT column, stream FROM system.parts_columns ARRAY JOIN substreams AS stream "
+        "WHERE database = 'fresh' AND table = %(table)s AND active AND endsWith(stream, '.size')",
+        {"table": table},
+    )
+
+
 def test_no_column_has_a_compression_that_merges_do_not_change(database):
     found = database.query(
         "SELECT table, name, compression_codec FROM system.columns WHERE database = 'fresh' "
