@@ -9,14 +9,20 @@ HOUR_NS = 3600 * SECOND_NS
 
 _STEPS_NS = (300 * SECOND_NS, HOUR_NS, 24 * HOUR_NS)
 
+_NARROWER = 32
+
 
 class Windows:
     """Adjacent parts of a time range from its near edge on, none shorter than the one before.
 
     The table is not sorted by time alone, so that the newest rows of a long range would cost a
     look at the whole of it. Each window is a step longer than the one before, but if that one had
-    some of the rows, no longer than the missing ones should need.
+    some of the rows, no longer than the missing ones should need. One that turns out to hold very
+    much can be given up for a narrower one.
     """
+
+    narrowed = False
+    """Whether a window was given up: much lies in a short time there."""
 
     def __init__(self, span: TimeRange, *, newest_first: bool) -> None:
         """Begin at the range's end if `newest_first`, else at its begin."""
@@ -24,21 +30,20 @@ class Windows:
         self._newest_first = newest_first
         self._steps = list(_STEPS_NS)
         self._width = 0
+        self._edges = (self._first, self._last)
 
     @property
     def rest(self) -> TimeRange | None:
         """What no window has covered yet, None if nothing is left."""
         return TimeRange(self._first, self._last) if self._first <= self._last else None
 
-    def next(self, found: int, missing: int) -> TimeRange | None:
-        """The next window, None behind the last.
+    def next(self, found: int, missing: int) -> TimeRange:
+        """The next window of the rest, which is not None.
 
         Args:
             found: rows that the window before had.
             missing: rows that are still asked for.
         """
-        if self.rest is None:
-            return None
         needed = self._width * missing / _at_least(found) if found else float("inf")
         if needed < self._step():
             self._width = max(self._width, int(needed))
@@ -47,10 +52,22 @@ class Windows:
             del self._steps[:1]
         return self._cut(self._width)
 
+    def narrow(self) -> TimeRange:
+        """The nearest thirty-second of the window just given, in its place.
+
+        The length that was given up becomes the next step.
+        """
+        self.narrowed = True
+        self._first, self._last = self._edges
+        self._steps.insert(0, self._width)
+        self._width //= _NARROWER
+        return self._cut(self._width)
+
     def _step(self) -> int:
         return self._steps[0] if self._steps else self._last - self._first + 1
 
     def _cut(self, width: int) -> TimeRange:
+        self._edges = (self._first, self._last)
         if self._newest_first:
             window = TimeRange(max(self._first, self._last - width + 1), self._last)
             self._last = window.first_ns - 1

@@ -1,4 +1,5 @@
-"""How a page is looked for: in windows, and all at once where an index leaves little to read."""
+"""How a page is looked for: in windows, all at once where an index leaves little, narrow ones where
+much has come."""
 
 from contextlib import contextmanager
 
@@ -10,19 +11,21 @@ from storage.errors import QueryRefusedError
 from storage.logs import read
 from storage.logs.read import LogReader, PageQuery
 from storage.logs.search import LogFilters
-from storage.logs.windows import HOUR_NS
+from storage.logs.windows import HOUR_NS, SECOND_NS
 from storage.sql import TimeRange
 
 pytestmark = pytest.mark.integration
 
 DAY = TimeRange(1_614_729_600 * 10**9, 1_614_729_600 * 10**9 + 24 * HOUR_NS - 1)
+LAST_MINUTES = TimeRange(DAY.last_ns - HOUR_NS // 2, DAY.last_ns)
 SILENT_NS = DAY.last_ns - 2 * HOUR_NS
 ROWS = 20_000
+BUSY_NS = SECOND_NS // 500
 
 INSERT = """
 INSERT INTO otel_logs (Timestamp, Body, WorkspaceId, ChunkId, ChunkRow)
-SELECT fromUnixTimestamp64Nano(toInt64({last} - number * 1000000000)),
-       concat('often said', if(number = 15000, ' needle', '')), 'silent', 1, number
+SELECT fromUnixTimestamp64Nano(toInt64({last} - number * {step})),
+       concat('often said', if(number = 15000, ' needle', '')), '{workspace}', 1, number
 FROM numbers({rows})
 """
 
@@ -47,9 +50,10 @@ class Recorded(Clickhouse):
 
 @pytest.fixture(scope="module")
 def clickhouse(engine_settings):
-    """A day of which the last two hours are silent."""
+    """A day of which the last two hours are silent, and one whose last forty seconds are not."""
     connection = Recorded(engine_settings)
-    connection.query(INSERT.format(last=SILENT_NS, rows=ROWS))
+    for workspace, last, step in (("silent", SILENT_NS, SECOND_NS), ("busy", DAY.last_ns, BUSY_NS)):
+        connection.query(INSERT.format(workspace=workspace, last=last, step=step, rows=ROWS))
     yield connection
     connection.close()
 
@@ -58,10 +62,10 @@ def clickhouse(engine_settings):
 def page(clickhouse):
     reader = LogReader(clickhouse, Settings())
 
-    def ask(q):
+    def ask(q, workspace_id="silent", span=DAY, **filters):
         clickhouse.ends.clear()
-        filters = LogFilters(workspace_id="silent", q=q)
-        return reader.page(PageQuery(filters=filters, span=DAY, limit=100, count=False)).rows
+        filters = LogFilters(workspace_id=workspace_id, q=q, **filters)
+        return reader.page(PageQuery(filters=filters, span=span, limit=100, count=False)).rows
 
     return ask
 
@@ -83,3 +87,29 @@ def test_what_would_be_much_to_read_is_looked_for_window_by_window(page, clickho
 def test_without_an_index_nothing_is_tried_at_once(page, clickhouse):
     assert len(page("/oft.n s/")) == 100
     assert clickhouse.ends == ["answered"] * 3
+
+
+@pytest.mark.parametrize("q", ["", "often", "/oft.n s/"])
+def test_where_much_has_come_the_newest_moment_is_enough(page, clickhouse, monkeypatch, q):
+    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
+    found = page(q, "busy")
+    assert [row["chunk_row"] for row in found] == list(range(100))
+    # Five minutes, refused; a thirty-second of them.
+    assert clickhouse.ends == [158, "answered"]
+
+
+def test_where_much_has_come_a_part_of_a_word_is_looked_for_in_the_index(
+    page, clickhouse, monkeypatch
+):
+    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
+    [found] = page("", "busy", LAST_MINUTES, search="eedl")
+    assert found["chunk_row"] == 15_000
+    # Five minutes, refused; a thirty-second of them; all the rest.
+    assert clickhouse.ends == [158, "answered", "answered"]
+
+
+def test_what_stays_much_in_a_moment_is_read(page, clickhouse, monkeypatch):
+    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", 1)
+    found = page("", "busy")
+    assert [row["chunk_row"] for row in found] == list(range(100))
+    assert clickhouse.ends == [158, 158, "answered"]

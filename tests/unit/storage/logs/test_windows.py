@@ -17,11 +17,17 @@ def length(window):
     return window.last_ns - window.first_ns + 1
 
 
-def walk(span, founds, *, newest_first=True):
-    """The windows when each finds what `founds` says, and the later ones nothing."""
+def walk(span, founds, *, newest_first=True, narrow=()):
+    """The windows when each finds what `founds` says, and the later ones nothing.
+
+    Those with their numbers in `narrow`, counted from 0, are given up that often.
+    """
     windows, seen, found = Windows(span, newest_first=newest_first), [], 0
     founds = iter(founds)
-    while window := windows.next(found, MISSING):
+    while windows.rest:
+        window = windows.next(found, MISSING)
+        for _ in range(narrow.count(len(seen))):
+            window = windows.narrow()
         seen.append(window)
         found = next(founds, 0)
     return seen
@@ -31,18 +37,20 @@ def walk(span, founds, *, newest_first=True):
     st.integers(0, 2**60),
     st.integers(0, 400 * 24 * HOUR_NS),
     st.lists(st.integers(0, MISSING)),
+    st.lists(st.integers(0, 5), max_size=3),
     st.booleans(),
 )
-def test_windows_cover_the_range_once_and_in_order(first, width, founds, newest_first):
+def test_windows_cover_the_range_once_and_in_order(first, width, founds, narrow, newest_first):
     span = TimeRange(first, first + width)
-    seen = walk(span, founds[:50], newest_first=newest_first)
+    seen = walk(span, founds[:50], newest_first=newest_first, narrow=narrow)
     in_time = seen[::-1] if newest_first else seen
     assert in_time[0].first_ns == span.first_ns
     assert in_time[-1].last_ns == span.last_ns
     for earlier, later in itertools.pairwise(in_time):
         assert earlier.last_ns + 1 == later.first_ns
-    lengths = [length(window) for window in seen[:-1]]
-    assert lengths == sorted(lengths)
+    if not narrow:
+        lengths = [length(window) for window in seen[:-1]]
+        assert lengths == sorted(lengths)
 
 
 def test_an_empty_range_has_no_windows():
@@ -62,8 +70,8 @@ def test_the_rest_is_what_no_window_has_covered(newest_first):
     first = windows.next(0, MISSING)
     assert length(windows.rest) == length(DAY) - length(first)
     assert first.first_ns not in range(windows.rest.first_ns, windows.rest.last_ns + 1)
-    while windows.next(0, MISSING):
-        pass
+    for _ in range(2):
+        windows.next(0, MISSING)
     assert windows.rest is None
 
 
@@ -83,6 +91,13 @@ def test_the_more_rows_a_window_finds_the_surer_is_what_they_let_expect(found, m
         windows.next(0, 1)
         lengths.append(length(windows.next(rows, 5 * rows)) / (300 * SECOND_NS * 5))
     assert 1 <= lengths[1] <= lengths[0]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_window_that_is_given_up_is_the_step_after_the_narrower_one(newest_first):
+    walked = walk(DAY, [], newest_first=newest_first, narrow=[0, 0])
+    lengths = [length(window) / SECOND_NS for window in walked[:-1]]
+    assert lengths == [300 / 32 / 32, 300 / 32, 300, 3600]
 
 
 def test_few_rows_do_not_lead_further_than_the_next_step():
