@@ -176,6 +176,8 @@ class Ledger:
             settings.log_batch_size,
             settings.batch_max_bytes,
             MAX_BATCH_CHUNKS,
+            settings.worker_threads,
+            self.worth_while,
             *SIGNALS,
         )
         if not answer:
@@ -189,6 +191,11 @@ class Ledger:
     def broker(self) -> Broker:
         """The wire to the broker, for what else is kept there; closed by :meth:`close`."""
         return self._broker
+
+    @property
+    def worth_while(self) -> int:
+        """Rows that are worth a batch of their own."""
+        return self._settings.log_batch_size // 4
 
     @property
     def lease_seconds(self) -> float:

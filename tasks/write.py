@@ -60,7 +60,6 @@ class Writer:
         self, settings: Settings, ledger: Ledger, clickhouse: Clickhouse, inserter: Inserter
     ) -> None:
         """Write from `ledger` to the ClickHouse behind `clickhouse` and `inserter`."""
-        self._worth_while = settings.log_batch_size // 4
         self._lease_margin = settings.lease_margin
         self._ledger = ledger
         self._clickhouse = clickhouse
@@ -84,7 +83,7 @@ class Writer:
             outcome = self.store(batch)
             outcomes.append(outcome)
             fresh = batch.attempt == 1 and not outcome.problem
-            if outcome.postponed or (fresh and batch.open_records < self._worth_while):
+            if outcome.postponed or (fresh and batch.open_records < self._ledger.worth_while):
                 break
         return outcomes
 

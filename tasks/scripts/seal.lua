@@ -1,7 +1,10 @@
 #!lua flags=allow-oom
 -- Leases the next batch to one worker: one whose lease or backoff has run out, else a new one
 -- sealed from the oldest open chunks. Its list of chunks never changes afterwards.
--- ARGV: now_ms, lease_ms, new batch id, max_rows, max_bytes, max_chunks, signals...
+-- Where less waits than a full batch for each thread, a new one is an even share of it, lest one
+-- thread is still at a full batch when there is nothing left for the others.
+-- ARGV: now_ms, lease_ms, new batch id, max_rows, max_bytes, max_chunks, threads,
+--   rows that are worth a batch of their own, signals...
 -- Answers nil or {batch id, attempt, signal, open records left, chunk ids...}.
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 local due = redis.call('ZRANGEBYSCORE', 'sheaf:batches', '-inf', now, 'LIMIT', 0, 1)
@@ -17,14 +20,21 @@ if due[1] then
   return answer
 end
 local max_rows, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
-for i = 7, #ARGV do
+local threads, worth_while = tonumber(ARGV[7]), tonumber(ARGV[8])
+local function most_rows(waiting)
+  local share = math.max(math.ceil(waiting / threads), 2 * worth_while)
+  if waiting - share < worth_while then return max_rows end
+  return math.min(share, max_rows)
+end
+for i = 9, #ARGV do
   local signal = ARGV[i]
   local open = 'sheaf:open:' .. signal
+  local most = most_rows(tonumber(redis.call('HGET', 'sheaf:waiting', 'open:' .. signal) or '0'))
   local ids, rows, bytes, attempt = {}, 0, 0, 1
   for _, id in ipairs(redis.call('ZRANGE', open, 0, tonumber(ARGV[6]) - 1)) do
     local chunk = redis.call('HMGET', 'sheaf:chunk:' .. id, 'records', 'bytes', 'tries')
     local records, size = tonumber(chunk[1]), tonumber(chunk[2])
-    if #ids > 0 and (rows + records > max_rows or bytes + size > max_bytes) then break end
+    if #ids > 0 and (rows + records > most or bytes + size > max_bytes) then break end
     rows, bytes, ids[#ids + 1] = rows + records, bytes + size, id
     if tonumber(chunk[3]) > 0 then attempt = 2 end
   end

@@ -63,7 +63,7 @@ def test_what_became_of_a_chunk_is_told_at_every_step(ledger):
 
 
 def test_the_oldest_chunks_go_first_up_to_the_limit_of_rows(valkey, make_settings):
-    ledger = Ledger(make_settings(redis_url=valkey.url, log_batch_size=5))
+    ledger = Ledger(make_settings(redis_url=valkey.url, log_batch_size=5, worker_threads=1))
     entries = [entry(["x"] * 2) for _ in range(4)]
     for each in entries:
         ledger.accept([each])
@@ -80,6 +80,28 @@ def test_the_oldest_chunks_go_first_up_to_the_limit_of_rows(valkey, make_setting
 def _now(valkey):
     seconds, micros = valkey.client.time()
     return seconds * 1000 + micros // 1000
+
+
+@pytest.mark.parametrize(
+    ("threads", "waiting", "sizes"),
+    [
+        (2, 74, [74]),
+        (2, 80, [50, 30]),
+        (2, 110, [55, 55]),
+        (2, 250, [100, 75, 50, 25]),
+        (3, 240, [80, 54, 50, 56]),
+        (1, 110, [100, 10]),
+    ],
+)
+def test_the_last_rows_are_shared_between_the_threads_but_for_small_rests(
+    valkey, make_settings, threads, waiting, sizes
+):
+    settings = make_settings(redis_url=valkey.url, log_batch_size=100, worker_threads=threads)
+    ledger = Ledger(settings)
+    ledger.accept([entry(["x"]) for _ in range(waiting)])
+    assert [len(ledger.seal().chunk_ids) for _ in sizes] == sizes
+    assert ledger.seal() is None
+    ledger.close()
 
 
 def test_a_batch_is_limited_in_uncompressed_bytes_and_one_chunk_always_fits(valkey, make_settings):
