@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.errors import TOO_MANY_ROWS, QueryRefusedError
+from storage.logs.nearest import Nearest, for_span
 from storage.logs.search import LogFilters, Order, Position, at, is_indexed, order_by, where
-from storage.logs.windows import HOUR_NS, Windows
+from storage.logs.windows import Windows
 from storage.sql import TimeRange, Where, quoted
 
 TABLE = quoted("otel_logs")
@@ -32,20 +33,6 @@ _COLUMNS = {
     "resource_attributes": "ResourceAttributes",
     "log_attributes": "LogAttributes",
 }
-
-_MANY = 10
-"""Windows: where so many like the first would fill a page, further ones are not far."""
-
-_LITTLE = {"max_rows_to_read": 1_000_000, "read_overflow_mode": "throw"}
-"""ClickHouse refuses, before it reads anything, what its indexes leave more of."""
-
-_NARROWINGS = 2
-"""How often the first window is given up for a narrower one; a refusal takes about 10 ms."""
-
-_DICTIONARY_SCAN = "use_text_index_like_evaluation_by_dictionary_scan"
-"""Whether a part of a word is looked for in the text index's dictionary before the bodies."""
-
-_NO_SETTINGS: Mapping[str, Any] = {}
 
 LogRow = dict[str, Any]
 
@@ -154,72 +141,31 @@ class LogReader:
     def _rows(self, query: PageQuery, budget: Budget) -> list[LogRow]:
         """Up to one row more than the page holds, which tells whether there is a next page."""
         wanted = query.limit + 1
+        ask = partial(self._rows_in, query, budget)
         if query.offset or query.filters.trace_id:
             # How many rows each window skips would have to be counted; and a trace has few, which
             # the index finds wherever they are.
-            return self._rows_in(query.span, query, wanted, budget)
+            return ask(query.span, wanted, for_span(query.span))
         windows = Windows(_ahead(query), newest_first=query.order == "desc")
-        indexed = is_indexed(query.filters)
-        rows = found = self._nearest_rows(windows, query, wanted, budget)
-        settings = {_DICTIONARY_SCAN: 1} if windows.narrowed else {}
-        while (missing := wanted - len(rows)) and (rest := windows.rest):
-            if indexed and (len(found) + 1) * _MANY < missing:
-                indexed = False
-                last = self._rows_if_little(rest, query, missing, budget, settings)
-                if last is not None:
-                    return rows + last
-            span = windows.next(len(found), missing)
-            found = self._rows_in(span, query, missing, budget, settings)
-            rows = rows + found
-        return rows
-
-    def _nearest_rows(
-        self, windows: Windows, query: PageQuery, most: int, budget: Budget
-    ) -> list[LogRow]:
-        """The rows of the first window, or of a narrower one in its place if it is much to read."""
-        if windows.rest is None:
-            return []
-        span = windows.next(0, most)
-        for _ in range(_NARROWINGS):
-            found = self._rows_if_little(span, query, most, budget)
-            if found is not None:
-                return found
-            span = windows.narrow()
-        return self._rows_in(span, query, most, budget)
-
-    def _rows_if_little(
-        self,
-        span: TimeRange,
-        query: PageQuery,
-        most: int,
-        budget: Budget,
-        settings: Mapping[str, Any] = _NO_SETTINGS,
-    ) -> list[LogRow] | None:
-        """The rows in a span if ClickHouse's indexes leave little of it to read, else None."""
-        try:
-            return self._rows_in(span, query, most, budget, {**settings, **_LITTLE})
-        except QueryRefusedError as error:
-            if error.code == TOO_MANY_ROWS:
-                return None
-            raise
+        return Nearest(windows, ask, indexed=is_indexed(query.filters)).rows(wanted)
 
     def _rows_in(
         self,
-        span: TimeRange,
         query: PageQuery,
-        most: int,
         budget: Budget,
-        settings: Mapping[str, Any] = _NO_SETTINGS,
+        span: TimeRange,
+        most: int,
+        settings: Mapping[str, Any],
     ) -> list[LogRow]:
         clause = where(query.filters, span, query.order, query.after)
         tail = (
             f"ORDER BY {order_by(query.order)} "
             f"LIMIT {clause.bind(most)} OFFSET {clause.bind(query.offset)}"
         )
-        return self._select(clause, budget, tail, {**_short_span_settings(span), **settings})
+        return self._select(clause, budget, tail, settings)
 
     def _select(
-        self, clause: Where, budget: Budget, tail: str, settings: dict[str, Any] | None = None
+        self, clause: Where, budget: Budget, tail: str, settings: Mapping[str, Any] | None = None
     ) -> list[LogRow]:
         columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in _COLUMNS.items())
         return self._clickhouse.query_named(
@@ -236,13 +182,6 @@ class LogReader:
             budget.limits(),
         )
         return int(count)
-
-
-def _short_span_settings(span: TimeRange) -> dict[str, Any]:
-    # Searching a text index's dictionary costs as much for a minute as for a month: of 10 million
-    # rows it took half the time of reading all their bodies, but five times that of an hour's.
-    short = span.last_ns - span.first_ns < HOUR_NS
-    return {_DICTIONARY_SCAN: 0} if short else {}
 
 
 def _ahead(query: PageQuery) -> TimeRange:

@@ -8,7 +8,7 @@ import pytest
 from config.settings import Settings
 from storage.client import Clickhouse
 from storage.errors import QueryRefusedError
-from storage.logs import read
+from storage.logs import nearest
 from storage.logs.read import LogReader, PageQuery
 from storage.logs.search import LogFilters
 from storage.logs.windows import HOUR_NS, SECOND_NS
@@ -77,7 +77,7 @@ def test_what_an_index_finds_far_away_takes_two_queries(page, clickhouse):
 
 
 def test_what_would_be_much_to_read_is_looked_for_window_by_window(page, clickhouse, monkeypatch):
-    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", ROWS // 4)
+    monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS // 4)
     found = page("often")
     assert [row["chunk_row"] for row in found] == list(range(100))
     # Five minutes; all the rest, refused; an hour; the day.
@@ -91,7 +91,7 @@ def test_without_an_index_nothing_is_tried_at_once(page, clickhouse):
 
 @pytest.mark.parametrize("q", ["", "often", "/oft.n s/"])
 def test_where_much_has_come_the_newest_moment_is_enough(page, clickhouse, monkeypatch, q):
-    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
+    monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
     found = page(q, "busy")
     assert [row["chunk_row"] for row in found] == list(range(100))
     # Five minutes, refused; a thirty-second of them.
@@ -101,7 +101,7 @@ def test_where_much_has_come_the_newest_moment_is_enough(page, clickhouse, monke
 def test_where_much_has_come_a_part_of_a_word_is_looked_for_in_the_index(
     page, clickhouse, monkeypatch
 ):
-    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
+    monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
     [found] = page("", "busy", LAST_MINUTES, search="eedl")
     assert found["chunk_row"] == 15_000
     # Five minutes, refused; a thirty-second of them; all the rest.
@@ -109,7 +109,7 @@ def test_where_much_has_come_a_part_of_a_word_is_looked_for_in_the_index(
 
 
 def test_what_stays_much_in_a_moment_is_read(page, clickhouse, monkeypatch):
-    monkeypatch.setitem(read._LITTLE, "max_rows_to_read", 1)
+    monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", 1)
     found = page("", "busy")
     assert [row["chunk_row"] for row in found] == list(range(100))
     assert clickhouse.ends == [158, 158, "answered"]
