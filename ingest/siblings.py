@@ -3,6 +3,9 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(count: int, serve: Callable[[], None]) -> int:
@@ -16,19 +19,25 @@ def run(count: int, serve: Callable[[], None]) -> int:
     if count == 1:
         serve()
         return 0
-    children = [_fork(serve) for _ in range(count)]
-    left = set(children)
+    # A stop asked for while they are made waits until there is somebody to pass it on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    left = {_fork(serve) for _ in range(count)}
+    untold = set(left)
 
     def stop(*_: object) -> None:
-        for child in left:
-            os.kill(child, signal.SIGTERM)
+        # Once: who has put the signals' handlers back already would die of a second one.
+        while untold:
+            with suppress(ProcessLookupError):
+                os.kill(untold.pop(), signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in _STOPS:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     failed = False
     while left:
         child, status = os.wait()
         left.discard(child)
+        untold.discard(child)
         failed |= status != 0
         stop()
     return int(failed)
@@ -40,6 +49,7 @@ def _fork(serve: Callable[[], None]) -> int:
         return child
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         serve()
         code = 0
     finally:

@@ -158,7 +158,8 @@ def test_a_server_that_stops_lets_what_it_holds_be_answered(door, channel):
     call, _ = door.take()
     stopped = door.server.stop(20)
     refused = channel.unary_unary(PATH).future(b"new", timeout=20)
-    assert refused.code() is grpc.StatusCode.UNAVAILABLE
+    # By whether it met the server's goodbye on its way; OTLP's clients repeat both.
+    assert refused.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     call.answer(b"just in time")
     assert held.result() == b"just in time"
     assert stopped.wait(20)

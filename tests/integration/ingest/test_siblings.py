@@ -13,6 +13,46 @@ from tests.integration.made_logs import payload
 
 pytestmark = pytest.mark.integration
 
+ENDING_ONE_AFTER_THE_OTHER = """
+import os, signal, sys, time
+from pathlib import Path
+from ingest import siblings
+
+folder = Path(sys.argv[1])
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+def wait_until(true):
+    while not true():
+        time.sleep(0.01)
+
+def serve():
+    place = next(number for number in range(3) if claimed(number))
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    (folder / f"{place}.pid").write_text(str(os.getpid()))
+    wait_until(lambda: asked)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if place:
+        before = int((folder / f"{place - 1}.pid").read_text())
+        wait_until(lambda: not is_there(before))
+
+def claimed(number):
+    try:
+        (folder / str(number)).mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+sys.exit(siblings.run(3, serve))
+"""
+"""The second ends when the first has been seen off by the parent, the third when the second has."""
+
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 COUNT = 3
 
@@ -80,6 +120,17 @@ def test_one_signal_stops_all_of_them_well(door):
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert not any(child.is_running() for child in children)
+
+
+def test_who_ends_first_gets_no_other_killed_that_is_ending(tmp_path, wait_until):
+    process = psutil.Popen([sys.executable, "-c", ENDING_ONE_AFTER_THE_OTHER, str(tmp_path)])
+    try:
+        wait_until(lambda: len([pid for pid in tmp_path.glob("*.pid") if pid.read_text()]) == COUNT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        for each in [*process.children(), process] if process.is_running() else []:
+            each.kill()
 
 
 def test_a_process_that_dies_takes_the_door_with_it_so_that_it_is_started_anew(door):
