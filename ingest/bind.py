@@ -77,7 +77,8 @@ class Binder:
             return
         submission = Submission(len(pieces.pieces), settle)
         self._waiting.extend((piece, submission) for piece in pieces)
-        self._arrived.set()
+        if not self._arrived.is_set():
+            self._arrived.set()
 
     def _run(self) -> None:
         while not self._stopping or self._waiting:

@@ -7,6 +7,7 @@ and shutdown, and serves whatever else there is.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -51,7 +52,7 @@ class Call:
         # In one batch with the end of the client's side, which costs an event of its own otherwise.
         closed = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
         headers = cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS)
-        self._calls.run(self._call, (closed, headers, *operations), _ended)
+        self._calls.end(self._call, (closed, headers, *operations))
 
 
 Take = Callable[[Call, bytes], None]
@@ -59,7 +60,11 @@ Take = Callable[[Call, bytes], None]
 
 
 class Calls:
-    """The unary methods that stand on a completion queue of their own, in one thread."""
+    """The unary methods that stand on a completion queue of their own, in one thread.
+
+    That thread also ends the calls, whoever answers: each operation lets go of Python's lock, and
+    two threads at it would wait for each other at every one.
+    """
 
     def __init__(self, server: grpc.Server, methods: Mapping[str, Take]) -> None:
         """Serve methods (full path → who takes its calls) beside those of a server not started."""
@@ -71,6 +76,8 @@ class Calls:
             self._core.register_method(path)
         self._closing = threading.Lock()
         self._closed = False
+        self._ends: deque[tuple[Any, Sequence[Any]]] = deque()
+        self._woken = False
         self._thread = threading.Thread(target=self._serve, name="calls", daemon=True)
 
     def start(self) -> None:
@@ -86,7 +93,25 @@ class Calls:
             self._queue.shutdown()
         self._thread.join()
 
-    def run(self, call: Any, operations: Sequence[Any], then: Callable[[Any], None]) -> None:  # noqa: ANN401 - as above
+    def end(self, call: Any, operations: Sequence[Any]) -> None:  # noqa: ANN401 - as above
+        """Have the thread end gRPC's call by these operations; any thread may ask for that."""
+        self._ends.append((call, operations))
+        if not self._woken:
+            self._woken = True
+            # A batch of nothing does nothing, and its event comes to the thread at once.
+            self._run(call, (), self._end_all)
+
+    def _end_all(self, _: object) -> None:
+        # First of all: what is appended from here on wakes the thread again.
+        self._woken = False
+        while self._ends:
+            call, operations = self._ends.popleft()
+            try:
+                self._run(call, operations, _ended)
+            except Exception:
+                log.exception("grpc door: a call cannot be answered")
+
+    def _run(self, call: Any, operations: Sequence[Any], then: Callable[[Any], None]) -> None:  # noqa: ANN401 - as above
         """Start a batch of operations on gRPC's call; `then` gets its event in the thread."""
         # gRPC's core aborts the process if a batch meets a queue that is shut down.
         with self._closing:
@@ -117,7 +142,7 @@ class Calls:
         with suppress(ValueError):
             self._expect(path)
         received = partial(self._received, path, Call(self, event))
-        self.run(event.call, (cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
+        self._run(event.call, (cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
 
     def _received(self, path: str, call: Call, event: Any) -> None:  # noqa: ANN401 - as above
         message = event.batch_operations[0].message()

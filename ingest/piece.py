@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ingest.tenant import Tenant
 from tasks.chunk import MAX_BYTES, Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """OTLP bytes of one tenant and signal, ready to be bound into a chunk."""
 
     tenant: Tenant
@@ -20,8 +20,7 @@ class Piece:
     """128 bits in hexadecimal; equal for a byte-identical retry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(msgspec.Struct, frozen=True):
     """A request, cut up."""
 
     pieces: tuple[Piece, ...]

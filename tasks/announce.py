@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 STORE_TASK = "sheaf.store"
 
-_INTERVAL = 0.02
-"""Seconds between two hints of one door: a hint costs a worker as much as many rows."""
+INTERVAL = 0.04
+"""Seconds between two hints of one door: a hint costs door and worker as much as many rows."""
 
 
 JOB_TASK = "sheaf.job"
@@ -87,7 +87,7 @@ class Announcer:
             self._work.wait()
             self._work.clear()
             self._send()
-            time.sleep(_INTERVAL)
+            time.sleep(INTERVAL)
         self._send()
 
     def _send(self) -> None:

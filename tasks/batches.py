@@ -12,6 +12,8 @@ from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from celery_batches import Batches
 
+from tasks import announce
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,7 +34,7 @@ class RowBatches(Batches):
     flush_rows = 100_000
     flush_interval = 0.5
     look_interval = 10.0
-    calm_interval = 0.05
+    calm_interval = 1.5 * announce.INTERVAL
 
     def __init__(self) -> None:
         super().__init__()
