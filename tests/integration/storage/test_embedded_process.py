@@ -238,6 +238,13 @@ def test_merges_have_a_lower_priority_than_all_the_rest(started):
     assert sum(priority > own for priority in priorities) == 2
 
 
+def test_the_allocator_keeps_memory_for_a_minute_and_takes_no_profile(client):
+    stats = "\n".join(line for (line,) in client.execute("SELECT * FROM system.jemalloc_stats"))
+    assert "opt.dirty_decay_ms: 60000 (arenas.dirty_decay_ms: 60000)" in stats
+    assert "opt.muzzy_decay_ms: 60000 (arenas.muzzy_decay_ms: 60000)" in stats
+    assert "opt.prof: false" in stats
+
+
 def test_nothing_but_the_log_is_written_to_standard_error(started):
     with started.client() as client:
         client.execute("SELECT 1")
