@@ -15,6 +15,8 @@ pytestmark = pytest.mark.integration
 PATH = "/sheaf.test.Echo/Say"
 OTHER = "/sheaf.test.Echo/Shout"
 MOST = 100_000
+THREADS = 4
+COUNT = 2_000
 
 
 class Door:
@@ -102,6 +104,19 @@ def test_calls_are_answered_in_any_order(door, channel):
     for number in sorted(calls, reverse=True):
         calls[number].answer(b"to %d" % number)
     assert all(said[number].result() == b"to %d" % number for number in said)
+
+
+def test_answers_that_many_threads_give_at_once_all_arrive(door, channel):
+    def answer(_):
+        for _ in range(COUNT // THREADS):
+            call, message = door.take()
+            call.answer(message)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        ended = threads.map(answer, range(THREADS))
+        said = [say(channel, b"%d" % number) for number in range(COUNT)]
+        assert [each.result() for each in said] == [b"%d" % number for number in range(COUNT)]
+        assert list(ended) == [None] * THREADS
 
 
 def test_several_methods_stand_beside_what_the_server_serves(channel):
