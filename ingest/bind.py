@@ -77,6 +77,7 @@ class Binder:
             return
         submission = Submission(len(pieces.pieces), settle)
         self._waiting.extend((piece, submission) for piece in pieces)
+        # To set an event takes its lock, and mostly another request has set it just before.
         if not self._arrived.is_set():
             self._arrived.set()
 
