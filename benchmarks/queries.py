@@ -1,6 +1,6 @@
 """The read path over ten million rows of one day, in the embedded engine.
 
-    python benchmarks/queries.py [--rows 10000000] [--seconds 86400] [--repeats 20]
+    python benchmarks/queries.py [--rows 10000000] [--seconds 86400] [--silence 0] [--repeats 20]
 
 Prints p50 and p95 of each question in milliseconds, rows found, rows and bytes read. Questions are
 asked as the API asks them: for the first time, which means without what ClickHouse remembers of the
@@ -163,6 +163,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=int, default=86_400, help="over which the rows lie")
+    parser.add_argument(
+        "--silence", type=int, default=0, help="seconds from the last row to the range's end"
+    )
     parser.add_argument("--repeats", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -174,14 +177,15 @@ def main() -> None:
             width = options.seconds * 10**9
             first = (time.time_ns() // width - 1) * width
             span = TimeRange(first, first + width - 1)
+            asked = TimeRange(span.first_ns, span.last_ns + options.silence * 10**9)
             started = time.perf_counter()
             fill(clickhouse, options.rows, span)
             print(f"{options.rows:,} rows in {time.perf_counter() - started:.0f} s")
             print("As under full load:\n")
-            ask_all(clickhouse, settings, span, options.repeats)
+            ask_all(clickhouse, settings, asked, options.repeats)
             merge(clickhouse)
             print("\nMerged:\n")
-            ask_all(clickhouse, settings, span, options.repeats)
+            ask_all(clickhouse, settings, asked, options.repeats)
         finally:
             engine.stop()
 

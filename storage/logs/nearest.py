@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from storage.errors import TOO_MANY_ROWS, QueryRefusedError
-from storage.logs.windows import HOUR_NS, Windows
+from storage.logs.windows import DAY_NS, HOUR_NS, Windows
 from storage.sql import TimeRange
 
 Row = TypeVar("Row")
 
 Ask = Callable[[TimeRange, int, Mapping[str, Any]], list[Row]]
 """The first rows in a time range, at most so many, under these settings of ClickHouse."""
+
+Begin = Callable[[TimeRange], int | None]
+"""Where in a time range rows begin, from its near end on, whether or not they match.
+
+In Unix nanoseconds; None: there are none.
+"""
 
 _MANY = 10
 """Windows: where so many like the first would fill a page, further ones are not far."""
@@ -28,27 +34,50 @@ _NARROWINGS = 2
 class Nearest(Generic[Row]):
     """Asks window by window, and for all the rest at once where an index leaves little of it."""
 
-    def __init__(self, windows: Windows, ask: Ask[Row], *, indexed: bool) -> None:
+    def __init__(self, windows: Windows, ask: Ask[Row], begin: Begin, *, indexed: bool) -> None:
         """Look in `windows` by means of `ask`; `indexed`: an index finds what is asked for."""
         self._windows = windows
         self._ask = ask
+        self._begin = begin
         self._indexed = indexed
+        self._begun = False
         self._much = False
 
     def rows(self, wanted: int) -> list[Row]:
         """The first rows, at most so many."""
         rows = found = self._first_window(wanted)
-        # Then even a short window has more bodies to read than the dictionary costs to search.
-        self._much = self._windows.narrowed
         while (missing := wanted - len(rows)) and (rest := self._windows.rest):
-            if self._indexed and (len(found) + 1) * _MANY < missing:
-                self._indexed = False
-                last = self._if_little(rest, missing)
-                if last is not None:
-                    return rows + last
-            found = self._in(self._windows.next(len(found), missing), missing)
+            # Then even a short window has more bodies to read than the dictionary costs to search.
+            self._much = self._windows.narrowed
+            last = self._all_at_once(rest, len(found), missing)
+            if last is not None:
+                return rows + last
+            found = self._next_window(len(found), missing)
             rows = rows + found
         return rows
+
+    def _all_at_once(self, rest: TimeRange, found: int, missing: int) -> list[Row] | None:
+        if not self._indexed or (found + 1) * _MANY >= missing:
+            return None
+        self._indexed = False
+        return self._if_little(rest, missing)
+
+    def _next_window(self, found: int, missing: int) -> list[Row]:
+        if not found and self._leave_silence_out():
+            return self._first_window(missing)
+        return self._in(self._windows.next(found, missing), missing)
+
+    def _leave_silence_out(self) -> bool:
+        """Go on where the next rows are, asked once; False: they are not far, or there are none."""
+        if self._begun or self._windows.rest is None:
+            return False
+        self._begun = True
+        # A day has few parts to look into; what has been kept for long may have hundreds.
+        for span in (self._windows.ahead(DAY_NS), self._windows.rest):
+            begin = self._begin(span)
+            if begin is not None:
+                return self._windows.skip(begin)
+        return False
 
     def _first_window(self, most: int) -> list[Row]:
         """The rows of the first window, or of a narrower one in its place if it is much to read."""

@@ -6,8 +6,11 @@ from storage.sql import TimeRange
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
+BUCKET_NS = 300 * SECOND_NS
+"""The five minutes by which the table is sorted."""
 
-_STEPS_NS = (300 * SECOND_NS, HOUR_NS, 24 * HOUR_NS)
+_STEPS_NS = (BUCKET_NS, HOUR_NS, DAY_NS)
 
 _NARROWER = 32
 
@@ -18,7 +21,7 @@ class Windows:
     The table is not sorted by time alone, so that the newest rows of a long range would cost a
     look at the whole of it. Each window is a step longer than the one before, but if that one had
     some of the rows, no longer than the missing ones should need. One that turns out to hold very
-    much can be given up for a narrower one.
+    much can be given up for a narrower one, and a part that is known to be silent left out.
     """
 
     narrowed = False
@@ -63,16 +66,36 @@ class Windows:
         self._width //= _NARROWER
         return self._cut(self._width)
 
+    def ahead(self, width: int) -> TimeRange:
+        """The near end of the rest, which is not None, at most so many nanoseconds of it."""
+        if self._newest_first:
+            return TimeRange(max(self._first, self._last - width + 1), self._last)
+        return TimeRange(self._first, min(self._last, self._first + width - 1))
+
+    def skip(self, begin: int) -> bool:
+        """Leave out what is nearer than an instant of the rest, and begin there with short windows.
+
+        Returns: False if that is no further than a short window; then nothing is left out.
+        """
+        silence = self._last - begin if self._newest_first else begin - self._first
+        if silence <= BUCKET_NS:
+            return False
+        if self._newest_first:
+            self._last = begin
+        else:
+            self._first = begin
+        self._steps = list(_STEPS_NS)
+        return True
+
     def _step(self) -> int:
         return self._steps[0] if self._steps else self._last - self._first + 1
 
     def _cut(self, width: int) -> TimeRange:
         self._edges = (self._first, self._last)
+        window = self.ahead(width)
         if self._newest_first:
-            window = TimeRange(max(self._first, self._last - width + 1), self._last)
             self._last = window.first_ns - 1
         else:
-            window = TimeRange(self._first, min(self._last, self._first + width - 1))
             self._first = window.last_ns + 1
         return window
 

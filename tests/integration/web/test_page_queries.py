@@ -1,5 +1,5 @@
 """How a page is looked for: in windows, all at once where an index leaves little, narrow ones where
-much has come."""
+much has come, and none where nothing has."""
 
 from contextlib import contextmanager
 
@@ -31,11 +31,13 @@ FROM numbers({rows})
 
 
 class Recorded(Clickhouse):
-    """A connection that notes how each query ended: `answered`, or with an error's code."""
+    """A connection that notes how each query ended, `answered` or with an error's code, and what
+    it read."""
 
     def __init__(self, settings):
         super().__init__(settings)
         self.ends = []
+        self.read = []
 
     @contextmanager
     def _connection(self):
@@ -46,6 +48,7 @@ class Recorded(Clickhouse):
             self.ends.append(error.code)
             raise
         self.ends.append("answered")
+        self.read.append(connection.last_query.progress.rows)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +65,12 @@ def clickhouse(engine_settings):
 def page(clickhouse):
     reader = LogReader(clickhouse, Settings())
 
-    def ask(q, workspace_id="silent", span=DAY, **filters):
+    def ask(q, workspace_id="silent", span=DAY, order="desc", **filters):
         clickhouse.ends.clear()
+        clickhouse.read.clear()
         filters = LogFilters(workspace_id=workspace_id, q=q, **filters)
-        return reader.page(PageQuery(filters=filters, span=span, limit=100, count=False)).rows
+        query = PageQuery(filters=filters, span=span, order=order, limit=100, count=False)
+        return reader.page(query).rows
 
     return ask
 
@@ -80,13 +85,25 @@ def test_what_would_be_much_to_read_is_looked_for_window_by_window(page, clickho
     monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS // 4)
     found = page("often")
     assert [row["chunk_row"] for row in found] == list(range(100))
-    # Five minutes; all the rest, refused; an hour; the day.
+    # Five minutes; all the rest, refused; where rows begin; five minutes there.
     assert clickhouse.ends == ["answered", 158, "answered", "answered"]
 
 
 def test_without_an_index_nothing_is_tried_at_once(page, clickhouse):
     assert len(page("/oft.n s/")) == 100
     assert clickhouse.ends == ["answered"] * 3
+
+
+@pytest.mark.parametrize("days", [0, 3])
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_where_nothing_has_come_is_left_out(page, clickhouse, order, days):
+    after = days * 24 * HOUR_NS
+    found = page("", span=TimeRange(DAY.first_ns - after, DAY.last_ns + after), order=order)
+    rows = range(100) if order == "desc" else range(ROWS - 1, ROWS - 101, -1)
+    assert [row["chunk_row"] for row in found] == list(rows)
+    # Five minutes; where rows begin, in a day and then anywhere; five minutes there.
+    assert clickhouse.ends == ["answered"] * (4 if days else 3)
+    assert max(clickhouse.read) < ROWS // 2
 
 
 @pytest.mark.parametrize("q", ["", "often", "/oft.n s/"])
