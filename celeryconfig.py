@@ -31,7 +31,8 @@ worker_prefetch_multiplier = 0
 worker_concurrency = _settings.worker_threads + 1
 worker_send_task_events = True
 worker_hijack_root_logger = False
-worker_cancel_long_running_tasks_on_connection_loss = False
+# It is about tasks that are acknowledged late, which none is; without it, each loss is a warning.
+worker_cancel_long_running_tasks_on_connection_loss = True
 
 beat_schedule = {
     "sweep": {

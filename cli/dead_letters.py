@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.settings import Settings
+from tasks.chunk import SIGNALS
 from tasks.dead_letters import DeadLetter, DeadLetters, Filters, summary
-from tasks.ledger import SIGNALS, BrokerError, Ledger
+from tasks.ledger import BrokerError, Ledger
 
 _LISTED = 100
 

@@ -50,7 +50,7 @@ WAITING = dict(
         _of_ledger("dead_chunks", "gauge", "Dead letters that are kept now."),
     )
 )
-"""What waits now, by the names of `tasks.ledger.LedgerStats`."""
+"""What waits now, by the names of `tasks.waiting.LedgerStats`."""
 
 BROKER_UP = Metric("sheaf_broker_up", "gauge", "1 if the broker answers; else the rest is missing.")
 

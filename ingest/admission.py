@@ -61,7 +61,7 @@ class Admission:
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):
             try:
-                stats = self._ledger.stats()
+                stats = self._ledger.waiting.stats()
             except BrokerError as error:
                 log.debug("admission: the ledger cannot be seen", error=str(error))
                 self._full = False

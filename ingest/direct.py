@@ -90,7 +90,7 @@ class DirectPath:
             return
         stored = self._stored.copy()
         try:
-            ledger.note_stored(stored)
+            ledger.receipts.note_stored(stored)
         except BrokerError:
             return
         del self._stored[: len(stored)]

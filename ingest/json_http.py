@@ -15,7 +15,8 @@ from ingest.receive import Receiver
 from ingest.status import Reason, RefusedError, too_large, unavailable
 from ingest.tenant import from_headers
 from tasks.chunk import MAX_BYTES
-from tasks.ledger import BrokerError, ChunkStatus
+from tasks.ledger import BrokerError
+from tasks.receipts import ChunkStatus
 
 _NDJSON = {
     "application/x-ndjson",
@@ -73,7 +74,7 @@ class JsonDoor:
     def receipt(self, receipt: str) -> tuple[Response, int]:
         """`GET …/ingest/receipts/{id}`: queued, stored (rows, when) or dead (why)."""
         try:
-            states = self._receiver.ledger.receipt(receipt)
+            states = self._receiver.ledger.receipts.of(receipt)
         except BrokerError as error:
             raise unavailable(f"the ledger cannot be asked: {error}") from error
         known = [state for state in states if state is not None]
@@ -100,7 +101,7 @@ class JsonDoor:
         deadline = time.monotonic() + _STORED_WITHIN
         while True:
             try:
-                states = self._receiver.ledger.receipt(str(receipt))
+                states = self._receiver.ledger.receipts.of(str(receipt))
             except BrokerError:
                 # Accepted all the same: an error would make the client send it again.
                 states = [None]

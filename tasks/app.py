@@ -76,7 +76,7 @@ def store(hints: list[tuple[Any, ...]]) -> str:
 @app.task(name="sheaf.sweep")
 def sweep() -> int:
     """Hint at what was left lying: lost hints, dead workers' batches, backoffs that are over."""
-    waiting = _ledger().left_lying(seconds=2 * _settings.log_batch_timeout)
+    waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
     return waiting

@@ -11,6 +11,7 @@ import zstandard
 from storage.decode import ChunkRows, UndecodableError
 
 Signal = Literal["logs", "traces", "metrics"]
+SIGNALS: tuple[Signal, ...] = ("logs", "traces", "metrics")
 
 VERSION = 1
 MAX_BYTES = 8 * 1024 * 1024

@@ -11,27 +11,12 @@ import zstandard
 
 from storage import decode
 from storage.decode import UndecodableError
-from tasks.chunk import Chunk, Header, Signal
+from tasks.buried import DeadLetter
+from tasks.chunk import Chunk, Signal
 from tasks.ledger import Ledger
 
 PROTOBUF = "application/x-protobuf"
 """Content type of :meth:`DeadLetters.otlp`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A chunk that ClickHouse will not take, or that cannot be decoded."""
-
-    header: Header
-    buried_at: float
-    """Unix seconds."""
-    reason: str
-    """Why, in the words of the database or of the decoder."""
-
-    @property
-    def id(self) -> str:
-        """The chunk's id, which its clients' receipts name."""
-        return self.header.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +71,7 @@ class DeadLetters:
     def matching(self, filters: Filters, after: Position | None = None) -> Iterator[DeadLetter]:
         """Dead letters that `filters` let pass, newest first, those behind `after`."""
         latest = after.buried_ms if after else None
-        for header, buried_at, reason in self._ledger.dead(latest):
-            letter = DeadLetter(header, buried_at, reason)
+        for letter in self._ledger.buried.newest(latest):
             if letter.buried_at < filters.since:
                 return
             if (after is None or _behind(letter, after)) and filters.let_pass(letter):
@@ -101,11 +85,10 @@ class DeadLetters:
 
     def one(self, chunk_id: str, workspace_id: str = "") -> DeadLetter | None:
         """The dead letter of that id; None if there is none, or not in that workspace."""
-        found = self._ledger.dead_letter(chunk_id)
-        if found is None:
+        letter = self._ledger.buried.one(chunk_id)
+        if letter is None or not Filters(workspace_id=workspace_id).let_pass(letter):
             return None
-        letter = DeadLetter(*found)
-        return letter if Filters(workspace_id=workspace_id).let_pass(letter) else None
+        return letter
 
     def otlp(self, letter: DeadLetter) -> bytes | None:
         """Its OTLP export request, uncompressed, as any OTLP endpoint takes it.
@@ -134,7 +117,7 @@ class DeadLetters:
 
     def replay(self, letter: DeadLetter) -> bool:
         """Put it back among what waits. False: it is no dead letter any more."""
-        return self._ledger.replay(letter.id, letter.header.signal)
+        return self._ledger.buried.replay(letter.id, letter.header.signal)
 
     def replay_all(self, filters: Filters) -> int:
         """Replay all that `filters` let pass as of now; how many."""
@@ -142,7 +125,7 @@ class DeadLetters:
 
     def drop(self, letter: DeadLetter) -> bool:
         """Delete it for good. False: it is no dead letter any more."""
-        return self._ledger.drop(letter.id)
+        return self._ledger.buried.drop(letter.id)
 
     def _chunk(self, letter: DeadLetter) -> Chunk | None:
         found = self._ledger.fetch([letter.id])

@@ -7,7 +7,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from config import metrics
-from tasks.ledger import BrokerError, Ledger, LedgerStats
+from tasks.ledger import BrokerError, Ledger
+from tasks.waiting import LedgerStats
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
@@ -28,7 +29,7 @@ class _Figures:
     def collect(self) -> Iterator[Family]:
         up = metrics.BROKER_UP
         try:
-            stats = self._ledger.stats()
+            stats = self._ledger.waiting.stats()
         except BrokerError:
             yield GaugeMetricFamily(up.name, up.meaning, value=0)
             return

@@ -14,7 +14,7 @@ import structlog
 from config.settings import Settings
 from storage.retention import Limits
 from tasks.broker import Broker, BrokerError
-from tasks.ledger import SIGNALS
+from tasks.chunk import SIGNALS
 
 log = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ import marshmallow as ma
 from flask import Response, abort
 from marshmallow import fields, validate
 
+from tasks.chunk import SIGNALS
 from tasks.dead_letters import (
     PROTOBUF,
     DeadLetter,
@@ -23,7 +24,6 @@ from web.log_query import about_request, rfc3339, workspace_of
 from web.schemas import Answer, FilterArguments
 from web.services import services
 
-_SIGNALS = ("logs", "traces", "metrics")
 _MOST_RECORDS = 1000
 _GONE = {404: "The workspace has no such dead letter"}
 
@@ -44,7 +44,7 @@ class DeadLetterFilters(WorkspaceArguments):
 
     client_id = FilterArguments().fields["client_id"]
     signal = fields.String(
-        validate=validate.OneOf(_SIGNALS), metadata={"description": "What kind of records."}
+        validate=validate.OneOf(SIGNALS), metadata={"description": "What kind of records."}
     )
     reason = Text(
         validate=validate.Length(1, 1024),

@@ -55,7 +55,7 @@ def checks() -> dict[str, Any]:
     queue = None
     database = "ok"
     try:
-        queue = asdict(own.ledger.stats())
+        queue = asdict(own.ledger.waiting.stats())
         queue.pop("totals")
     except BrokerError:
         pass

@@ -6,7 +6,7 @@ import marshmallow as ma
 from flask import Response
 from marshmallow import fields
 
-from tasks.ledger import SIGNALS
+from tasks.chunk import SIGNALS
 from tasks.retention import MOST_DAYS, RetentionBook
 from web.answers import answer
 from web.arguments import Whole

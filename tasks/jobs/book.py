@@ -10,7 +10,6 @@ Keys, all under `sheaf:`:
     jobs:<workspace>    sorted set of the ids of a workspace's jobs, by creation in ms
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from config.settings import Settings
+from tasks import keys
 from tasks.broker import Broker, Script
 from tasks.jobs.job import Job, Order, State
 
@@ -94,7 +94,9 @@ class JobBook:
 
     def lease(self) -> Lease | None:
         """Take the job that has been due for the longest; None if none is due."""
-        answer = self._broker.run(self._scripts["lease"], _now_ms(), int(self.lease_seconds * 1000))
+        answer = self._broker.run(
+            self._scripts["lease"], keys.now_ms(), int(self.lease_seconds * 1000)
+        )
         if not answer:
             return None
         job_id, attempt, deaths = answer
@@ -115,7 +117,7 @@ class JobBook:
         Raises:
             LostJobError: it has passed to another worker.
         """
-        due = _now_ms() + int((self.lease_seconds if seconds is None else seconds) * 1000)
+        due = keys.now_ms() + int((self.lease_seconds if seconds is None else seconds) * 1000)
         flat = [value for pair in fields.items() for value in pair]
         # One that goes on, or is given back in order, has outlived what killed its last holder.
         alive = int(bool(fields) or seconds is not None)
@@ -130,14 +132,14 @@ class JobBook:
         """Finish a leased job. Raises LostJobError."""
         flat = [value for pair in fields.items() for value in pair]
         order = lease.job.order
-        args = (order.id, lease.attempt, _now_ms(), self._keep_ms, state, *flat)
+        args = (order.id, lease.attempt, keys.now_ms(), self._keep_ms, state, *flat)
         if not self._broker.run(self._scripts["end"], *args):
             raise LostJobError(f"job {order.id} has passed to another worker")
 
     def cancel(self, job: Job) -> bool:
         """Ask for its end. False: it is finished already."""
         return bool(
-            self._broker.run(self._scripts["cancel"], job.order.id, _now_ms(), self._keep_ms)
+            self._broker.run(self._scripts["cancel"], job.order.id, keys.now_ms(), self._keep_ms)
         )
 
     def one(self, workspace_id: str, job_id: str) -> Job | None:
@@ -211,7 +213,3 @@ def _behind(job: Job, after: Place) -> bool:
 
 def _key(job_id: str) -> str:
     return f"sheaf:job:{job_id}"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -55,12 +55,12 @@ class Deletion:
 
     def wait_for_what_was_accepted(self) -> None:
         """Return when every chunk is stored that the ledger held at the first call."""
-        until_ms = self._notes.setdefault("until_ms", self._ledger.newest_ms())
+        until_ms = self._notes.setdefault("until_ms", self._ledger.waiting.newest_ms())
         self._work.save()
         deadline = time.monotonic() + _PATIENCE
 
         def stored() -> bool:
-            if not self._ledger.waiting(until_ms):
+            if not self._ledger.waiting.count_until(until_ms):
                 return True
             if time.monotonic() > deadline:
                 self._work.give_back(_AGAIN)
@@ -115,7 +115,7 @@ class Deletion:
         if not whole:
             self._notes["beyond"] = max(counts)
         # After the look at the rows: a chunk with rows that is not in the ledger now is settled.
-        spared = {row_id(chunk_id) for chunk_id in self._ledger.waiting_ids()}
+        spared = {row_id(chunk_id) for chunk_id in self._ledger.waiting.ids()}
         return portion_of(partition, counts, spared), whole
 
     def _finish(self, step: _Step) -> None:

@@ -130,7 +130,7 @@ class Scenario:
         """Wait until nothing waits any more, then judge."""
         drained = self.system.wait_until_drained(seconds)
         verdict = self.judge()
-        assert drained, f"{verdict}: {self.system.ledger.stats()} after {seconds} s"
+        assert drained, f"{verdict}: {self.system.ledger.waiting.stats()} after {seconds} s"
         assert not self.load.unexpected, self.load.unexpected[:5]
         return verdict
 

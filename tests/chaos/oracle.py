@@ -50,7 +50,7 @@ def judge(system, scenario, seed, load, attempts_before=0):
     stored = stored_rows(system, load)
     counts = Counter(body for body, _ in stored)
     right = {body for body, row in stored if sent.get(body) == row}
-    stats = system.ledger.stats()
+    stats = system.ledger.waiting.stats()
     return Verdict(
         scenario=scenario,
         seed=seed,
@@ -78,7 +78,7 @@ def stored_rows(system, load):
 def further_attempts(system):
     """Batches that were leased more than once, since the ledger was made."""
     try:
-        return system.ledger.stats().totals.get("further_attempts", 0)
+        return system.ledger.waiting.stats().totals.get("further_attempts", 0)
     except BrokerError:
         return 0
 
@@ -92,7 +92,7 @@ def longest_wait(system, load):
             receipts[request.receipt] = min(known, request.acknowledged)
     longest = 0.0
     for receipt, acknowledged in receipts.items():
-        for state in system.ledger.receipt(receipt):
+        for state in system.ledger.receipts.of(receipt):
             if state and state.state == "stored":
                 longest = max(longest, state.at - acknowledged)
     return longest

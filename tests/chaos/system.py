@@ -155,7 +155,7 @@ class System:
     def drained(self):
         """Whether nothing waits in the ledger; while a store is away, it is not known to."""
         try:
-            return self.ledger.stats().waiting_chunks == 0
+            return self.ledger.waiting.stats().waiting_chunks == 0
         except BrokerError:
             return False
 

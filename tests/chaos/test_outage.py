@@ -25,7 +25,7 @@ def test_through_an_outage_of_clickhouse_the_doors_take_what_the_ledger_holds_th
         taken, p50, p99 = load.acknowledged, load.percentile(0.5), load.percentile(0.99)
         time.sleep(max(0.0, end - time.monotonic()))
         refused = load.pushed_back
-        waiting = system.ledger.stats()
+        waiting = system.ledger.waiting.stats()
         system.processes["clickhouse"].start()
         back = time.monotonic()
     assert system.wait_until_drained(120)

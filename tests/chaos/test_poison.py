@@ -34,7 +34,7 @@ def test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed(
     with scenario.under_load(share, most=300 if long_run else 30):
         scenario.load.join(30)
     assert system.wait_until_drained(60)
-    dead = [header.id for header, _, _ in system.ledger.dead()]
+    dead = [letter.id for letter in system.ledger.buried.newest()]
     assert dead
     healthy = {body for request in scenario.load.requests for body in request.records}
     poisoned = {
@@ -50,8 +50,8 @@ def test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed(
     assert poisoned.isdisjoint(stored)
     assert unbound <= stored <= healthy
     constraint()
-    assert all(system.ledger.replay(chunk_id, "logs") for chunk_id in dead)
-    assert not any(system.ledger.replay(chunk_id, "logs") for chunk_id in dead)
+    assert all(system.ledger.buried.replay(chunk_id, "logs") for chunk_id in dead)
+    assert not any(system.ledger.buried.replay(chunk_id, "logs") for chunk_id in dead)
     assert scenario.check().dead == 0
 
 
@@ -72,10 +72,10 @@ def test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone(scenario, da
     system.broker.hset(key, "payload", payload)
     system.processes["worker"].resume()
     assert system.wait_until_drained(60)
-    assert [header.id for header, _, _ in system.ledger.dead()] == [broken]
-    assert system.ledger.status(broken).reason
+    assert [letter.id for letter in system.ledger.buried.newest()] == [broken]
+    assert system.ledger.receipts.status(broken).reason
     system.broker.hset(key, "payload", kept)
-    assert system.ledger.replay(broken, "logs")
+    assert system.ledger.buried.replay(broken, "logs")
     assert scenario.check().dead == 0
 
 
@@ -85,9 +85,9 @@ def test_a_dropped_dead_letter_that_is_sent_again_is_stored(scenario, constraint
     with scenario.under_load(share, tenants=1, most=1):
         scenario.load.join(30)
     [request] = scenario.load.requests
-    scenario.wait_until(lambda: system.ledger.stats().dead_chunks == 1)
+    scenario.wait_until(lambda: system.ledger.waiting.stats().dead_chunks == 1)
     constraint()
-    assert system.ledger.drop(request.receipt)
+    assert system.ledger.buried.drop(request.receipt)
     scenario.load.send_again()
     assert scenario.check().dead == 0
 

@@ -91,7 +91,7 @@ def stored(stores, clickhouse):
     def look():
         while writer.drain():
             pass
-        assert ledger.stats().waiting_chunks == 0
+        assert ledger.waiting.stats().waiting_chunks == 0
         return Counter(body for (body,) in clickhouse.query("SELECT Body FROM otel_logs"))
 
     yield look
@@ -182,7 +182,7 @@ def test_while_the_broker_is_away_the_door_stores_by_itself(door, broker_gate, s
     again = door.ask(payload(["a", "b"]))
     assert again.chunk_ids == direct.chunk_ids
     assert door.ask(payload(["after"])).backend == "redis"
-    [status] = door.receiver.ledger.receipt(str(direct))
+    [status] = door.receiver.ledger.receipts.of(str(direct))
     assert (status.state, status.rows) == ("stored", 2)
     assert stored() == Counter(["before", "a", "b", "after"])
 

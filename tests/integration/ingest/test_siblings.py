@@ -111,7 +111,7 @@ def test_several_processes_take_requests_on_one_port(door, ledger):
     assert len(process.children()) == COUNT
     for number in range(20):
         export(port, payload([f"line {number}"]))
-    assert ledger.stats().waiting_records == 20
+    assert ledger.waiting.stats().waiting_records == 20
 
 
 def test_one_signal_stops_all_of_them_well(door):

@@ -138,4 +138,4 @@ def test_a_batch_that_was_stored_in_some_tables_only_is_completed_not_repeated(
     wait_until(settled)
     ids = [chunks.row_id(chunk_id)]
     assert {table: stored(clickhouse, table, ids) for table in expected} == expected
-    assert ledger.stats().waiting_chunks == 0
+    assert ledger.waiting.stats().waiting_chunks == 0

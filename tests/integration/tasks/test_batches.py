@@ -32,7 +32,7 @@ class Bench:
             worker_prefetch_multiplier=0,
             worker_hijack_root_logger=False,
             worker_send_task_events=True,
-            worker_cancel_long_running_tasks_on_connection_loss=False,
+            worker_cancel_long_running_tasks_on_connection_loss=True,
             broker_connection_retry_on_startup=True,
             broker_connection_max_retries=None,
         )

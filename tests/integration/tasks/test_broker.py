@@ -93,5 +93,5 @@ def test_any_number_of_threads_share_it(settings):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert ledger.stats().waiting_chunks == 160
+    assert ledger.waiting.stats().waiting_chunks == 160
     ledger.close()

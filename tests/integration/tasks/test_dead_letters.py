@@ -120,7 +120,7 @@ def test_one_is_replayed_once_and_then_stored_once(stores, clickhouse, shelf, le
     assert not shelf.replay(letter)
     assert writer.drain()[0].rows == 1
     assert clickhouse.query("SELECT Body FROM otel_logs") == [("again",)]
-    assert ledger.stats().waiting_chunks == ledger.stats().dead_chunks == 0
+    assert ledger.waiting.stats().waiting_chunks == ledger.waiting.stats().dead_chunks == 0
     connection.close()
     inserter.close()
 
@@ -129,7 +129,7 @@ def test_all_that_match_are_replayed(shelf, ledger, bury):
     for number in range(70):
         bury(entry([f"m{number}"]), "odd" if number % 2 else "even")
     assert shelf.replay_all(Filters(reason="odd")) == 35
-    assert ledger.stats().dead_chunks == 35
+    assert ledger.waiting.stats().dead_chunks == 35
     assert {letter.reason for letter in shelf.matching(Filters())} == {"even"}
 
 
@@ -141,7 +141,7 @@ def test_one_that_is_dropped_is_gone_and_its_request_is_news_again(shelf, ledger
     assert not shelf.replay(letter)
     again = entry(["a"], requests=made.requests)
     ledger.accept([again])
-    assert ledger.status(again.chunk.header.id).state == "queued"
+    assert ledger.receipts.status(again.chunk.header.id).state == "queued"
 
 
 def test_the_api_lists_pages_and_shows(api, bury):
@@ -177,8 +177,8 @@ def test_the_api_replays_and_drops(api, bury, ledger):
     assert matching.json["replayed"] == 1
     assert api.delete(f"/api/v1/dead-letters/{third}").json["dropped"] == 1
     assert api.delete(f"/api/v1/dead-letters/{third}").status_code == 404
-    assert ledger.stats().waiting_chunks == 2
-    assert ledger.status(other).state == "queued"
+    assert ledger.waiting.stats().waiting_chunks == 2
+    assert ledger.receipts.status(other).state == "queued"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_the_api_keeps_workspaces_apart(api, bury, ledger, method, path):
     answer = api.open(f"/api/v1/dead-letters/{chunk_id}{path}", method=method)
     assert answer.status_code == 404
     assert "secret" not in answer.text
-    assert ledger.stats().dead_chunks == 1
+    assert ledger.waiting.stats().dead_chunks == 1
     assert api.post("/api/v1/dead-letters/replay").json["replayed"] == 0
 
 

@@ -109,7 +109,7 @@ def test_many_chunks_are_deleted_in_several_steps(store, monkeypatch):
 def test_what_was_accepted_before_is_deleted_though_it_is_stored_later(store, monkeypatch):
     store.put(["stored"])
     store.ledger.accept([entry(["waiting"])])
-    waits = store.ledger.waiting
+    waits = store.ledger.waiting.count_until
     looks = []
 
     def store_at_the_second_look(until_ms):
@@ -118,7 +118,7 @@ def test_what_was_accepted_before_is_deleted_though_it_is_stored_later(store, mo
             store.writer.drain()
         return looks[-1]
 
-    monkeypatch.setattr(store.ledger, "waiting", store_at_the_second_look)
+    monkeypatch.setattr(store.ledger.waiting, "count_until", store_at_the_second_look)
     job = store.run(deletion_of())
     assert looks == [1, 1, 0]
     assert (job.result, store.bodies()) == ({"deleted": 2}, [])
@@ -153,7 +153,7 @@ def test_a_chunk_in_doubt_is_spared_and_not_stored_again(store, monkeypatch):
     assert job.result == {"deleted": 1}
     assert store.bodies() == ["in doubt"]
     store.writer.drain()
-    assert (store.bodies(), store.ledger.stats().waiting_chunks) == (["in doubt"], 0)
+    assert (store.bodies(), store.ledger.waiting.stats().waiting_chunks) == (["in doubt"], 0)
 
 
 def test_the_count_is_exact_though_the_worker_died_between_deleting_and_noting_it(

@@ -30,7 +30,7 @@ def test_an_accepted_chunk_is_sealed_fetched_and_settled(ledger):
     entries = [entry(["a", "b"]), entry(["c"])]
     waiting = ledger.accept(entries)
     assert waiting == sum(len(each.chunk.payload) for each in entries)
-    stats = ledger.stats()
+    stats = ledger.waiting.stats()
     assert (stats.waiting_chunks, stats.waiting_records, stats.waiting_bytes) == (2, 3, waiting)
 
     batch = ledger.seal()
@@ -40,7 +40,7 @@ def test_an_accepted_chunk_is_sealed_fetched_and_settled(ledger):
     assert ledger.fetch(ids(entries)) == [each.chunk for each in entries]
 
     ledger.settle(batch)
-    stats = ledger.stats()
+    stats = ledger.waiting.stats()
     assert (stats.waiting_chunks, stats.waiting_records, stats.waiting_bytes) == (0, 0, 0)
     assert stats.totals["accepted_records:logs"] == stats.totals["stored_records:logs"] == 3
     assert ledger.fetch(ids(entries)) == []
@@ -50,13 +50,16 @@ def test_an_accepted_chunk_is_sealed_fetched_and_settled(ledger):
 def test_what_became_of_a_chunk_is_told_at_every_step(ledger):
     good, bad = entry(["a", "b"]), entry(["c"])
     good_id, bad_id = ids([good, bad])
-    assert ledger.status(good_id) is None
+    assert ledger.receipts.status(good_id) is None
     ledger.accept([good, bad])
-    assert (ledger.status(good_id).state, ledger.status(good_id).rows) == ("queued", 2)
+    assert (ledger.receipts.status(good_id).state, ledger.receipts.status(good_id).rows) == (
+        "queued",
+        2,
+    )
     batch = ledger.seal()
-    assert ledger.status(good_id).state == "queued"
+    assert ledger.receipts.status(good_id).state == "queued"
     ledger.settle(ledger.bury(batch, bad_id, "it is broken"))
-    states = ledger.receipt(f"{good_id}.{bad_id}.{'0' * 32}")
+    states = ledger.receipts.of(f"{good_id}.{bad_id}.{'0' * 32}")
     assert [state and state.state for state in states] == ["stored", "dead", None]
     assert (states[0].rows, states[1].reason) == (2, "it is broken")
     assert states[0].at > 1_700_000_000
@@ -143,7 +146,7 @@ def test_after_the_window_an_equal_request_is_a_new_one(valkey, make_settings, w
 
     wait_until(forgotten)
     ledger.accept([entry(["a"], requests=["r"])])
-    assert ledger.stats().waiting_chunks == 2
+    assert ledger.waiting.stats().waiting_chunks == 2
     ledger.close()
 
 
@@ -159,7 +162,7 @@ def test_a_chunk_that_was_tried_directly_enters_once_however_long_it_waits(ledge
         if batch := ledger.seal():
             assert batch.attempt == 2
             ledger.settle(batch)
-    assert ledger.stats().waiting_records == 0
+    assert ledger.waiting.stats().waiting_records == 0
 
 
 def test_a_full_ledger_takes_nothing_and_says_what_waits(valkey, make_settings):
@@ -204,7 +207,7 @@ def test_a_late_holder_is_refused_by_every_script(ledger, valkey):
     for change in (ledger.settle, ledger.renew):
         with pytest.raises(LostLeaseError):
             change(batch)
-    assert ledger.stats().waiting_records == 0
+    assert ledger.waiting.stats().waiting_records == 0
 
 
 def test_a_lease_that_ran_out_passes_on_and_a_renewed_one_does_not(
@@ -218,10 +221,10 @@ def test_a_lease_that_ran_out_passes_on_and_a_renewed_one_does_not(
     taken = wait_until(ledger.seal)
     assert (taken.id, taken.attempt) == (first.id, 2)
     ledger.release(taken, 3600)
-    assert ledger.left_lying(0) == 0
+    assert ledger.waiting.left_lying(0) == 0
     assert ledger.seal() is None
     ledger.release(taken, 0)
-    assert ledger.left_lying(0) == 1
+    assert ledger.waiting.left_lying(0) == 1
     ledger.close()
 
 
@@ -237,7 +240,7 @@ def test_the_parts_of_a_split_batch_are_due_at_once_and_count_on(ledger):
     assert batch.id not in {part.id for part in parts}
     for part in parts:
         ledger.settle(part)
-    assert ledger.stats().waiting_records == 0
+    assert ledger.waiting.stats().waiting_records == 0
 
 
 def test_a_dead_letter_is_listed_replayed_and_dropped(ledger, valkey):
@@ -246,24 +249,24 @@ def test_a_dead_letter_is_listed_replayed_and_dropped(ledger, valkey):
     batch = ledger.seal()
     rest = ledger.bury(batch, bad.chunk.header.id, "first reason")
     assert ledger.bury(rest, worse.chunk.header.id, "second reason").chunk_ids == ()
-    assert ledger.stats().dead_chunks == 2
-    assert ledger.stats().waiting_bytes == 0
-    assert {(h.id, reason) for h, _, reason in ledger.dead()} == {
+    assert ledger.waiting.stats().dead_chunks == 2
+    assert ledger.waiting.stats().waiting_bytes == 0
+    assert {(letter.id, letter.reason) for letter in ledger.buried.newest()} == {
         (bad.chunk.header.id, "first reason"),
         (worse.chunk.header.id, "second reason"),
     }
     with pytest.raises(LostLeaseError):
         ledger.settle(batch)
 
-    assert ledger.replay(bad.chunk.header.id, "logs")
-    assert not ledger.replay(bad.chunk.header.id, "logs")
+    assert ledger.buried.replay(bad.chunk.header.id, "logs")
+    assert not ledger.buried.replay(bad.chunk.header.id, "logs")
     again = ledger.seal()
     assert again.chunk_ids == (bad.chunk.header.id,)
     assert again.attempt == 2
     assert ledger.fetch(again.chunk_ids) == [bad.chunk]
 
-    assert ledger.drop(worse.chunk.header.id)
-    assert not ledger.drop(worse.chunk.header.id)
+    assert ledger.buried.drop(worse.chunk.header.id)
+    assert not ledger.buried.drop(worse.chunk.header.id)
     assert ledger.fetch(ids([worse])) == []
     ledger.settle(again)
     assert valkey.client.keys("sheaf:chunk:*") == []
@@ -275,7 +278,7 @@ def test_more_dead_letters_than_one_page_are_all_listed(ledger):
     batch = ledger.seal()
     for chunk_id in batch.chunk_ids:
         batch = ledger.bury(batch, chunk_id, "why")
-    assert sorted(header.id for header, _, _ in ledger.dead()) == sorted(ids(entries))
+    assert sorted(letter.id for letter in ledger.buried.newest()) == sorted(ids(entries))
 
 
 def test_a_broker_out_of_memory_takes_nothing_more_and_lets_all_of_it_out(ledger, valkey):
@@ -295,9 +298,9 @@ def test_a_broker_out_of_memory_takes_nothing_more_and_lets_all_of_it_out(ledger
     ledger.split(batch, [batch.chunk_ids[:2], batch.chunk_ids[2:]])
     ledger.settle(ledger.seal())
     ledger.settle(ledger.seal())
-    assert ledger.stats().waiting_records == 0
-    [(header, _, _)] = ledger.dead()
-    assert ledger.drop(header.id)
+    assert ledger.waiting.stats().waiting_records == 0
+    [letter] = ledger.buried.newest()
+    assert ledger.buried.drop(letter.id)
     valkey.client.config_set("maxmemory", 0)
     ledger.accept(entries[5:])
 
@@ -311,14 +314,14 @@ def test_a_restart_of_the_broker_keeps_everything(new_valkey, make_settings):
     ledger.split(batch, [batch.chunk_ids[:1], batch.chunk_ids[1:]])
     ledger.settle(ledger.seal())
     ledger.accept([entry(["late"])])
-    before, waiting = dump(server), ledger.stats().waiting_records
+    before, waiting = dump(server), ledger.waiting.stats().waiting_records
     server.stop()
     server.start()
     assert dump(server) == before
-    assert ledger.stats().waiting_records == waiting > 0
+    assert ledger.waiting.stats().waiting_records == waiting > 0
     ledger.settle(ledger.seal())
     ledger.settle(ledger.seal())
-    assert ledger.stats().waiting_records == 0
+    assert ledger.waiting.stats().waiting_records == 0
     ledger.close()
 
 
@@ -343,8 +346,8 @@ def test_no_chunk_is_given_to_two_workers_that_seal_at_once(valkey, make_setting
 
 def test_chunks_that_a_door_stored_itself_get_receipts_and_are_known_as_repeats(ledger):
     request = "ab" * 16
-    ledger.note_stored([(request, 7, 1_763_726_400.5)])
-    status = ledger.status(request)
+    ledger.receipts.note_stored([(request, 7, 1_763_726_400.5)])
+    status = ledger.receipts.status(request)
     assert (status.state, status.rows, status.at) == ("stored", 7, 1_763_726_400.5)
     with pytest.raises(RepeatedRequestsError) as repeated:
         ledger.accept([entry(["a"], requests=[request])])
@@ -353,5 +356,5 @@ def test_chunks_that_a_door_stored_itself_get_receipts_and_are_known_as_repeats(
 
 def test_chunks_that_nobody_seals_are_counted_after_a_while(ledger):
     ledger.accept([entry(["a"])])
-    assert ledger.left_lying(seconds=3600) == 0
-    assert ledger.left_lying(seconds=-1) == 1
+    assert ledger.waiting.left_lying(seconds=3600) == 0
+    assert ledger.waiting.left_lying(seconds=-1) == 1

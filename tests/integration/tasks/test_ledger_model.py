@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from config.settings import Settings
+from tasks import keys
 from tasks import ledger as ledger_module
-from tasks.chunk import Chunk
+from tasks.chunk import SIGNALS, Chunk
 from tasks.ledger import (
-    SIGNALS,
     Entry,
     Ledger,
     LedgerFullError,
@@ -92,7 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client = redis.Redis.from_url(self.url, decode_responses=True)
         self.client.flushall()
         self.counted = itertools.count(1)
-        ledger_module._now_ms = lambda: next(self.counted)
+        keys.now_ms = lambda: next(self.counted)
         ledger_module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
         self.ledger = Ledger(settings)
         self.model = Model()
@@ -223,7 +223,7 @@ class LedgerMachine(RuleBasedStateMachine):
         dead = self.model.of("dead")
         key = pick(number, dead) if dead else "0" * 32
         signal = self.model.chunks[key].signal if dead else "logs"
-        assert self.ledger.replay(key, signal) == bool(dead)
+        assert self.ledger.buried.replay(key, signal) == bool(dead)
         if dead:
             self.model.chunks[key].state = "open"
             self.model.chunks[key].tries += 1
@@ -232,8 +232,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=numbers)
     def drop(self, number):
         key = pick(number, self.model.of("dead"))
-        assert self.ledger.drop(key)
-        assert not self.ledger.drop(key)
+        assert self.ledger.buried.drop(key)
+        assert not self.ledger.buried.drop(key)
         del self.model.chunks[key]
         self.model.dropped.add(key)
         left = {r: known for r, known in self.model.requests.items() if known != key}
@@ -279,7 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
         prefix = "sheaf:chunk:"
         kept = {key.removeprefix(prefix) for key in client.keys(f"{prefix}*")}
         assert kept == model.of("open", "sealed", "dead")
-        assert {h.id: reason for h, _, reason in self.ledger.dead()} == {
+        assert {letter.id: letter.reason for letter in self.ledger.buried.newest()} == {
             key: f"because of {key}" for key in model.of("dead")
         }
         batches = set(client.zrange("sheaf:batches", 0, -1))
@@ -292,15 +292,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def receipts_say_what_became_of_each_chunk(self):
         told = {"open": "queued", "sealed": "queued", "stored": "stored", "dead": "dead"}
         for key, chunk in self.model.chunks.items():
-            status = self.ledger.status(key)
+            status = self.ledger.receipts.status(key)
             assert (status.state, status.rows) == (told[chunk.state], chunk.records)
         for key in self.model.dropped:
-            assert self.ledger.status(key) is None
+            assert self.ledger.receipts.status(key) is None
 
 
 def test_random_operations_leave_the_ledger_as_the_model_says(valkey, monkeypatch):
     # Time and ids are counted by the machine: a run must be the same when it is repeated.
-    monkeypatch.setattr(ledger_module, "_now_ms", None)
+    monkeypatch.setattr(keys, "now_ms", None)
     monkeypatch.setattr(ledger_module, "secrets", SimpleNamespace())
     case = type("BoundMachine", (LedgerMachine,), {"url": valkey.url}).TestCase
     case.settings = hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)

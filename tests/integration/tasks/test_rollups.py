@@ -131,7 +131,7 @@ def test_counts_are_exact_when_a_worker_dies_between_insert_and_settlement(new_w
     heir = new_worker()
     heir.workspace = dying.workspace
     wait_until(heir.writer.drain)
-    assert heir.ledger.stats().waiting_chunks == 0
+    assert heir.ledger.waiting.stats().waiting_chunks == 0
     assert not heir.is_rolled_up()
     assert heir.counts() == 4
     wait_until(heir.refreshed)

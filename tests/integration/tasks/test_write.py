@@ -70,7 +70,7 @@ def test_what_waits_is_stored_once_and_settled(store, clickhouse):
     [outcome] = store.writer.drain()
     assert (outcome.rows, outcome.problem) == (15, "")
     assert store.stored() == once(*(f"{n}-{i}" for n in range(5) for i in range(3)))
-    assert store.ledger.stats().waiting_chunks == 0
+    assert store.ledger.waiting.stats().waiting_chunks == 0
     assert store.writer.drain() == []
     of_tenant = dict(
         clickhouse.query("SELECT WorkspaceId, groupUniqArray(ChunkId) FROM otel_logs GROUP BY 1")
@@ -89,7 +89,7 @@ def test_a_second_attempt_after_an_insert_that_happened_inserts_nothing(store):
     [outcome] = store.writer.drain()
     assert outcome.rows == 2
     assert store.stored() == once("a", "b")
-    assert store.ledger.stats().waiting_chunks == 0
+    assert store.ledger.waiting.stats().waiting_chunks == 0
 
 
 def test_a_second_attempt_completes_what_is_there_in_part(store):
@@ -120,14 +120,14 @@ def test_a_chunk_of_more_than_a_thousand_days_is_a_dead_letter_and_its_neighbour
     store.ledger.accept([good[0], wide, *good[1:]])
     drain_all(store)
     assert store.stored() == once("good 0", "good 1", "good 2")
-    [(header, _, reason)] = store.ledger.dead()
-    assert header.id == wide.chunk.header.id
-    assert "more than 1000 days" in reason
+    [letter] = store.ledger.buried.newest()
+    assert letter.id == wide.chunk.header.id
+    assert "more than 1000 days" in letter.reason
 
 
 def drain_all(store):
     for _ in range(20):
-        if not store.writer.drain() and not store.ledger.stats().waiting_chunks:
+        if not store.writer.drain() and not store.ledger.waiting.stats().waiting_chunks:
             return
     pytest.fail("the ledger does not become empty")
 
@@ -138,18 +138,18 @@ def test_only_the_chunks_that_cannot_be_decoded_are_dead_letters(store):
     store.ledger.accept([good[0], broken[0], good[1], broken[1], good[2]])
     drain_all(store)
     assert store.stored() == once("good 0", "good 1", "good 2")
-    assert {header.id for header, _, _ in store.ledger.dead()} == {
+    assert {letter.id for letter in store.ledger.buried.newest()} == {
         each.chunk.header.id for each in broken
     }
-    assert all("cannot be decoded" in reason for _, _, reason in store.ledger.dead())
-    status = store.ledger.status(broken[0].chunk.header.id)
+    assert all("cannot be decoded" in letter.reason for letter in store.ledger.buried.newest())
+    status = store.ledger.receipts.status(broken[0].chunk.header.id)
     assert (status.state, status.rows) == ("dead", 3)
 
 
 def test_a_batch_of_broken_chunks_alone_becomes_dead_letters_all(store):
     store.ledger.accept([broken_entry() for _ in range(30)])
     drain_all(store)
-    assert store.ledger.stats().dead_chunks == 30
+    assert store.ledger.waiting.stats().dead_chunks == 30
     assert not store.stored()
 
 
@@ -159,7 +159,7 @@ def test_a_replayed_dead_letter_whose_rows_are_there_is_not_doubled(store):
     batch = store.ledger.seal()
     store.insert_in_part(asked, [NOON // DAY_NS])
     store.ledger.bury(batch, asked.chunk.header.id, "by hand")
-    assert store.ledger.replay(asked.chunk.header.id, "logs")
+    assert store.ledger.buried.replay(asked.chunk.header.id, "logs")
     [outcome] = store.writer.drain()
     assert outcome.rows == 1
     assert store.stored() == once("a")
@@ -180,13 +180,13 @@ def test_a_batch_that_clickhouse_does_not_take_is_released_and_stored_later(
     deaf.ledger.accept([entry(["a"]), entry(["b"])])
     [outcome] = deaf.writer.drain()
     assert "cannot be reached" in outcome.problem
-    assert deaf.ledger.stats().dead_chunks == 0
-    assert deaf.ledger.stats().waiting_chunks == 2
+    assert deaf.ledger.waiting.stats().dead_chunks == 0
+    assert deaf.ledger.waiting.stats().waiting_chunks == 2
     store = open_store()
 
     def settled():
         store.writer.drain()
-        return not store.ledger.stats().waiting_chunks
+        return not store.ledger.waiting.stats().waiting_chunks
 
     wait_until(settled)
     assert store.stored() == once("a", "b")
@@ -203,7 +203,7 @@ def test_an_insert_of_unknown_outcome_is_completed_not_repeated(
 
     def settled():
         store.writer.drain()
-        return not store.ledger.stats().waiting_chunks
+        return not store.ledger.waiting.stats().waiting_chunks
 
     wait_until(settled)
     assert gate.hits >= 1
@@ -228,8 +228,8 @@ def test_a_worker_that_lost_its_lease_while_it_inserted_settles_nothing(
     thread.join()
     assert "has passed to another worker" in outcomes[0].problem
     assert store.stored() == once("a", "b")
-    assert store.ledger.stats().totals["stored_records:logs"] == 2
-    assert store.ledger.stats().waiting_records == 0
+    assert store.ledger.waiting.stats().totals["stored_records:logs"] == 2
+    assert store.ledger.waiting.stats().waiting_records == 0
 
 
 def test_two_writers_that_drain_at_once_store_everything_once(open_store, wait_until):
@@ -240,7 +240,7 @@ def test_two_writers_that_drain_at_once_store_everything_once(open_store, wait_u
         thread.start()
     for thread in threads:
         thread.join()
-    wait_until(lambda: not first.writer.drain() and not first.ledger.stats().waiting_chunks)
+    wait_until(lambda: not first.writer.drain() and not first.ledger.waiting.stats().waiting_chunks)
     assert first.stored() == once(*(f"{n}-{i}" for n in range(40) for i in range(3)))
 
 
@@ -276,8 +276,8 @@ def test_a_batch_that_never_ends_in_time_is_stored_in_halves(store, monkeypatch)
     monkeypatch.setattr("tasks.write.backoff_seconds", lambda _attempt: -1)
     drain_all(store)
     assert store.stored() == once(*map(str, range(7)))
-    assert store.ledger.stats().waiting_chunks == 0
-    assert store.ledger.stats().dead_chunks == 0
+    assert store.ledger.waiting.stats().waiting_chunks == 0
+    assert store.ledger.waiting.stats().dead_chunks == 0
 
 
 def test_halves_are_tried_before_they_are_halved_again(store, monkeypatch):

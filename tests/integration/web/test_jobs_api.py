@@ -211,7 +211,7 @@ def test_dead_letters_are_replayed_by_a_job(api, worker):
     worker.runner.drain()
     done = api.get(f"/api/v1/jobs/{job['id']}", headers={"X-Workspace-Id": "acme"}).json["job"]
     assert (done["state"], done["result"], done["total"]) == ("done", {"replayed": 3}, 3)
-    assert worker.ledger.stats().dead_chunks == 0
+    assert worker.ledger.waiting.stats().dead_chunks == 0
 
 
 def test_old_spans_are_deleted_while_the_request_waits(settings, worker):

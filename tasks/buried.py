@@ -1,0 +1,82 @@
+"""Dead letters as the ledger keeps them; looking through them is in `tasks/dead_letters.py`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from config.settings import Settings
+from tasks import keys
+from tasks.broker import Broker, Script
+from tasks.chunk import Header, Signal, unpack_header
+
+_PAGE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A chunk that ClickHouse will not take, or that cannot be decoded."""
+
+    header: Header
+    buried_at: float
+    """Unix seconds."""
+    reason: str
+    """Why, in the words of the database or of the decoder."""
+
+    @property
+    def id(self) -> str:
+        """The chunk's id, which its clients' receipts name."""
+        return self.header.id
+
+
+class Buried:
+    """The dead letters in the broker."""
+
+    def __init__(self, settings: Settings, broker: Broker) -> None:
+        """Look and change in `broker`."""
+        self._settings = settings
+        self._broker = broker
+        self._replay = Script("replay")
+        self._drop = Script("drop")
+
+    def newest(self, latest_ms: int | None = None) -> Iterator[DeadLetter]:
+        """Dead letters, newest first.
+
+        Only those buried at `latest_ms` or before. What is buried, replayed or dropped meanwhile
+        shifts no other out of sight.
+        """
+        highest: float | str = "+inf" if latest_ms is None else latest_ms
+        seen: set[bytes] = set()
+        while True:
+            with self._broker.reading() as client:
+                page = cast(
+                    "list[tuple[bytes, float]]",
+                    client.zrevrangebyscore(
+                        "sheaf:dead", highest, "-inf", 0, _PAGE + len(seen), withscores=True
+                    ),
+                )
+            fresh = [chunk_id for chunk_id, _ in page if chunk_id not in seen]
+            yield from filter(None, (self.one(each.decode()) for each in fresh))
+            if not fresh:
+                return
+            highest = page[-1][1]
+            seen = {chunk_id for chunk_id, at in page if at == highest}
+
+    def one(self, chunk_id: str) -> DeadLetter | None:
+        """The dead letter of that id, None if there is none."""
+        with self._broker.reading() as client:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.zscore("sheaf:dead", chunk_id)
+            pipeline.hmget(keys.chunk(chunk_id), "header", "reason")
+            at, (header, reason) = pipeline.execute()
+        if at is None or header is None:
+            return None
+        return DeadLetter(unpack_header(header), at / 1000, (reason or b"").decode())
+
+    def replay(self, chunk_id: str, signal: Signal) -> bool:
+        """Put a dead letter back among the open chunks. False: there is no such dead letter."""
+        return bool(self._broker.run(self._replay, chunk_id, signal, keys.now_ms()))
+
+    def drop(self, chunk_id: str) -> bool:
+        """Delete a dead letter for good. False: there is no such dead letter."""
+        window = self._settings.request_window
+        return bool(self._broker.run(self._drop, chunk_id, window))
