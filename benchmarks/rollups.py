@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from queries import fill
+from queries import fill, merge
 from systems import Engine
 
 from config.settings import Settings
@@ -51,9 +51,9 @@ class Rounds:
         print(f"| {name} | {1000 * spent:.0f} | {1000 * min(taken):.0f} |", flush=True)
 
 
-def compare(clickhouse: Clickhouse, settings: Settings, rounds: Rounds, first_s: int) -> None:
+def compare(clickhouse: Clickhouse, settings: Settings, rounds: Rounds, day: TimeRange) -> None:
     """Roll the day up, then ask both ways."""
-    day = TimeRange(first_s * S, (first_s + DAY) * S - 1)
+    first_s = day.first_ns // S
     one = LogFilters(workspace_id=_WORKSPACE, service_name="service-7")
     hours = {(_WORKSPACE, first_s + hour) for hour in range(0, DAY, HOUR)}
     rollups = Rollups(clickhouse)
@@ -87,8 +87,10 @@ def main() -> None:
             migrate(settings)
             clickhouse = Clickhouse(settings)
             first_s = (int(time.time()) // DAY - 1) * DAY
-            fill(clickhouse, options.rows, first_s * S)
-            compare(clickhouse, settings, Rounds(engine, options.repeats), first_s)
+            day = TimeRange(first_s * S, (first_s + DAY) * S - 1)
+            fill(clickhouse, options.rows, day)
+            merge(clickhouse)
+            compare(clickhouse, settings, Rounds(engine, options.repeats), day)
         finally:
             engine.stop()
 
