@@ -40,7 +40,7 @@ class Nearest(Generic[Row]):
         self._ask = ask
         self._begin = begin
         self._indexed = indexed
-        self._begun = False
+        self._silence_left = False
         self._much = False
 
     def rows(self, wanted: int) -> list[Row]:
@@ -68,16 +68,17 @@ class Nearest(Generic[Row]):
         return self._in(self._windows.next(found, missing), missing)
 
     def _leave_silence_out(self) -> bool:
-        """Go on where the next rows are, asked once; False: they are not far, or there are none."""
-        if self._begun or self._windows.rest is None:
+        """Go on where the next rows are, if there are any; once. False: they are not far."""
+        if self._silence_left or self._windows.rest is None:
             return False
-        self._begun = True
+        self._silence_left = True
         # A day has few parts to look into; what has been kept for long may have hundreds.
-        for span in (self._windows.ahead(DAY_NS), self._windows.rest):
+        for span in dict.fromkeys((self._windows.ahead(DAY_NS), self._windows.rest)):
             begin = self._begin(span)
             if begin is not None:
                 return self._windows.skip(begin)
-        return False
+        self._windows.end()
+        return True
 
     def _first_window(self, most: int) -> list[Row]:
         """The rows of the first window, or of a narrower one in its place if it is much to read."""

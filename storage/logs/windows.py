@@ -87,6 +87,10 @@ class Windows:
         self._steps = list(_STEPS_NS)
         return True
 
+    def end(self) -> None:
+        """Leave out all the rest."""
+        self._first = self._last + 1
+
     def _step(self) -> int:
         return self._steps[0] if self._steps else self._last - self._first + 1
 

@@ -87,6 +87,14 @@ def test_after_silence_a_window_is_given_up_where_much_has_come(newest_first):
     assert lengths == [BUCKET_NS, BUCKET_NS, BUCKET_NS // 32, BUCKET_NS]
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_where_no_rows_are_no_more_windows_are_looked_through(newest_first):
+    table = Table((), (), much=0, newest_first=newest_first)
+    assert table.rows(1, indexed=False) == []
+    [asked] = table.asked
+    assert asked.last_ns - asked.first_ns == BUCKET_NS - 1
+
+
 def test_rows_that_do_not_match_are_no_silence():
     table = Table([DAY_NS], range(0, DAY_NS, BUCKET_NS), much=2000, newest_first=False)
     assert table.rows(1, indexed=False) == [DAY_NS]
