@@ -146,6 +146,9 @@ def run(migrated):
     for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary"):
         point = {"TimeUnix": now - 60 * 10**9, "MetricName": "m", "WorkspaceId": WORKSPACE}
         put(clickhouse, f"otel_metrics_{kind}", [point])
+    # As may happen at any time.
+    for table in ("otel_logs", "otel_traces", "otel_metrics_gauge"):
+        clickhouse.query(f"OPTIMIZE TABLE {table} FINAL")
     span = [f"toDateTime({now // 10**9 + offset})" for offset in (-3600, 60)]
     yield lambda sql: clickhouse.query_named(expanded(sql, span))
     clickhouse.close()
