@@ -20,8 +20,9 @@ from web.answers import answer
 from web.arguments import Text, Whole
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
+from web.log_arguments import FilterArguments
 from web.log_query import about_request, rfc3339, workspace_of
-from web.schemas import Answer, FilterArguments
+from web.schemas import Answer
 from web.services import services
 
 _MOST_RECORDS = 1000

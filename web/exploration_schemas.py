@@ -15,7 +15,8 @@ from storage.logs.facets import (
 )
 from storage.logs.stats import INTERVALS_MS
 from web.arguments import NAME, Text, Texts, Whole, described
-from web.schemas import MAX_BUCKETS, Answer, Bucket, FilterArguments
+from web.log_arguments import MAX_BUCKETS, FilterArguments
+from web.schemas import Answer, Bucket
 
 MAX_NAMED_FIELDS = 20
 MAX_VALUES = 100

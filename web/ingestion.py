@@ -10,17 +10,10 @@ from storage.sql import TimeRange
 from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.health import checks
+from web.log_arguments import PageArguments, SearchArguments, StatsArguments, TimeRangeArguments
 from web.log_query import about_request, filters_of, span_of
 from web.logs import read_page
-from web.schemas import (
-    HealthAnswer,
-    PageAnswer,
-    PageArguments,
-    SearchArguments,
-    StatsAnswer,
-    StatsArguments,
-    TimeRangeArguments,
-)
+from web.schemas import HealthAnswer, PageAnswer, StatsAnswer
 from web.services import services
 
 _MOST_SERVICES = 1000

@@ -21,8 +21,8 @@ from web.arguments import ArgumentsParser
 from web.blueprint import ApiBlueprint
 from web.errors import RETRY_AFTER
 from web.live_hub import LiveHub, Reader, TooManyReadersError
+from web.log_arguments import FilterArguments
 from web.log_query import filters_of
-from web.schemas import FilterArguments
 
 LIVE = "sheaf.live"
 """Name of the app's extension that is the hub."""

@@ -14,8 +14,8 @@ from web.arguments import described, time_ms
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.jobs import JobAnswer, accept_job, job_answer
+from web.log_arguments import FilterArguments
 from web.log_query import filters_of
-from web.schemas import FilterArguments
 
 _MS = 1_000_000
 

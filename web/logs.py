@@ -9,15 +9,9 @@ from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.cursors import TokenError, position_of_id
 from web.errors import WrongParameterError
+from web.log_arguments import OneLogArguments, PageArguments, SurroundingArguments
 from web.log_query import about_request, page_answer, page_query, workspace_of
-from web.schemas import (
-    OneLogAnswer,
-    OneLogArguments,
-    PageAnswer,
-    PageArguments,
-    SurroundingAnswer,
-    SurroundingArguments,
-)
+from web.schemas import OneLogAnswer, PageAnswer, SurroundingAnswer
 from web.services import services
 from web.surrounding import surrounding_answer
 

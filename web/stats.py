@@ -15,8 +15,9 @@ from storage.sql import TimeRange
 from web.answers import answer
 from web.arguments import NAME, Text, Whole, described, tenant_id, time_ms
 from web.blueprint import ApiBlueprint
+from web.log_arguments import MAX_BUCKETS
 from web.log_query import about_request, filters_of, rfc3339, span_of
-from web.schemas import MAX_BUCKETS, Answer
+from web.schemas import Answer
 from web.services import services
 
 _MS = 1_000_000

@@ -16,8 +16,8 @@ from web.arguments import (
     tenant_id,
     time_ms,
 )
+from web.log_arguments import MAX_BUCKETS
 from web.query_text import QueryText
-from web.schemas import MAX_BUCKETS
 
 MAX_TRACES = 1000
 MAX_OPERATIONS = 1000

@@ -1,0 +1,158 @@
+"""What a request for log records may say, as schemas: they check and they document."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from web.arguments import NAME, Attributes, Text, Texts, Whole, described, tenant_id, time_ms
+from web.query_text import QueryText
+
+MAX_LIMIT = 10_000
+DEFAULT_LIMIT = 1000
+MAX_OFFSET = 100_000
+MAX_BUCKETS = 500
+MAX_SURROUNDING = 100
+
+
+class FilterArguments(ma.Schema):
+    """Which log records."""
+
+    class Meta:
+        """Refuse what is not known, so that a misspelt filter does not find everything."""
+
+        unknown = ma.RAISE
+
+    workspace_id = tenant_id(
+        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
+    )
+    client_id = tenant_id("Client within the workspace.")
+    start_time_ms = time_ms(
+        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
+    )
+    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
+    severity = Texts(
+        Text(validate=validate.Length(1, 64)),
+        validate=validate.Length(1, 32),
+        metadata=described(
+            "One or more severity texts in any case. A record without a text counts by its number."
+        ),
+    )
+    min_severity = Whole(
+        1,
+        24,
+        metadata=described("Least severity number: 9 is INFO, 13 WARN, 17 ERROR."),
+    )
+    search = Text(
+        validate=validate.Length(1, 4096),
+        metadata=described("Text that the body contains, in either case."),
+    )
+    q = QueryText()
+    endpoint = Text(validate=NAME, metadata=described("Endpoint, such as `/api/items`."))
+    service_name = Text(validate=NAME, metadata=described("Name of the service."))
+    trace_id = Text(
+        validate=validate.Length(1, 128), metadata=described("Trace id, in hexadecimal.")
+    )
+    attributes = Attributes(
+        keys=Text(validate=NAME),
+        values=Text(validate=validate.Length(0, 4096)),
+        metadata=described(
+            "Attributes and their values. The log record's own counts before its resource's."
+        ),
+    )
+
+
+class PageArguments(FilterArguments):
+    """Which log records, and which page of them."""
+
+    limit = Whole(
+        1,
+        MAX_LIMIT,
+        load_default=DEFAULT_LIMIT,
+        metadata=described("Most records in the answer."),
+    )
+    offset = Whole(
+        0,
+        MAX_OFFSET,
+        error=f"0-{MAX_OFFSET}; use `cursor` beyond.",
+        metadata=described("Records to skip. Pages by `cursor` are faster and stay stable."),
+    )
+    cursor = Text(
+        validate=validate.Length(1, 512),
+        metadata=described(
+            "`next_cursor` or `previous_cursor` of a page; filters and order must be the same."
+        ),
+    )
+    order = fields.String(
+        load_default="desc",
+        validate=validate.OneOf(["asc", "desc"]),
+        metadata=described("Newest first (`desc`) or oldest first (`asc`)."),
+    )
+    count = fields.Boolean(
+        load_default=True,
+        metadata=described("`false`: do not count; `total_count` is null and the answer faster."),
+    )
+
+
+class TimeRangeArguments(PageArguments):
+    """A page of the log records of a stated time range."""
+
+    start_time_ms = time_ms("First millisecond, Unix time.", required=True)
+    end_time_ms = time_ms("Last millisecond, included.", required=True)
+
+
+class SearchArguments(PageArguments):
+    """A page of the log records that contain a text."""
+
+    search = Text(
+        required=True,
+        validate=validate.Length(1, 4096),
+        metadata=described("Text that the body contains, in either case."),
+    )
+
+
+class StatsArguments(FilterArguments):
+    """Which log records to count, and how finely over time."""
+
+    buckets = Whole(
+        1,
+        MAX_BUCKETS,
+        load_default=60,
+        metadata=described("Most stretches of time in `over_time`."),
+    )
+
+
+class OneLogArguments(ma.Schema):
+    """Where to look for one log record."""
+
+    class Meta:
+        """Refuse what is not known."""
+
+        unknown = ma.RAISE
+
+    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
+    surrounding = Whole(
+        0,
+        MAX_SURROUNDING,
+        load_default=0,
+        metadata=described("Records of the same stream before and after it, each, within a day."),
+    )
+
+
+class SurroundingArguments(ma.Schema):
+    """How much around one log record, or further on from there."""
+
+    class Meta:
+        """Refuse what is not known."""
+
+        unknown = ma.RAISE
+
+    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
+    before = Whole(
+        0, MAX_SURROUNDING, load_default=20, metadata=described("Most records before it.")
+    )
+    after = Whole(0, MAX_SURROUNDING, load_default=20, metadata=described("Most records after it."))
+    cursor = Text(
+        validate=validate.Length(1, 512),
+        metadata=described(
+            "`previous_cursor` or `next_cursor` of an answer: only records beyond that place."
+        ),
+    )
