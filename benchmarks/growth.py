@@ -1,14 +1,16 @@
 """What a record costs as the table grows: the tenth million beside the first of an empty table.
 
-Sheaf as `make run` starts it, requests of 1,000 records, eight at a time. One Sheaf is filled, a
-line for each million. Then it and a Sheaf that has just been started take turns of a million each:
-the filled one goes on from its tenth million, the other is a new one for each pair. The turns of a
-pair follow each other, in changing order, so that an hour in which the machine is slow weighs on
-both. A turn begins when nothing is being merged; its CPU includes the merges that it leads to,
+Sheaf as `make run` starts it, or Rotel; requests of 1,000 records, eight at a time. One system is
+filled, a line for each million. Then it and one that has just been started take turns of a million
+each: the filled one goes on from its tenth million, the other is a new one for each pair. The turns
+of a pair follow each other, in changing order, so that an hour in which the machine is slow weighs
+on both. A turn begins when nothing is being merged; its CPU includes the merges that it leads to,
 which come in lumps, so that only the mean over the pairs says something.
 
-    --millions N   which million is compared with the first (10)
-    --pairs N      how many turns each takes (5)
+    --system NAME   Sheaf or Rotel (Sheaf)
+    --turn N        which turn is compared with the first (10)
+    --records N     records a turn (1,000,000)
+    --pairs N       how many turns each takes (5)
 """
 
 import argparse
@@ -23,18 +25,20 @@ from pathlib import Path
 import otlp_requests
 from bench import Shape
 from grpc_load import run as send
-from systems import Sheaf, wait_until
+from systems import Rotel, Sheaf, System, wait_until
 
 _SHAPE = Shape(1_000, 8)
 _REPEATED = 4
-"""How often a million has the same records, each time a second later."""
+"""How often a turn has the same records, each time a second later."""
+
+_SYSTEMS: dict[str, type[System]] = {system.name: system for system in (Sheaf, Rotel)}
 
 _PATIENCE = 120
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A million records."""
+    """What one turn has shown."""
 
     acknowledged: float
     """Records a second while requests were sent."""
@@ -47,8 +51,8 @@ class Turn:
         return f"{self.acknowledged:,.0f} | {self.end_to_end:,.0f} | {self.cpu:.1f}"
 
 
-def million(system: Sheaf, bodies: list[bytes], number: int) -> Turn:
-    """Send the one with this number, which begins where the one before has ended."""
+def take(system: System, bodies: list[bytes], number: int) -> Turn:
+    """Send the records of this turn, which begin where those of the turn before end."""
     parts = range(number * _REPEATED, (number + 1) * _REPEATED)
     requests = [otlp_requests.later(body, part) for part in parts for body in bodies]
     records = len(requests) * _SHAPE.records
@@ -67,39 +71,45 @@ def million(system: Sheaf, bodies: list[bytes], number: int) -> Turn:
 
 
 @contextmanager
-def started(folder: Path, bodies: list[bytes]) -> Iterator[Sheaf]:
-    """A Sheaf that has taken its first requests: only the size of the table differs then."""
-    system = Sheaf(folder)
+def started(kind: type[System], folder: Path, bodies: list[bytes]) -> Iterator[System]:
+    """A system that has taken its first requests: only the size of the table differs then."""
+    system = kind(folder)
     try:
-        million(system, bodies[: len(bodies) // 10], 0)
+        take(system, bodies[: len(bodies) // 10], 0)
         yield system
     finally:
         system.stop()
 
 
-def pair(full: Sheaf, bodies: list[bytes], number: int) -> tuple[Turn, Turn]:
-    """A million into an empty table and one into the filled one, in an order that changes."""
-    with tempfile.TemporaryDirectory() as folder, started(Path(folder), bodies) as empty:
+def pair(full: System, bodies: list[bytes], number: int) -> tuple[Turn, Turn]:
+    """A turn into an empty table and one into the filled one, in an order that changes."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        started(type(full), Path(folder), bodies) as empty,
+    ):
         turns = {}
         for system in (empty, full) if number % 2 else (full, empty):
-            turns[system] = million(system, bodies, number)
+            turns[system] = take(system, bodies, number)
     return turns[empty], turns[full]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--millions", type=int, default=10)
+    parser.add_argument("--system", choices=_SYSTEMS, default=Sheaf.name)
+    parser.add_argument("--turn", type=int, default=10)
+    parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
-    bodies = otlp_requests.make(1_000_000 // _SHAPE.records // _REPEATED, _SHAPE.records)
-    with tempfile.TemporaryDirectory() as folder, started(Path(folder), bodies) as full:
-        print("| million | acknowledged/s | end to end/s | CPU µs a record |", flush=True)
+    kind = _SYSTEMS[options.system]
+    bodies = otlp_requests.make(options.records // _SHAPE.records // _REPEATED, _SHAPE.records)
+    with tempfile.TemporaryDirectory() as folder, started(kind, Path(folder), bodies) as full:
+        print("| turn | acknowledged/s | end to end/s | CPU µs a record |", flush=True)
         print("|---|---|---|---|")
-        for number in range(1, options.millions):
-            print(f"| {number} | {million(full, bodies, number)} |", flush=True)
+        for number in range(1, options.turn):
+            print(f"| {number} | {take(full, bodies, number)} |", flush=True)
         pairs = []
-        for number in range(options.millions, options.millions + options.pairs):
+        for number in range(options.turn, options.turn + options.pairs):
             first, later = pair(full, bodies, number)
             pairs.append((first, later))
             print(f"| first of an empty table | {first} |")
