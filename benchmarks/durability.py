@@ -1,8 +1,13 @@
 """What durability costs: commits with APPENDFSYNC, inserts with FSYNC_PARTS, each on and off.
 
-Run it on the disk that counts: python benchmarks/durability.py [FOLDER]
+Run it on the disk that counts. Options:
+
+    --folder PATH   where the data of the servers lies meanwhile (the system's temporary folder)
+    --rounds N      how often each takes its turn (7)
+    --records N     records of an insert (100,000)
 """
 
+import argparse
 import os
 import secrets
 import statistics
@@ -14,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from systems import free_port
 
 from config.settings import Settings
 from storage import decode
@@ -26,11 +32,8 @@ from tasks import chunk
 from tasks.chunk import Chunk, Header
 from tasks.ledger import BrokerError, Entry, Ledger
 
-ROUNDS = 7
 COMMITS = 100
 CHUNK_RECORDS = 200
-BATCH_RECORDS = 100_000
-PORTS = {"always": 27101, "everysec": 27102, "true": 27103, "false": 27105}
 
 
 def requests(records: int) -> bytes:
@@ -118,9 +121,13 @@ def show(name: str, seconds: dict[str, list[float]], base: str) -> None:
 
 def main() -> None:
     """Measure in turns, so that what else the machine does falls on both alike."""
-    place = sys.argv[1] if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--records", type=int, default=100_000)
+    options = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
         ledgers, inserters = {}, {}
         for policy in ("everysec", "always"):
             settings = start(
@@ -128,7 +135,7 @@ def main() -> None:
                 "storage.embedded.valkey",
                 folder / policy,
                 APPENDFSYNC=policy,
-                VALKEY_PORT=str(PORTS[policy]),
+                VALKEY_PORT=str(free_port()),
             )
             ledgers[policy] = Ledger(settings)
             until_it_answers(ledgers[policy].ping)
@@ -138,21 +145,21 @@ def main() -> None:
                 "storage.embedded",
                 folder / fsync,
                 FSYNC_PARTS=fsync,
-                CLICKHOUSE_PORT=str(PORTS[fsync]),
-                CLICKHOUSE_HTTP_PORT=str(PORTS[fsync] + 1),
+                CLICKHOUSE_PORT=str(free_port()),
+                CLICKHOUSE_HTTP_PORT=str(free_port()),
             )
             until_it_answers(Clickhouse(settings).ping)
             migrate(settings)
             inserters[fsync] = Inserter(settings)
-        payload = requests(BATCH_RECORDS)
+        payload = requests(options.records)
         accepted: dict[str, list[float]] = {name: [] for name in ledgers}
         inserted: dict[str, list[float]] = {name: [] for name in inserters}
-        for _ in range(ROUNDS):
+        for _ in range(options.rounds):
             for name, ledger in ledgers.items():
                 accepted[name].append(commits(ledger))
             for name, inserter in inserters.items():
                 inserted[name].append(insert(inserter, payload))
-    print(f"{COMMITS} commits of {CHUNK_RECORDS} records; an insert of {BATCH_RECORDS} records")
+    print(f"{COMMITS} commits of {CHUNK_RECORDS} records; an insert of {options.records:,} records")
     show("APPENDFSYNC", accepted, "everysec")
     show("FSYNC_PARTS", inserted, "false")
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import otlp_requests
-from bench import Shape
 from grpc_load import run as send
 from systems import Rotel, Sheaf, System, wait_until
+from turn import Shape
 
 _SHAPE = Shape(1_000, 8)
 _REPEATED = 4

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -209,8 +210,13 @@ class Rotel(System):
 
 def _rotel_agent() -> Path:
     """Rotel's binary, installed into an environment of its own at first."""
-    python = _ROTEL_ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        venv.create(_ROTEL_ENVIRONMENT, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", ROTEL], check=True)
+    if not _ROTEL_ENVIRONMENT.exists():
+        # Made aside and put in place at once: another run may be looking for it, or making it too.
+        with tempfile.TemporaryDirectory(dir=ROOT, prefix=".venv-rotel-") as aside:
+            made = Path(aside, "made")
+            venv.create(made, with_pip=True)
+            python = made / "bin" / "python"
+            subprocess.run([python, "-m", "pip", "install", "--quiet", ROTEL], check=True)
+            with contextlib.suppress(OSError):
+                made.rename(_ROTEL_ENVIRONMENT)
     return next(_ROTEL_ENVIRONMENT.glob("lib/python*/site-packages/rotel/rotel-agent"))

@@ -1,5 +1,6 @@
 """The benchmarks still run: each once, with little to do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -42,3 +43,40 @@ def test_the_live_tail_prints_what_its_readers_cost(project_root):
     lines = lines_of(project_root, "live.py", "--readers", "2", "--seconds", "2", "--pairs", "1")
     assert re.search(r"alone, [\d.]+ with 2 readers", lines[-2]), lines
     assert re.match(r"ratio \d+\.\d+", lines[-1]), lines
+
+
+def test_comparing_prints_and_keeps_figures_of_both_and_their_ratio(project_root, tmp_path):
+    shape = "1,000 records, 1 calls"
+    given = ("--pairs", "1", "--records", "8000", "--shapes", shape, "--results", str(tmp_path))
+    lines = lines_of(project_root, "bench.py", *given)
+    assert [line.split(" | ")[1] for line in lines if line.startswith(f"| {shape} ")] == [
+        "Sheaf",
+        "Rotel",
+    ]
+    assert re.fullmatch(r"\| \| \*\*ratio\*\* (\| \*\*\d+\.\d\d\*\* ){3}\| *\| *\| *\|", lines[-2])
+    assert not re.search("refused|missing|doubled", "\n".join(lines))
+    [kept] = tmp_path.glob("*.json")
+    [turns] = json.loads(kept.read_text())["runs"].values()
+    assert {name: len(runs) for name, runs in turns.items()} == {"Sheaf": 1, "Rotel": 1}
+
+
+def test_growth_prints_a_line_for_each_turn_and_the_ratio(project_root):
+    given = ("--system", "Rotel", "--turn", "2", "--records", "40000", "--pairs", "1")
+    _, _, *lines = lines_of(project_root, "growth.py", *given)
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| 1",
+        "| first of an empty table",
+        "| 2",
+        "| **ratio**",
+    ]
+
+
+def test_durability_prints_what_each_setting_costs(project_root):
+    lines = lines_of(project_root, "durability.py", "--rounds", "1", "--records", "2000")
+    found = [re.match(r"(\w+=\w+) +\d+\.\d ms +\d+\.\d\d x", line) for line in lines]
+    assert [match[1] for match in found if match] == [
+        "APPENDFSYNC=everysec",
+        "APPENDFSYNC=always",
+        "FSYNC_PARTS=false",
+        "FSYNC_PARTS=true",
+    ]
