@@ -5,7 +5,7 @@
 Prints p50 and p95 of each question in milliseconds, rows found, rows and bytes read. Questions are
 asked as the API asks them: for the first time, which means without what ClickHouse remembers of the
 condition, and again, without and with the exact total. Rows come from ClickHouse itself, in blocks
-of 100,000. The questions are asked twice: as under full load, while the last seven blocks are not
+of 150,000. The questions are asked twice: as under full load, while the last seven blocks are not
 merged and have no index of words yet, and after ClickHouse has merged what it wants to.
 """
 
@@ -33,7 +33,7 @@ from storage.logs.stats import log_stats
 from storage.migrate import migrate
 from storage.sql import TimeRange
 
-_BLOCK = 100_000
+_BLOCK = 150_000
 _UNMERGED = 7
 """Blocks: with about eight, ClickHouse begins to merge."""
 _WORDS = "accepted cache connection declined error from order payment request retry to user with"

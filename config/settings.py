@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         3600, ge=1, le=604_800, description="Seconds for which a receipt can be asked for."
     )
 
-    log_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="Most rows in one insert.")
+    log_batch_size: int = Field(150_000, ge=1, le=1_000_000, description="Most rows in one insert.")
     log_batch_timeout: float = Field(
         0.5,
         gt=0,

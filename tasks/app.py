@@ -57,8 +57,8 @@ def _rollups() -> Rollups:
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
-    # Half: while one batch is stored, the next gathers.
-    flush_rows=max(1, _settings.log_batch_size // 2),
+    # A third: while one batch is stored, the next gathers.
+    flush_rows=max(1, _settings.log_batch_size // 3),
     flush_every=1_000_000,
     flush_interval=_settings.log_batch_timeout,
 )

@@ -119,7 +119,7 @@ class Ledger:
     @property
     def worth_while(self) -> int:
         """Rows that are worth a batch of their own."""
-        return self._settings.log_batch_size // 4
+        return self._settings.log_batch_size // 6
 
     @property
     def lease_seconds(self) -> float:

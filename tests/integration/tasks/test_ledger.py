@@ -88,18 +88,18 @@ def _now(valkey):
 @pytest.mark.parametrize(
     ("threads", "waiting", "sizes"),
     [
-        (2, 74, [74]),
-        (2, 80, [50, 30]),
+        (2, 59, [59]),
+        (2, 60, [40, 20]),
         (2, 110, [55, 55]),
-        (2, 250, [100, 75, 50, 25]),
-        (3, 240, [80, 54, 50, 56]),
-        (1, 110, [100, 10]),
+        (2, 250, [120, 65, 40, 25]),
+        (3, 240, [80, 54, 40, 40, 26]),
+        (1, 130, [120, 10]),
     ],
 )
 def test_the_last_rows_are_shared_between_the_threads_but_for_small_rests(
     valkey, make_settings, threads, waiting, sizes
 ):
-    settings = make_settings(redis_url=valkey.url, log_batch_size=100, worker_threads=threads)
+    settings = make_settings(redis_url=valkey.url, log_batch_size=120, worker_threads=threads)
     ledger = Ledger(settings)
     ledger.accept([entry(["x"]) for _ in range(waiting)])
     assert [len(ledger.seal().chunk_ids) for _ in sizes] == sizes
