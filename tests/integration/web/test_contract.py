@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 from config.settings import Settings
 from storage.client import Clickhouse
 from tasks.ledger import Ledger
+from web import trace_deletion
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
@@ -54,7 +55,10 @@ def api(engine_settings, seeded, shared_valkey):
     assert seeded
     made = engine_settings.model_copy(update={"redis_url": shared_valkey.url})
     clickhouse, ledger = Clickhouse(made), Ledger(made)
-    yield schemathesis.openapi.from_wsgi("/openapi.json", create_app(made, clickhouse, ledger))
+    with pytest.MonkeyPatch.context() as patch:
+        # No worker runs that a deletion could be waited for.
+        patch.setattr(trace_deletion, "PATIENCE", 0)
+        yield schemathesis.openapi.from_wsgi("/openapi.json", create_app(made, clickhouse, ledger))
     clickhouse.close()
     ledger.close()
 
