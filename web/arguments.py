@@ -10,7 +10,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from storage.sql import MAX_TIME_MS, TENANT_ID
+from storage.sql import MAX_TIME_MS
 from web.errors import WrongParameterError
 
 _KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
@@ -162,14 +162,6 @@ def described(text: str) -> dict[str, str]:
 def described_like(text: str, example: object) -> dict[str, object]:
     """As :func:`described`, with a value that it may have."""
     return {**described(text), "example": example}
-
-
-def tenant_id(description: str) -> Text:
-    """The id of a workspace or client."""
-    rule = ma.validate.Regexp(
-        rf"{TENANT_ID.pattern}\Z", error="1-128 of the characters A-Z a-z 0-9 . _ : -"
-    )
-    return Text(validate=rule, metadata=described(description))
 
 
 def time_ms(description: str, *, required: bool = False) -> Whole:

@@ -11,12 +11,13 @@ from marshmallow import fields
 
 from storage.logs.customers import RequestStats, customer_stats
 from web.answers import answer
-from web.arguments import Text, described, tenant_id
+from web.arguments import Text, described
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.log_query import about_request, workspace_of
 from web.schemas import Answer
 from web.services import services
+from web.tenant_arguments import WorkspaceArguments
 
 _MOST_CHARACTERS = 1024
 _EPOCH = dt.date(1970, 1, 1)
@@ -53,15 +54,9 @@ class Day(Text):
         return day
 
 
-class CustomerArguments(ma.Schema):
+class CustomerArguments(WorkspaceArguments):
     """Which days of a customer."""
 
-    class Meta:
-        """Refuse what is not known."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
     from_date = Day(
         required=True,
         metadata={

@@ -13,12 +13,14 @@ from tasks.jobs.job import KINDS, STATES, Job, Kind, new_order, summary
 from web.answers import answer
 from web.arguments import Whole, described
 from web.blueprint import ApiBlueprint
-from web.dead_letters import DeadLetterFilters, WorkspaceArguments, filters_of_dead_letters
+from web.dead_letter_schemas import DeadLetterFilters
+from web.dead_letters import filters_of_dead_letters
 from web.exploration_schemas import FILE_TYPES, ExportArguments
 from web.export import export_query
 from web.log_query import about_request, workspace_of
 from web.schemas import Answer
 from web.services import services
+from web.tenant_arguments import WorkspaceArguments
 
 _GONE = {404: "The workspace has no such job"}
 _EXAMPLE_ID = "5f2f0c7c7e1d4b0f9d6f3d0a9b1c2e3f"

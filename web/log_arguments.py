@@ -1,10 +1,10 @@
 """What a request for log records may say, as schemas: they check and they document."""
 
-import marshmallow as ma
 from marshmallow import fields, validate
 
-from web.arguments import NAME, Attributes, Text, Texts, Whole, described, tenant_id, time_ms
+from web.arguments import NAME, Attributes, Text, Texts, Whole, described, time_ms
 from web.query_text import QueryText
+from web.tenant_arguments import RangeArguments, WorkspaceArguments
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1000
@@ -13,22 +13,9 @@ MAX_BUCKETS = 500
 MAX_SURROUNDING = 100
 
 
-class FilterArguments(ma.Schema):
+class FilterArguments(RangeArguments):
     """Which log records."""
 
-    class Meta:
-        """Refuse what is not known, so that a misspelt filter does not find everything."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id(
-        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
-    )
-    client_id = tenant_id("Client within the workspace.")
-    start_time_ms = time_ms(
-        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
-    )
-    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
     severity = Texts(
         Text(validate=validate.Length(1, 64)),
         validate=validate.Length(1, 32),
@@ -120,15 +107,9 @@ class StatsArguments(FilterArguments):
     )
 
 
-class OneLogArguments(ma.Schema):
+class OneLogArguments(WorkspaceArguments):
     """Where to look for one log record."""
 
-    class Meta:
-        """Refuse what is not known."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
     surrounding = Whole(
         0,
         MAX_SURROUNDING,
@@ -137,15 +118,9 @@ class OneLogArguments(ma.Schema):
     )
 
 
-class SurroundingArguments(ma.Schema):
+class SurroundingArguments(WorkspaceArguments):
     """How much around one log record, or further on from there."""
 
-    class Meta:
-        """Refuse what is not known."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
     before = Whole(
         0, MAX_SURROUNDING, load_default=20, metadata=described("Most records before it.")
     )

@@ -6,30 +6,18 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from storage.metrics.kinds import AGGREGATIONS, KINDS
-from web.arguments import NAME, Attributes, Text, Texts, Whole, described, tenant_id, time_ms
+from web.arguments import NAME, Attributes, Text, Texts, Whole, described
 from web.schemas import Answer
+from web.tenant_arguments import RangeArguments
 
 MAX_METRICS = 10_000
 MAX_STEP_MS = 366 * 86_400_000
 MAX_LABELS = 10
 
 
-class MetricArguments(ma.Schema):
+class MetricArguments(RangeArguments):
     """Which data points."""
 
-    class Meta:
-        """Refuse what is not known, so that a misspelt filter does not find everything."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id(
-        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
-    )
-    client_id = tenant_id("Client within the workspace.")
-    start_time_ms = time_ms(
-        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
-    )
-    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
     service_name = Text(validate=NAME, metadata=described("Name of the service."))
 
 

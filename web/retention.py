@@ -11,11 +11,11 @@ from tasks.retention import MOST_DAYS, RetentionBook
 from web.answers import answer
 from web.arguments import Whole
 from web.blueprint import ApiBlueprint
-from web.dead_letters import WorkspaceArguments
 from web.errors import WrongParameterError
 from web.log_query import about_request, workspace_of
 from web.schemas import Answer
 from web.services import services
+from web.tenant_arguments import WorkspaceArguments
 
 
 def _days(signal: str) -> Whole:

@@ -13,12 +13,13 @@ from storage.rollups.read import ServiceCounts, exact_stats
 from storage.rollups.read import services as services_of
 from storage.sql import TimeRange
 from web.answers import answer
-from web.arguments import NAME, Text, Whole, described, tenant_id, time_ms
+from web.arguments import NAME, Text, Whole, described, time_ms
 from web.blueprint import ApiBlueprint
 from web.log_arguments import MAX_BUCKETS
 from web.log_query import about_request, filters_of, rfc3339, span_of
 from web.schemas import Answer
 from web.services import services
+from web.tenant_arguments import TenantArguments
 
 _MS = 1_000_000
 _DAY_MS = 86_400_000
@@ -26,18 +27,9 @@ _MOST_SERVICES = 1000
 _MOST_APPS = 1000
 
 
-class CountedArguments(ma.Schema):
+class CountedArguments(TenantArguments):
     """Whose log records to count, and of when."""
 
-    class Meta:
-        """Refuse what is not known, so that a misspelt filter does not count everything."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id(
-        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
-    )
-    client_id = tenant_id("Client within the workspace.")
     service_name = Text(validate=NAME, metadata=described("Name of the service."))
     start_time_ms = time_ms("First millisecond, Unix time. Without it: a day before `end_time_ms`.")
     end_time_ms = time_ms("Last millisecond, included. Without it: now.")

@@ -1,6 +1,5 @@
 """What the API takes about traces."""
 
-import marshmallow as ma
 from marshmallow import fields, validate
 
 from storage.language.fields import SPANS
@@ -13,34 +12,16 @@ from web.arguments import (
     Whole,
     described,
     described_like,
-    tenant_id,
-    time_ms,
 )
 from web.log_arguments import MAX_BUCKETS
 from web.query_text import QueryText
+from web.tenant_arguments import RangeArguments, WorkspaceArguments
 
 MAX_TRACES = 1000
 MAX_OPERATIONS = 1000
 MAX_LOGS = 10_000
 
 _MOST_MS = (2**64 - 1) // 1_000_000
-_WORKSPACE = "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
-
-
-class RangeArguments(ma.Schema):
-    """Whose spans, and when they start."""
-
-    class Meta:
-        """Refuse what is not known, so that a misspelt filter does not find everything."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id(_WORKSPACE)
-    client_id = tenant_id("Client within the workspace.")
-    start_time_ms = time_ms(
-        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
-    )
-    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
 
 
 class SpanArguments(RangeArguments):
@@ -97,15 +78,9 @@ class TracesArguments(SpanArguments):
     )
 
 
-class OneTraceArguments(ma.Schema):
+class OneTraceArguments(WorkspaceArguments):
     """Where to look for one trace."""
 
-    class Meta:
-        """Refuse what is not known."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id(_WORKSPACE)
     max_spans = Whole(
         1,
         MAX_SPANS,

@@ -12,11 +12,11 @@ from tasks.jobs.delete import TraceDeletion
 from tasks.jobs.job import Job
 from web.arguments import Whole, described
 from web.blueprint import ApiBlueprint
-from web.dead_letters import WorkspaceArguments
 from web.errors import WrongParameterError
 from web.jobs import JobAnswer, accept_job, job_answer
 from web.log_query import workspace_of
 from web.services import services
+from web.tenant_arguments import WorkspaceArguments
 
 PATIENCE = 10.0
 """Seconds that a request waits for its job."""

@@ -13,6 +13,7 @@ from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.log_query import Arguments, about_request, span_of, workspace_of
 from web.services import services
+from web.tenant_arguments import RangeArguments
 from web.trace_answers import (
     counts_answer,
     latencies_answer,
@@ -24,7 +25,6 @@ from web.trace_arguments import (
     LatencyArguments,
     OneTraceArguments,
     OperationsArguments,
-    RangeArguments,
     ServicesArguments,
     TracesArguments,
 )

@@ -11,13 +11,14 @@ from werkzeug.utils import secure_filename
 from storage.sql import MAX_TIME_MS, TimeRange
 from storage.traces import read
 from storage.traces.read import SpanRow, TraceReader, around
-from web.arguments import NAME, Text, described, tenant_id, time_ms
+from web.arguments import NAME, Text, described, time_ms
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.gantt.content import Subject, page_content
 from web.gantt.page import gantt_page
 from web.log_query import workspace_of
 from web.services import services
+from web.tenant_arguments import WorkspaceArguments
 
 MAX_IDS = 100
 MAX_TRACES = 1000
@@ -28,15 +29,9 @@ _MS = 1_000_000
 _LONGEST_NAME = 64
 
 
-class GanttArguments(ma.Schema):
+class GanttArguments(WorkspaceArguments):
     """Which traces: those of runs, or those with these ids."""
 
-    class Meta:
-        """Refuse what is not known."""
-
-        unknown = ma.RAISE
-
-    workspace_id = tenant_id("Workspace; else the header `x-workspace-id`, else `default`.")
     run_ids = ma.fields.List(
         Text(validate=NAME),
         validate=ma.validate.Length(1, MAX_IDS),

@@ -1,0 +1,96 @@
+"""What the API takes and gives about dead letters."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from tasks.chunk import SIGNALS
+from web.arguments import Text, Whole
+from web.schemas import Answer
+from web.tenant_arguments import TenantArguments, WorkspaceArguments
+
+_MOST_RECORDS = 1000
+
+
+class DeadLetterFilters(TenantArguments):
+    """Which dead letters."""
+
+    signal = fields.String(
+        validate=validate.OneOf(SIGNALS), metadata={"description": "What kind of records."}
+    )
+    reason = Text(
+        validate=validate.Length(1, 1024),
+        metadata={"description": "Part of the reason, in either case."},
+    )
+    start_time_ms = Whole(
+        0, 2**53, metadata={"description": "Buried in this millisecond, Unix time, or later."}
+    )
+    end_time_ms = Whole(0, 2**53, metadata={"description": "Buried in this millisecond or before."})
+
+
+class ListArguments(DeadLetterFilters):
+    """Which dead letters, and which page of them."""
+
+    limit = Whole(
+        1, 1000, load_default=100, metadata={"description": "Most dead letters in the answer."}
+    )
+    cursor = fields.String(
+        validate=validate.Regexp(r"[0-9]{1,15}-[0-9a-f]{32}\Z"),
+        metadata={"description": "`next_cursor` of the page before."},
+    )
+
+
+class ShowArguments(WorkspaceArguments):
+    """How much of one dead letter."""
+
+    records = Whole(
+        0,
+        _MOST_RECORDS,
+        load_default=100,
+        metadata={"description": "Most of its records in the answer."},
+    )
+
+
+class DeadLetterSummary(ma.Schema):
+    """A chunk that could not be stored."""
+
+    id = fields.String(required=True)
+    signal = fields.String(required=True)
+    workspace_id = fields.String(required=True)
+    client_id = fields.String(required=True)
+    records = fields.Integer(required=True, metadata={"description": "How many it holds."})
+    bytes = fields.Integer(required=True, metadata={"description": "Uncompressed OTLP bytes."})
+    received_ms = fields.Integer(required=True)
+    buried_ms = fields.Integer(required=True)
+    reason = fields.String(
+        required=True, metadata={"description": "In the words of the database or the decoder."}
+    )
+
+
+class DeadLettersAnswer(Answer):
+    """A page of dead letters, newest first."""
+
+    dead_letters = fields.List(fields.Nested(DeadLetterSummary), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class DeadLetterAnswer(Answer):
+    """One dead letter with its records, by the columns of their table."""
+
+    dead_letter = fields.Nested(DeadLetterSummary, required=True)
+    records = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={"description": "Empty if the chunk cannot be decoded."},
+    )
+
+
+class ReplayedAnswer(Answer):
+    """How many wait to be stored again."""
+
+    replayed = fields.Integer(required=True)
+
+
+class DroppedAnswer(Answer):
+    """How many are gone for good."""
+
+    dropped = fields.Integer(required=True)
