@@ -135,6 +135,7 @@ def questions(trace_id: str) -> dict[str, LogFilters]:
         "phrase": {"q": '"payment declined error"'},
         "rare part of a word": {"search": "eedl"},
         "regular expression": {"q": "/order.*id4711[0-9]/"},
+        "rare expression": {"q": "/needl[a-z]/"},
         "expression with a word": {"q": r"/ needle$/"},
         "range": {"q": "http.response.status_code:>=204 AND service:service-7"},
     }

@@ -4,10 +4,10 @@ No condition is ever NULL, so that its negation finds all other records.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from storage.language.fields import Attribute, AttributeMap, Case, Column, Kind
-from storage.language.required import required_words
+from storage.language.required import required_part, required_words
 from storage.language.tree import (
     And,
     Bound,
@@ -86,11 +86,19 @@ def _words(column: Column, test: Test, bind: Bind) -> str:
             return _fits(column, (text,), bind)
         case Like(pattern=pattern):
             return _fits(column, pattern, bind)
-        case Regex(expression=expression) if words := required_words(expression):
-            # The index knows the words; it cannot be asked for an expression on mixed case.
-            held = has_words(f"lower({column.sql})", words, bind)
-            return f"{held} AND {_text(column, test, bind)}"
+        case Regex(expression=expression):
+            # The index cannot be asked for an expression on mixed case.
+            required = _required(f"lower({column.sql})", expression, bind)
+            return " AND ".join([*required, _text(column, test, bind)])
     return _text(column, test, bind)
+
+
+def _required(sql: str, expression: str, bind: Bind) -> Iterator[str]:
+    """What the index can be asked for that every match of an expression has."""
+    if words := required_words(expression):
+        yield has_words(sql, words, bind)
+    elif part := required_part(expression):
+        yield f"{sql} LIKE {bind(f'%{part}%')}"
 
 
 def _fits(column: Column, pattern: Pattern, bind: Bind) -> str:

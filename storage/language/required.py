@@ -1,17 +1,20 @@
-"""The words that every match of a regular expression contains: the index can be asked for them.
+"""What every match of a regular expression contains: the index can be asked for it.
 
 Only the outermost sequence is read, and only as far as RE2's syntax (github.com/google/re2) leaves
 no doubt: what may be many things stands for anything, and an alternative, a flag or an escape that
-is not known here ends the reading without words.
+is not known here ends the reading with nothing.
 """
 
 import re
 
-from storage.language.tree import Wild
-from storage.language.words import whole_words
+from storage.language.tree import Pattern, Wild
+from storage.language.words import whole_words, words_of
 from storage.sql import ascii_lower
 
 _MOST_WORDS = 32
+
+_LEAST_PART = 4
+"""Characters: for less ClickHouse does not ask the index (`text_index_like_min_pattern_length`)."""
 
 _PIECE = re.compile(
     r"""
@@ -40,18 +43,37 @@ def required_words(expression: str) -> list[str]:
     Returns:
         Some of the words, or none.
     """
+    words = whole_words(_pattern(expression))
+    return [ascii_lower(word) for word in words[:_MOST_WORDS]]
+
+
+def required_part(expression: str) -> str:
+    """The longest part of a word, in small ASCII letters, that a text has to contain for a match.
+
+    Args:
+        expression: one that RE2 takes.
+
+    Returns:
+        Four characters or more, else nothing.
+    """
+    texts = [piece for piece in _pattern(expression) if isinstance(piece, str)]
+    part = max((word for text in texts for word in words_of(text)), key=len, default="")
+    return ascii_lower(part) if len(part) >= _LEAST_PART else ""
+
+
+def _pattern(expression: str) -> Pattern:
+    """What a text has to contain, as far as that is certain."""
     pieces: list[str | Wild] = [Wild.ANY]
     depth, place = 0, 0
     while place < len(expression):
         found = _PIECE.match(expression, place)
         if found is None or (found.lastgroup == "bar" and depth == 0):
-            return []
+            return (Wild.ANY,)
         place = found.end()
         depth += {"open": 1, "close": -1}.get(found.lastgroup or "", 0)
         if depth == 0:
             _add(pieces, found)
-    words = whole_words(_joined([*pieces, Wild.ANY]))
-    return [ascii_lower(word) for word in words[:_MOST_WORDS]]
+    return _joined([*pieces, Wild.ANY])
 
 
 def _add(pieces: list[str | Wild], found: re.Match[str]) -> None:
@@ -67,7 +89,7 @@ def _add(pieces: list[str | Wild], found: re.Match[str]) -> None:
             pieces.append(Wild.ANY)
 
 
-def _joined(pieces: list[str | Wild]) -> tuple[str | Wild, ...]:
+def _joined(pieces: list[str | Wild]) -> Pattern:
     joined: list[str | Wild] = []
     for piece in pieces:
         if isinstance(piece, str) and joined and isinstance(joined[-1], str):

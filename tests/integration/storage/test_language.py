@@ -119,6 +119,7 @@ def indexed(connection):
         (r"/^request took word777x \w+/", "idx_body"),
         (f"trace_id:{777:032X}", "idx_trace_id"),
         (f"trace_id:({777:032x} OR {778:032x})", "idx_trace_id"),
+        ("/efused777[0-9]*$/", "idx_body"),
         ("attributes.order:o-777", "idx_log_attr_value"),
         ("resource.host:h-777", "idx_res_attr_value"),
         ("order:o-777", COMBINED),

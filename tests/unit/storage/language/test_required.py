@@ -1,4 +1,4 @@
-"""Words that a regular expression requires: never one that a match can lack."""
+"""What a regular expression requires: never what a match can lack."""
 
 import pytest
 from hypothesis import example, given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from storage.language.check import refusal
 from storage.language.evaluate import select
 from storage.language.fields import LOGS
-from storage.language.required import required_words
+from storage.language.required import required_part, required_words
 from storage.language.tree import Comparison, Regex
 from storage.language.words import words_of
 from storage.sql import ascii_lower
@@ -44,16 +44,35 @@ def test_whole_words_that_nothing_can_leave_out_are_required(expression, words):
     assert required_words(expression) == words
 
 
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        ("Refused", "refused"),
+        ("order.*id4711[0-9]", "id4711"),
+        (r"took-\d+", "took"),
+        (r"conn?ection|x", ""),
+        ("(timeout)", ""),
+        ("timeouts?", "timeout"),
+        ("a_b_c", ""),
+        ("x{3}größ", "größ"),
+    ],
+)
+def test_the_longest_part_of_a_word_that_nothing_can_leave_out_is_required(expression, part):
+    assert required_part(expression) == part
+
+
 @given(expressions, st.lists(texts, min_size=1, max_size=20))
 @example("^aB b$", ["aB b"])
 @example("[^] a [b]", ["b"])
-def test_every_text_that_matches_has_the_words(expression, texts):
+@example("aBabé?b", ["aBabb"])
+def test_every_text_that_matches_has_the_words_and_the_part(expression, texts):
     comparison = Comparison(LOGS.words, Regex(expression))
     if refusal(comparison):
         return
-    words = required_words(expression)
+    words, part = required_words(expression), required_part(expression)
     for text, found in zip(
         texts, select(comparison, [{"body": text} for text in texts]), strict=True
     ):
         if found:
             assert set(words) <= set(words_of(ascii_lower(text)))
+            assert part in ascii_lower(text)
