@@ -8,13 +8,10 @@ is not known here ends the reading with nothing.
 import re
 
 from storage.language.tree import Pattern, Wild
-from storage.language.words import whole_words, words_of
+from storage.language.words import LEAST_PART, whole_words, words_of
 from storage.sql import ascii_lower
 
 _MOST_WORDS = 32
-
-_LEAST_PART = 4
-"""Characters: for less ClickHouse does not ask the index (`text_index_like_min_pattern_length`)."""
 
 _PIECE = re.compile(
     r"""
@@ -58,7 +55,7 @@ def required_part(expression: str) -> str:
     """
     texts = [piece for piece in _pattern(expression) if isinstance(piece, str)]
     part = max((word for text in texts for word in words_of(text)), key=len, default="")
-    return ascii_lower(part) if len(part) >= _LEAST_PART else ""
+    return ascii_lower(part) if len(part) >= LEAST_PART else ""
 
 
 def _pattern(expression: str) -> Pattern:

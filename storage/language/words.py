@@ -14,6 +14,9 @@ from storage.sql import ascii_lower
 WORD_CHARACTERS = "0-9A-Za-z\x80-\U0010ffff"
 """What words are made of, as the inside of a character class."""
 
+LEAST_PART = 4
+"""Characters: for less ClickHouse does not ask the index (`text_index_like_min_pattern_length`)."""
+
 _WORD = re.compile(f"[{WORD_CHARACTERS}]+")
 
 
@@ -47,6 +50,16 @@ def whole_words(pattern: Pattern) -> list[str]:
             if not cut_before and not cut_after:
                 found.append(match[0])
     return found
+
+
+def part_of_a_word(pattern: Pattern) -> str:
+    """What ClickHouse searches the words of its index for to find a pattern, if it does that."""
+    if Wild.ONE in pattern:
+        return ""
+    texts = [piece for piece in pattern if isinstance(piece, str)]
+    if len(texts) != 1 or len(texts[0]) < LEAST_PART or not _WORD.fullmatch(texts[0]):
+        return ""
+    return texts[0]
 
 
 def begins_with_word(pattern: Pattern) -> bool:

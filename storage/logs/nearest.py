@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from storage.errors import TOO_MANY_ROWS, QueryRefusedError
+from storage.language.indexed import Lead
 from storage.logs.windows import DAY_NS, HOUR_NS, Windows
 from storage.sql import TimeRange
 
@@ -34,38 +35,45 @@ _NARROWINGS = 2
 class Nearest(Generic[Row]):
     """Asks window by window, and for all the rest at once where an index leaves little of it."""
 
-    def __init__(self, windows: Windows, ask: Ask[Row], begin: Begin, *, indexed: bool) -> None:
-        """Look in `windows` by means of `ask`; `indexed`: an index finds what is asked for."""
+    def __init__(self, windows: Windows, ask: Ask[Row], begin: Begin, *, lead: Lead) -> None:
+        """Look in `windows` by means of `ask`; `lead`: how an index leads to what is asked for."""
         self._windows = windows
         self._ask = ask
         self._begin = begin
-        self._indexed = indexed
+        self._lead = lead
         self._silence_left = False
         self._much = False
 
     def rows(self, wanted: int) -> list[Row]:
         """The first rows, at most so many."""
         rows = found = self._first_window(wanted)
-        while (missing := wanted - len(rows)) and (rest := self._windows.rest):
+        while (missing := wanted - len(rows)) and self._windows.rest:
             # Then even a short window has more bodies to read than the dictionary costs to search.
             self._much = self._windows.narrowed
-            last = self._all_at_once(rest, len(found), missing)
-            if last is not None:
-                return rows + last
-            found = self._next_window(len(found), missing)
+            found = self._more(len(found), missing)
             rows = rows + found
         return rows
 
-    def _all_at_once(self, rest: TimeRange, found: int, missing: int) -> list[Row] | None:
-        if not self._indexed or (found + 1) * _MANY >= missing:
-            return None
-        self._indexed = False
-        return self._if_little(rest, missing)
+    def _more(self, found: int, missing: int) -> list[Row]:
+        """The next rows, after a window that had so many; perhaps none."""
+        rows = self._all_at_once(Lead.WORD, found, missing)
+        if rows is None and not found:
+            if self._leave_silence_out():
+                return self._first_window(missing)
+            # Where some were found, a few windows cost less than to search the index's words.
+            rows = self._all_at_once(Lead.PART, found, missing)
+        return self._in(self._windows.next(found, missing), missing) if rows is None else rows
 
-    def _next_window(self, found: int, missing: int) -> list[Row]:
-        if not found and self._leave_silence_out():
-            return self._first_window(missing)
-        return self._in(self._windows.next(found, missing), missing)
+    def _all_at_once(self, lead: Lead, found: int, missing: int) -> list[Row] | None:
+        """All the rest, if there is such a lead to it and it turns out to be little; once."""
+        rest = self._windows.rest
+        if self._lead is not lead or rest is None or (found + 1) * _MANY >= missing:
+            return None
+        self._lead = Lead.NONE
+        rows = self._if_little(rest, missing)
+        if rows is not None:
+            self._windows.end()
+        return rows
 
     def _leave_silence_out(self) -> bool:
         """Go on where the next rows are, if there are any; once. False: they are not far."""

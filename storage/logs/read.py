@@ -9,7 +9,7 @@ from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.logs.nearest import Nearest, for_span
-from storage.logs.search import LogFilters, Order, Position, at, is_indexed, order_by, where
+from storage.logs.search import LogFilters, Order, Position, at, lead, order_by, where
 from storage.logs.windows import BUCKET_NS, SECOND_NS, Windows
 from storage.sql import TimeRange, Where, quoted
 
@@ -148,7 +148,7 @@ class LogReader:
             return ask(query.span, wanted, for_span(query.span))
         windows = Windows(_ahead(query), newest_first=query.order == "desc")
         begin = partial(self._begin, query, budget)
-        return Nearest(windows, ask, begin, indexed=is_indexed(query.filters)).rows(wanted)
+        return Nearest(windows, ask, begin, lead=lead(query.filters)).rows(wanted)
 
     def _rows_in(
         self,

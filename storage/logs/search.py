@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.language import indexed
 from storage.language.compile import condition, has_words
 from storage.language.fields import LOGS, Attribute
+from storage.language.indexed import Lead, lead_of_pattern
+from storage.language.indexed import lead as lead_of_query
 from storage.language.parse import parse
-from storage.language.tree import Comparison, Equals
+from storage.language.tree import Comparison, Equals, Wild
 from storage.severity import has_severity
 from storage.sql import TENANT_ID, Bind, TimeRange, Where, in_span, instant
 
@@ -88,17 +89,18 @@ def where(
     return clause
 
 
-def is_indexed(filters: LogFilters) -> bool:
-    """Whether an index finds the log records of `filters`, wherever they lie in time.
+def lead(filters: LogFilters) -> Lead:
+    """How an index leads to the log records of `filters`, wherever they lie in time.
 
     Raises:
         QuerySyntaxError: `filters.q` is no query.
     """
-    return (
-        bool(filters.trace_id)
-        or any(value for _, value in filters.attributes)
-        or (bool(filters.search) and filters.search.isascii())
-        or (bool(filters.q) and indexed.is_indexed(parse(filters.q)))
+    if filters.trace_id or any(value for _, value in filters.attributes):
+        return Lead.WORD
+    searched = filters.search if filters.search.isascii() else ""
+    return max(
+        lead_of_pattern((Wild.ANY, searched, Wild.ANY)) if searched else Lead.NONE,
+        lead_of_query(parse(filters.q)) if filters.q else Lead.NONE,
     )
 
 

@@ -81,6 +81,14 @@ def test_what_an_index_finds_far_away_takes_two_queries(page, clickhouse):
     assert clickhouse.ends == ["answered", "answered"]
 
 
+@pytest.mark.parametrize("q", ["*eedl*", "/eedl[a-z]?/"])
+def test_a_part_of_a_word_far_away_is_looked_for_after_silence(page, clickhouse, q):
+    [found] = page(q)
+    assert found["chunk_row"] == 15_000
+    # Five minutes; where rows begin; five minutes there; all the rest.
+    assert clickhouse.ends == ["answered"] * 4
+
+
 def test_what_would_be_much_to_read_is_looked_for_window_by_window(page, clickhouse, monkeypatch):
     monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS // 4)
     found = page("often")
@@ -121,8 +129,8 @@ def test_where_much_has_come_a_part_of_a_word_is_looked_for_in_the_index(
     monkeypatch.setitem(nearest._LITTLE, "max_rows_to_read", ROWS * 3 // 5)
     [found] = page("", "busy", LAST_MINUTES, search="eedl")
     assert found["chunk_row"] == 15_000
-    # Five minutes, refused; a thirty-second of them; all the rest.
-    assert clickhouse.ends == [158, "answered", "answered"]
+    # Five minutes, refused; a thirty-second of them; where rows begin; all the rest.
+    assert clickhouse.ends == [158, *["answered"] * 3]
 
 
 def test_what_stays_much_in_a_moment_is_read(page, clickhouse, monkeypatch):

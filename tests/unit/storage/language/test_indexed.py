@@ -1,8 +1,8 @@
-"""Which queries an index answers: those of which every match has a word or an attribute's value."""
+"""How an index leads to what a query finds: by what every match has."""
 
 import pytest
 
-from storage.language.indexed import is_indexed
+from storage.language.indexed import Lead, lead
 from storage.language.parse import parse
 
 
@@ -17,10 +17,19 @@ from storage.language.parse import parse
         "resource.host.name:web-1 level:error",
         "level:error AND (timeout OR user.id:4711)",
         "timeout -refused",
+        "timeout *out*",
     ],
 )
 def test_a_word_or_an_attribute_that_every_match_has_is_looked_up(text):
-    assert is_indexed(parse(text))
+    assert lead(parse(text)) is Lead.WORD
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["time*", "*meou*", "/id4711[0-9]/", "*meou* level:error", "/fused[0-9]/ OR timeout"],
+)
+def test_the_words_of_the_index_are_searched_for_a_part_that_every_match_has(text):
+    assert lead(parse(text)) is Lead.PART
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,11 @@ def test_a_word_or_an_attribute_that_every_match_has_is_looked_up(text):
         "*",
         "level:error",
         "service:cart",
-        "time*",
-        "/id4711[0-9]/",
+        "tim*",
+        "/id[0-9]/",
+        "time*out",
+        "t?meout",
+        "*me-out*",
         "-timeout",
         "timeout OR level:error",
         "user.id:*",
@@ -39,4 +51,4 @@ def test_a_word_or_an_attribute_that_every_match_has_is_looked_up(text):
     ],
 )
 def test_for_what_a_match_may_lack_the_rows_are_read(text):
-    assert not is_indexed(parse(text))
+    assert lead(parse(text)) is Lead.NONE
