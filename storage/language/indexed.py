@@ -1,4 +1,4 @@
-"""Whether the tables' indexes lead to a query's records, or their rows have to be read."""
+"""How the tables' indexes lead to a query's records, if their rows need not all be read."""
 
 import enum
 
