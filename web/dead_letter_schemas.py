@@ -4,7 +4,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from tasks.chunk import SIGNALS
-from web.arguments import Text, Whole
+from web.arguments import Text, Whole, described
 from web.schemas import Answer
 from web.tenant_arguments import TenantArguments, WorkspaceArguments
 
@@ -15,27 +15,25 @@ class DeadLetterFilters(TenantArguments):
     """Which dead letters."""
 
     signal = fields.String(
-        validate=validate.OneOf(SIGNALS), metadata={"description": "What kind of records."}
+        validate=validate.OneOf(SIGNALS), metadata=described("What kind of records.")
     )
     reason = Text(
         validate=validate.Length(1, 1024),
-        metadata={"description": "Part of the reason, in either case."},
+        metadata=described("Part of the reason, in either case."),
     )
     start_time_ms = Whole(
-        0, 2**53, metadata={"description": "Buried in this millisecond, Unix time, or later."}
+        0, 2**53, metadata=described("Buried in this millisecond, Unix time, or later.")
     )
-    end_time_ms = Whole(0, 2**53, metadata={"description": "Buried in this millisecond or before."})
+    end_time_ms = Whole(0, 2**53, metadata=described("Buried in this millisecond or before."))
 
 
 class ListArguments(DeadLetterFilters):
     """Which dead letters, and which page of them."""
 
-    limit = Whole(
-        1, 1000, load_default=100, metadata={"description": "Most dead letters in the answer."}
-    )
+    limit = Whole(1, 1000, load_default=100, metadata=described("Most dead letters in the answer."))
     cursor = fields.String(
         validate=validate.Regexp(r"[0-9]{1,15}-[0-9a-f]{32}\Z"),
-        metadata={"description": "`next_cursor` of the page before."},
+        metadata=described("`next_cursor` of the page before."),
     )
 
 
@@ -46,7 +44,7 @@ class ShowArguments(WorkspaceArguments):
         0,
         _MOST_RECORDS,
         load_default=100,
-        metadata={"description": "Most of its records in the answer."},
+        metadata=described("Most of its records in the answer."),
     )
 
 
@@ -57,12 +55,12 @@ class DeadLetterSummary(ma.Schema):
     signal = fields.String(required=True)
     workspace_id = fields.String(required=True)
     client_id = fields.String(required=True)
-    records = fields.Integer(required=True, metadata={"description": "How many it holds."})
-    bytes = fields.Integer(required=True, metadata={"description": "Uncompressed OTLP bytes."})
+    records = fields.Integer(required=True, metadata=described("How many it holds."))
+    bytes = fields.Integer(required=True, metadata=described("Uncompressed OTLP bytes."))
     received_ms = fields.Integer(required=True)
     buried_ms = fields.Integer(required=True)
     reason = fields.String(
-        required=True, metadata={"description": "In the words of the database or the decoder."}
+        required=True, metadata=described("In the words of the database or the decoder.")
     )
 
 
@@ -80,7 +78,7 @@ class DeadLetterAnswer(Answer):
     records = fields.List(
         fields.Dict(),
         required=True,
-        metadata={"description": "Empty if the chunk cannot be decoded."},
+        metadata=described("Empty if the chunk cannot be decoded."),
     )
 
 

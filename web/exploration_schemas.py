@@ -1,7 +1,5 @@
 """What the endpoints that explore log records take and give."""
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import fields, validate
 
@@ -14,7 +12,7 @@ from storage.logs.facets import (
     is_field,
 )
 from storage.logs.stats import INTERVALS_MS
-from web.arguments import NAME, Text, Texts, Whole, described
+from web.arguments import NAME, Text, Texts, Whole, described, described_like
 from web.log_arguments import MAX_BUCKETS, FilterArguments
 from web.schemas import Answer, Bucket
 
@@ -33,11 +31,6 @@ _FIELDS = f"{', '.join(COLUMNS)} or attributes[key]"
 _BY_SEVERITY = {"INFO": 120, "ERROR": 3}
 
 
-def shown(description: str, example: object) -> dict[str, Any]:
-    """A field's `metadata` with its description and an example."""
-    return {"description": description, "example": example}
-
-
 def _known(name: str) -> None:
     if not is_field(name):
         raise ma.ValidationError(f"{name}: not one of {_FIELDS}.")
@@ -49,24 +42,25 @@ class HistogramArguments(FilterArguments):
     interval_ms = Whole(
         1,
         INTERVALS_MS[-1],
-        metadata=shown("How long a bucket is. Without it: as `buckets` asks for.", 60_000),
+        metadata=described_like("How long a bucket is. Without it: as `buckets` asks for.", 60_000),
     )
     buckets = Whole(
         1,
         MAX_BUCKETS,
         load_default=60,
-        metadata=shown("Most buckets, of a length that people can read.", 60),
+        metadata=described_like("Most buckets, of a length that people can read.", 60),
     )
 
 
 class HistogramAnswer(Answer):
     """Exact counts by level over time."""
 
-    total = fields.Integer(required=True, metadata=shown("All records.", 123))
-    start_time_ms = fields.Integer(required=True, metadata=shown("Begin.", 1784000000000))
-    end_time_ms = fields.Integer(required=True, metadata=shown("End.", 1784003599999))
+    total = fields.Integer(required=True, metadata=described_like("All records.", 123))
+    start_time_ms = fields.Integer(required=True, metadata=described_like("Begin.", 1784000000000))
+    end_time_ms = fields.Integer(required=True, metadata=described_like("End.", 1784003599999))
     interval_ms = fields.Integer(
-        required=True, metadata=shown("Length of a bucket; they are aligned to the epoch.", 60_000)
+        required=True,
+        metadata=described_like("Length of a bucket; they are aligned to the epoch.", 60_000),
     )
     buckets = fields.List(
         fields.Nested(Bucket), required=True, metadata=described("In order, empty ones too.")
@@ -81,20 +75,22 @@ class FacetsArguments(FilterArguments):
         data_key="fields",
         load_default=[],
         validate=validate.Length(1, MAX_NAMED_FIELDS),
-        metadata=shown(
+        metadata=described_like(
             f"Fields: {_FIELDS}. Without it: the columns and the {MOST_FIELDS} attributes that "
             "the most records have.",
             ["severity", "attributes[http.status_code]"],
         ),
     )
-    values = Whole(1, MAX_VALUES, load_default=10, metadata=shown("Most values of each field.", 10))
+    values = Whole(
+        1, MAX_VALUES, load_default=10, metadata=described_like("Most values of each field.", 10)
+    )
 
 
 class FacetValue(ma.Schema):
     """A value and how many records have it."""
 
-    value = fields.String(required=True, metadata=shown("Cut off if very long.", "eu"))
-    count = fields.Integer(required=True, metadata=shown("Records.", 80))
+    value = fields.String(required=True, metadata=described_like("Cut off if very long.", "eu"))
+    count = fields.Integer(required=True, metadata=described_like("Records.", 80))
 
 
 class Facet(ma.Schema):
@@ -102,24 +98,28 @@ class Facet(ma.Schema):
 
     field = fields.String(
         required=True,
-        metadata=shown("Named as the filter that a value fits into.", "attributes[region]"),
+        metadata=described_like(
+            "Named as the filter that a value fits into.", "attributes[region]"
+        ),
     )
     exact = fields.Boolean(
         required=True,
-        metadata=shown(
+        metadata=described_like(
             "`false`: its numbers are of the sample alone, because it has more than "
             f"{FEW_VALUES} values there, or because more than {MANY_RECORDS} records match and it "
             "was not named.",
             True,
         ),
     )
-    records = fields.Integer(required=True, metadata=shown("Records that have the field.", 123))
-    distinct_values = fields.Integer(required=True, metadata=shown("Different values.", 4))
+    records = fields.Integer(
+        required=True, metadata=described_like("Records that have the field.", 123)
+    )
+    distinct_values = fields.Integer(required=True, metadata=described_like("Different values.", 4))
     values = fields.List(
         fields.Nested(FacetValue), required=True, metadata=described("Most frequent first.")
     )
     other = fields.Integer(
-        required=True, metadata=shown("Records with values that are not listed.", 5)
+        required=True, metadata=described_like("Records with values that are not listed.", 5)
     )
 
 
@@ -131,9 +131,12 @@ class FacetsAnswer(Answer):
     with a great many different values.
     """
 
-    total = fields.Integer(required=True, metadata=shown("All records of the search.", 123))
+    total = fields.Integer(
+        required=True, metadata=described_like("All records of the search.", 123)
+    )
     sampled_records = fields.Integer(
-        required=True, metadata=shown(f"Records of the sample, at most {SAMPLE_RECORDS}.", 123)
+        required=True,
+        metadata=described_like(f"Records of the sample, at most {SAMPLE_RECORDS}.", 123),
     )
     facets = fields.List(fields.Nested(Facet), required=True)
 
@@ -141,7 +144,7 @@ class FacetsAnswer(Answer):
 class PatternsArguments(FilterArguments):
     """Which log records to cluster."""
 
-    limit = Whole(1, MAX_PATTERNS, load_default=50, metadata=shown("Most patterns.", 50))
+    limit = Whole(1, MAX_PATTERNS, load_default=50, metadata=described_like("Most patterns.", 50))
 
 
 class Pattern(ma.Schema):
@@ -149,41 +152,48 @@ class Pattern(ma.Schema):
 
     template = fields.String(
         required=True,
-        metadata=shown(
+        metadata=described_like(
             "The body with `<num>`, `<hex>`, `<uuid>`, `<ip>`, `<time>`, `<url>`, `<path>` and "
             "`<str>` for what varies; of its first 500 characters.",
             "GET <path> took <num> ms",
         ),
     )
-    count = fields.Integer(required=True, metadata=shown("Records.", 123))
-    share = fields.Float(required=True, metadata=shown("Of all records, 0 to 1.", 0.25))
+    count = fields.Integer(required=True, metadata=described_like("Records.", 123))
+    share = fields.Float(required=True, metadata=described_like("Of all records, 0 to 1.", 0.25))
     example = fields.String(
-        required=True, metadata=shown("One of the bodies.", "GET /api/items took 12 ms")
+        required=True, metadata=described_like("One of the bodies.", "GET /api/items took 12 ms")
     )
     example_id = fields.String(
-        required=True, metadata=shown("Id of that record.", "ARjCCp8jietVAAAAAAAAAAEAAACa")
+        required=True, metadata=described_like("Id of that record.", "ARjCCp8jietVAAAAAAAAAAEAAACa")
     )
     first_timestamp = fields.String(
-        required=True, metadata=shown("Of the oldest record.", "2026-07-14T03:33:20.123456789Z")
+        required=True,
+        metadata=described_like("Of the oldest record.", "2026-07-14T03:33:20.123456789Z"),
     )
     last_timestamp = fields.String(
-        required=True, metadata=shown("Of the newest record.", "2026-07-14T04:00:00.000000000Z")
+        required=True,
+        metadata=described_like("Of the newest record.", "2026-07-14T04:00:00.000000000Z"),
     )
     by_severity = fields.Dict(
-        fields.String(), fields.Integer(), required=True, metadata=shown("Counts.", _BY_SEVERITY)
+        fields.String(),
+        fields.Integer(),
+        required=True,
+        metadata=described_like("Counts.", _BY_SEVERITY),
     )
 
 
 class PatternsAnswer(Answer):
     """The most frequent patterns; their counts and `other` sum up to `total`."""
 
-    total = fields.Integer(required=True, metadata=shown("All records of the search.", 492))
-    templates = fields.Integer(required=True, metadata=shown("Different templates.", 17))
+    total = fields.Integer(
+        required=True, metadata=described_like("All records of the search.", 492)
+    )
+    templates = fields.Integer(required=True, metadata=described_like("Different templates.", 17))
     patterns = fields.List(
         fields.Nested(Pattern), required=True, metadata=described("Most frequent first.")
     )
     other = fields.Integer(
-        required=True, metadata=shown("Records of templates that are not listed.", 4)
+        required=True, metadata=described_like("Records of templates that are not listed.", 4)
     )
 
 
@@ -193,16 +203,16 @@ class ExportArguments(FilterArguments):
     format = fields.String(
         load_default="ndjson",
         validate=validate.OneOf(list(FILE_TYPES)),
-        metadata=shown("Format of the file.", "csv"),
+        metadata=described_like("Format of the file.", "csv"),
     )
     order = fields.String(
         load_default="asc",
         validate=validate.OneOf(["asc", "desc"]),
-        metadata=shown("Oldest first (`asc`) or newest first (`desc`).", "asc"),
+        metadata=described_like("Oldest first (`asc`) or newest first (`desc`).", "asc"),
     )
     spreadsheet_safe = fields.Boolean(
         load_default=False,
-        metadata=shown(
+        metadata=described_like(
             "CSV: cells that begin with `=`, `+`, `-`, `@`, a tab or a carriage return, which a "
             "spreadsheet may run as a formula, get an apostrophe in front.",
             True,
