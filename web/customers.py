@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from storage.logs.customers import RequestStats, customer_stats
 from web.answers import answer
-from web.arguments import Text, described
+from web.arguments import Text, described, described_like
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.log_query import about_request, workspace_of
@@ -79,40 +79,33 @@ class Requests(ma.Schema):
 
     total_requests = fields.Integer(required=True, metadata={"example": 3})
     successful_requests = fields.Integer(
-        required=True, metadata={"description": "Status below 400.", "example": 2}
+        required=True, metadata=described_like("Status below 400.", 2)
     )
     failed_requests = fields.Integer(
-        required=True, metadata={"description": "Status 400 or more.", "example": 1}
+        required=True, metadata=described_like("Status 400 or more.", 1)
     )
     uptime = fields.Float(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "Per cent that were successful, rounded half up to two digits; "
-            "null without requests.",
-            "example": 66.67,
-        },
+        metadata=described_like(
+            "Per cent that were successful, rounded half up to two digits; null without requests.",
+            66.67,
+        ),
     )
     average_latency = fields.Float(
         required=True,
         allow_none=True,
-        metadata={"description": "Null if no request has a duration.", "example": 0.524},
+        metadata=described_like("Null if no request has a duration.", 0.524),
     )
     median_latency = fields.Float(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "Exact; of an even number, the mean of the middle two.",
-            "example": 0.5,
-        },
+        metadata=described_like("Exact; of an even number, the mean of the middle two.", 0.5),
     )
     p99_latency = fields.Float(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "Exact; interpolated between the closest ranks.",
-            "example": 0.76656,
-        },
+        metadata=described_like("Exact; interpolated between the closest ranks.", 0.76656),
     )
 
 

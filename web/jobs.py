@@ -11,7 +11,7 @@ from tasks.jobs import export, replay
 from tasks.jobs.book import JobFilters, Place
 from tasks.jobs.job import KINDS, STATES, Job, Kind, new_order, summary
 from web.answers import answer
-from web.arguments import Whole, described
+from web.arguments import Whole, described, described_like
 from web.blueprint import ApiBlueprint
 from web.dead_letter_schemas import DeadLetterFilters
 from web.dead_letters import filters_of_dead_letters
@@ -49,15 +49,15 @@ class JobView(ma.Schema):
     total = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Null until it is known.", "example": 5000},
+        metadata=described_like("Null until it is known.", 5000),
     )
     unit = fields.String(
         required=True,
-        metadata={"description": "What `done` and `total` count.", "example": "log records"},
+        metadata=described_like("What `done` and `total` count.", "log records"),
     )
     cancel_asked = fields.Boolean(required=True)
     asked_by = fields.String(
-        required=True, metadata={"description": "Address of the client.", "example": "10.0.0.7"}
+        required=True, metadata=described_like("Address of the client.", "10.0.0.7")
     )
     created_ms = fields.Integer(required=True)
     started_ms = fields.Integer(required=True, allow_none=True)
@@ -65,7 +65,7 @@ class JobView(ma.Schema):
     result = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={"description": "Of a job that is done.", "example": {"deleted": 5000}},
+        metadata=described_like("Of a job that is done.", {"deleted": 5000}),
     )
     error = fields.String(required=True, metadata=described("Why it failed; empty if not."))
 

@@ -8,13 +8,13 @@ import marshmallow as ma
 from storage.language.errors import QuerySyntaxError
 from storage.language.fields import LOGS, Fields
 from storage.language.parse import MAX_LENGTH, parse
-from web.arguments import Text
+from web.arguments import Text, described_like
 
-_LOGS = {
-    "description": 'A query of the search language: words, "phrases", `field:value`, AND, OR, '
+_LOGS = described_like(
+    'A query of the search language: words, "phrases", `field:value`, AND, OR, '
     "-not, parentheses, wildcards, /regular expressions/, ranges. See docs/search.md.",
-    "example": 'timeout -level:debug http.status_code:[500 TO 599] service:(cart OR "mail in")',
-}
+    'timeout -level:debug http.status_code:[500 TO 599] service:(cart OR "mail in")',
+)
 
 
 class QueryText(Text):

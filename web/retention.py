@@ -9,7 +9,7 @@ from marshmallow import fields
 from tasks.chunk import SIGNALS
 from tasks.retention import MOST_DAYS, RetentionBook
 from web.answers import answer
-from web.arguments import Whole
+from web.arguments import Whole, described_like
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.log_query import about_request, workspace_of
@@ -20,7 +20,7 @@ from web.tenant_arguments import WorkspaceArguments
 
 def _days(signal: str) -> Whole:
     text = f"Days for which {signal} are kept, 0 for ever. Null: what the settings say."
-    return Whole(0, MOST_DAYS, allow_none=True, metadata={"description": text, "example": 14})
+    return Whole(0, MOST_DAYS, allow_none=True, metadata=described_like(text, 14))
 
 
 class RetentionArguments(WorkspaceArguments):
@@ -47,10 +47,9 @@ class RetentionAnswer(Answer):
         fields.String(),
         fields.Integer(),
         required=True,
-        metadata={
-            "description": "What the workspace says itself; for the rest the settings hold.",
-            "example": {"logs": 14},
-        },
+        metadata=described_like(
+            "What the workspace says itself; for the rest the settings hold.", {"logs": 14}
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from storage.rollups.read import ServiceCounts, exact_stats
 from storage.rollups.read import services as services_of
 from storage.sql import TimeRange
 from web.answers import answer
-from web.arguments import NAME, Text, Whole, described, time_ms
+from web.arguments import NAME, Text, Whole, described, described_like, time_ms
 from web.blueprint import ApiBlueprint
 from web.log_arguments import MAX_BUCKETS
 from web.log_query import about_request, filters_of, rfc3339, span_of
@@ -70,19 +70,18 @@ class CountsAnswer(Answer):
         fields.String(),
         fields.Integer(),
         required=True,
-        metadata={
-            "description": "Levels in capitals: the record's own text, else its number's name.",
-            "example": {"INFO": 1150, "ERROR": 50},
-        },
+        metadata=described_like(
+            "Levels in capitals: the record's own text, else its number's name.",
+            {"INFO": 1150, "ERROR": 50},
+        ),
     )
     by_service = fields.Dict(
         fields.String(),
         fields.Integer(),
         required=True,
-        metadata={
-            "description": f"The {_MOST_SERVICES} services with the most records.",
-            "example": {"cart": 800, "mail": 400},
-        },
+        metadata=described_like(
+            f"The {_MOST_SERVICES} services with the most records.", {"cart": 800, "mail": 400}
+        ),
     )
     start_time_ms = fields.Integer(required=True)
     end_time_ms = fields.Integer(required=True)
@@ -99,12 +98,12 @@ class App(ma.Schema):
 
     name = fields.String(
         required=True,
-        metadata={"description": "`service.name`; empty if not stated.", "example": "cart"},
+        metadata=described_like("`service.name`; empty if not stated.", "cart"),
     )
     count = fields.Integer(required=True, metadata={"example": 800})
     error_count = fields.Integer(
         required=True,
-        metadata={"description": "Records of the levels ERROR and FATAL.", "example": 50},
+        metadata=described_like("Records of the levels ERROR and FATAL.", 50),
     )
     last_seen = fields.String(
         required=True,
@@ -114,10 +113,9 @@ class App(ma.Schema):
     versions = fields.List(
         fields.String(),
         required=True,
-        metadata={
-            "description": "`service.version`s in the range, the one seen last first.",
-            "example": ["2.1.0", "2.0.4"],
-        },
+        metadata=described_like(
+            "`service.version`s in the range, the one seen last first.", ["2.1.0", "2.0.4"]
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from marshmallow import fields
 from tasks.jobs import delete
 from tasks.jobs.delete import TraceDeletion
 from tasks.jobs.job import Job
-from web.arguments import Whole, described
+from web.arguments import Whole, described, described_like
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.jobs import JobAnswer, accept_job, job_answer
@@ -32,7 +32,7 @@ class TraceDeletionArguments(WorkspaceArguments):
     days = Whole(
         0,
         _MOST_DAYS,
-        metadata={"description": "Those that began more than so many days ago.", "example": 3},
+        metadata=described_like("Those that began more than so many days ago.", 3),
     )
     force = fields.Boolean(
         load_default=False, metadata=described("`true`: all of the workspace's, whatever `days`.")
@@ -42,9 +42,7 @@ class TraceDeletionArguments(WorkspaceArguments):
 class TraceDeletionAnswer(JobAnswer):
     """What was deleted."""
 
-    deleted = fields.Integer(
-        required=True, metadata={"description": "Spans deleted so far.", "example": 5000}
-    )
+    deleted = fields.Integer(required=True, metadata=described_like("Spans deleted so far.", 5000))
 
 
 def trace_deletion_blueprint() -> ApiBlueprint:
