@@ -25,8 +25,14 @@ In Unix nanoseconds; None: there are none.
 _MANY = 10
 """Windows: where so many like the first would fill a page, further ones are not far."""
 
-_LITTLE = {"max_rows_to_read": 1_000_000, "read_overflow_mode": "throw"}
-"""ClickHouse refuses, before it reads anything, what its indexes leave more of."""
+_LITTLE = {
+    # ClickHouse refuses, before it reads anything, what its indexes leave more of.
+    "max_rows_to_read": 1_000_000,
+    "read_overflow_mode": "throw",
+    # What they leave is a few rows in each of many places: most of it for one thread, otherwise.
+    "merge_tree_min_rows_for_concurrent_read": 1,
+}
+"""Settings for what is little to read, and may be spread over the whole range."""
 
 _NARROWINGS = 2
 """How often the first window is given up for a narrower one; a refusal takes about 10 ms."""
