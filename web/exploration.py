@@ -121,6 +121,8 @@ def _patterns(arguments: dict[str, Any]) -> Response:
     return answer(
         {
             "total": found.total,
+            "exact": found.exact,
+            "sampled_records": found.clustered,
             "templates": found.templates,
             "patterns": [_pattern_answer(pattern, found) for pattern in found.patterns],
             "other": found.other,
@@ -133,7 +135,7 @@ def _pattern_answer(pattern: Pattern, among: Patterns) -> dict[str, Any]:
     return {
         "template": text_of(pattern.template),
         "count": pattern.count,
-        "share": pattern.count / among.total,
+        "share": pattern.count / among.clustered,
         "example": text_of(pattern.example),
         "example_id": log_id(pattern.example_position),
         "first_timestamp": rfc3339(pattern.first_ns),

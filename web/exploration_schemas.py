@@ -136,7 +136,7 @@ class FacetsAnswer(Answer):
     )
     sampled_records = fields.Integer(
         required=True,
-        metadata=described_like(f"Records of the sample, at most {SAMPLE_RECORDS}.", 123),
+        metadata=described_like(f"Records of the sample, about {SAMPLE_RECORDS}; else all.", 123),
     )
     facets = fields.List(fields.Nested(Facet), required=True)
 
@@ -159,7 +159,9 @@ class Pattern(ma.Schema):
         ),
     )
     count = fields.Integer(required=True, metadata=described_like("Records.", 123))
-    share = fields.Float(required=True, metadata=described_like("Of all records, 0 to 1.", 0.25))
+    share = fields.Float(
+        required=True, metadata=described_like("Of `sampled_records`, 0 to 1.", 0.25)
+    )
     example = fields.String(
         required=True, metadata=described_like("One of the bodies.", "GET /api/items took 12 ms")
     )
@@ -183,10 +185,20 @@ class Pattern(ma.Schema):
 
 
 class PatternsAnswer(Answer):
-    """The most frequent patterns; their counts and `other` sum up to `total`."""
+    """The most frequent patterns; their counts and `other` sum up to `sampled_records`.
+
+    That is `total`, unless too many records match to cluster all of them.
+    """
 
     total = fields.Integer(
         required=True, metadata=described_like("All records of the search.", 492)
+    )
+    exact = fields.Boolean(
+        required=True,
+        metadata=described_like("`false`: everything but `total` is of a sample alone.", True),
+    )
+    sampled_records = fields.Integer(
+        required=True, metadata=described_like("Records that were clustered.", 492)
     )
     templates = fields.Integer(required=True, metadata=described_like("Different templates.", 17))
     patterns = fields.List(

@@ -13,12 +13,13 @@ from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.logs.read import TABLE
-from storage.logs.search import LogFilters, where
+from storage.logs.sample import Records
+from storage.logs.search import LogFilters
 from storage.severity import level_name
 from storage.sql import Bind, TimeRange, Where
 
 SAMPLE_RECORDS = 50_000
-"""Records that a search is sampled by."""
+"""About how many records a search is sampled by; a search of no more is counted exactly."""
 
 FEW_VALUES = 1000
 """Most different values, in the sample, of a field that is counted exactly."""
@@ -73,7 +74,7 @@ class Facets:
     total: int
     """Records of the search."""
     sampled: int
-    """Records of the sample; those of the search if it is no larger."""
+    """Records of the sample; those of the search if no sample was taken."""
     facets: list[Facet]
 
 
@@ -104,15 +105,17 @@ def log_facets(  # noqa: PLR0913, PLR0917 - what is asked for, and where
         QueryRefusedError: the queries are too heavy for their limits.
         UnavailableError: ClickHouse is away.
     """
-    counting = _Counting(clickhouse, Budget(settings), filters, span, values)
-    total = counting.total()
-    sample = counting.facets(fields, None if total <= SAMPLE_RECORDS else SAMPLE_RECORDS)
-    found = {facet.field: facet for facet in sample}
-    if total > SAMPLE_RECORDS:
-        countable = _countable(found, fields, total)
-        exact = counting.facets(countable, None) if countable else []
-        found |= {facet.field: facet for facet in exact}
-    return Facets(total, min(total, SAMPLE_RECORDS), _in_order(found, fields))
+    records = Records(clickhouse, Budget(settings), filters, span)
+    total = records.count()
+    if total <= SAMPLE_RECORDS:
+        found = _counted(records, fields, values, exact=True)
+        return Facets(total, total, _in_order(found, fields))
+    sample = records.sample(SAMPLE_RECORDS, total)
+    found = _counted(sample, fields, values, exact=False)
+    countable = _countable(found, fields, total)
+    if countable:
+        found |= _counted(records, countable, values, exact=True)
+    return Facets(total, sample.count(), _in_order(found, fields))
 
 
 def _countable(sample: dict[str, Facet], fields: Sequence[str], total: int) -> list[str]:
@@ -128,56 +131,41 @@ def _in_order(found: dict[str, Facet], fields: Sequence[str]) -> list[Facet]:
     return columns + sorted(others, key=lambda facet: (-facet.records, facet.field))
 
 
-@dataclass(frozen=True, slots=True)
-class _Counting:
-    """Counts of one search within one budget."""
+def _counted(
+    records: Records, fields: Sequence[str], values: int, *, exact: bool
+) -> dict[str, Facet]:
+    clause = records.where()
+    sql = _ranked(clause, fields, values)
+    facets: dict[str, Facet] = {}
+    for name, value, count, present, distinct in records.clickhouse.query(
+        sql, clause.params, records.budget.limits()
+    ):
+        facet = facets.setdefault(name, Facet(name, exact, present, distinct, []))
+        facet.values.append((value, count))
+    return facets
 
-    clickhouse: Clickhouse
-    budget: Budget
-    filters: LogFilters
-    span: TimeRange
-    values: int
 
-    def total(self) -> int:
-        clause = where(self.filters, self.span)
-        sql = f"SELECT count() FROM {TABLE} WHERE {clause.sql}"  # noqa: S608 - bound
-        [(count,)] = self.clickhouse.query(sql, clause.params, self.budget.limits())
-        return int(count)
-
-    def facets(self, fields: Sequence[str], sample: int | None) -> list[Facet]:
-        """Count in all records, or in the first `sample` that ClickHouse comes across."""
-        clause = where(self.filters, self.span)
-        limit = "" if sample is None else f"LIMIT {clause.bind(sample)}"
-        sql = self._grouped(clause, fields, limit)
-        facets: dict[str, Facet] = {}
-        for name, value, count, records, distinct in self.clickhouse.query(
-            sql, clause.params, self.budget.limits()
-        ):
-            facet = facets.setdefault(name, Facet(name, sample is None, records, distinct, []))
-            facet.values.append((value, count))
-        return list(facets.values())
-
-    def _grouped(self, clause: Where, fields: Sequence[str], limit: str) -> str:
-        counted = (
-            "SELECT pair.1 AS field, "  # noqa: S608 - bound
-            f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records "
-            f"FROM (SELECT arrayJoin({_pairs(fields, clause.bind)}) AS pair "
-            f"FROM (SELECT * FROM {TABLE} WHERE {clause.sql} {limit})) GROUP BY field, value"
-        )
-        whole = (
-            "SELECT *, sum(records) OVER (PARTITION BY field) AS present, "  # noqa: S608 - bound
-            f"count() OVER (PARTITION BY field) AS distinct FROM ({counted})"
-        )
-        ranked = (
-            "SELECT *, dense_rank() OVER "  # noqa: S608 - bound
-            f"(PARTITION BY field IN {clause.bind(tuple(COLUMNS))} ORDER BY present DESC, field) "
-            f"AS place FROM ({whole})"
-        )
-        return (
-            f"SELECT field, value, records, present, distinct FROM ({ranked}) "  # noqa: S608 - bound
-            f"WHERE place <= {clause.bind(MOST_FIELDS)} ORDER BY field, records DESC, value "
-            f"LIMIT {clause.bind(self.values)} BY field"
-        )
+def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
+    counted = (
+        "SELECT pair.1 AS field, "  # noqa: S608 - bound
+        f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records "
+        f"FROM (SELECT arrayJoin({_pairs(fields, clause.bind)}) AS pair "
+        f"FROM {TABLE} WHERE {clause.sql}) GROUP BY field, value"
+    )
+    whole = (
+        "SELECT *, sum(records) OVER (PARTITION BY field) AS present, "  # noqa: S608 - bound
+        f"count() OVER (PARTITION BY field) AS distinct FROM ({counted})"
+    )
+    ranked = (
+        "SELECT *, dense_rank() OVER "  # noqa: S608 - bound
+        f"(PARTITION BY field IN {clause.bind(tuple(COLUMNS))} ORDER BY present DESC, field) "
+        f"AS place FROM ({whole})"
+    )
+    return (
+        f"SELECT field, value, records, present, distinct FROM ({ranked}) "  # noqa: S608 - bound
+        f"WHERE place <= {clause.bind(MOST_FIELDS)} ORDER BY field, records DESC, value "
+        f"LIMIT {clause.bind(values)} BY field"
+    )
 
 
 def _pairs(fields: Sequence[str], bind: Bind) -> str:

@@ -1,4 +1,8 @@
-"""Bodies clustered into templates: what varies is masked, what is then equal counts together."""
+"""Bodies clustered into templates: what varies is masked, what is then equal counts together.
+
+Where very many records match, a sample of them is clustered first. It tells whether they have few
+templates, and is the answer if not, or if clustering all of them turns out to take too long.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,11 +10,24 @@ from dataclasses import dataclass
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse, Row
+from storage.errors import MEMORY_LIMIT_EXCEEDED, TIMEOUT_EXCEEDED, TOO_SLOW, QueryRefusedError
 from storage.logs.masks import MASKS
 from storage.logs.read import TABLE
-from storage.logs.search import LogFilters, Position, where
+from storage.logs.sample import Records
+from storage.logs.search import LogFilters, Position
 from storage.severity import level_name
 from storage.sql import Bind, TimeRange, Where
+
+FEW_RECORDS = 1_000_000
+"""So many are clustered at once, and more if about so many templates at most are expected.
+
+What costs most is a template that no other record has: about 4 µs.
+"""
+
+SAMPLE_RECORDS = 200_000
+"""About how many records a search of more is sampled by."""
+
+_TOO_HEAVY = frozenset({TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED})
 
 BODY_CHARACTERS = 500
 """How much of a body counts: long ones differ near their begin, or carry a whole document."""
@@ -37,18 +54,22 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """The most frequent patterns of a search, most frequent first."""
+    """The most frequent patterns of a search or of a sample of it, most frequent first."""
 
     patterns: list[Pattern]
     templates: int
     """Different templates, also those that are not among `patterns`."""
+    clustered: int
+    """Records that were looked at: of the sample, or all."""
     total: int
     """All records of the search."""
+    exact: bool
+    """Whether all records were looked at."""
 
     @property
     def other(self) -> int:
         """Records of the templates that are not among `patterns`."""
-        return self.total - sum(pattern.count for pattern in self.patterns)
+        return self.clustered - sum(pattern.count for pattern in self.patterns)
 
 
 def log_patterns(
@@ -58,21 +79,50 @@ def log_patterns(
     span: TimeRange,
     limit: int,
 ) -> Patterns:
-    """Cluster all records of a search, and give the `limit` most frequent patterns.
+    """Cluster the records of a search, or a sample, and give the `limit` most frequent patterns.
 
     Raises:
-        QueryRefusedError: the query is too heavy for its limits.
+        QueryRefusedError: the queries are too heavy for their limits.
         UnavailableError: ClickHouse is away.
     """
-    clause = where(filters, span)
-    limits = Budget(settings).limits()
-    limits["max_bytes_before_external_group_by"] = settings.query_max_memory // 2
-    rows = clickhouse.query(_clustered(clause, limit), clause.params, limits)
-    templates, total = rows[0][-2:] if rows else (0, 0)
-    return Patterns([_pattern(row) for row in rows], templates, total)
+    records = Records(clickhouse, Budget(settings), filters, span)
+    total = records.count()
+    if total <= FEW_RECORDS:
+        return _all(records, limit)
+    templates, clustered, patterns = _clustered(records.sample(SAMPLE_RECORDS, total), limit)
+    if templates * total <= FEW_RECORDS * clustered:
+        try:
+            return _all(records, limit, give_up=True)
+        except QueryRefusedError as error:
+            if error.code not in _TOO_HEAVY:
+                raise
+    return Patterns(patterns, templates, clustered, total, exact=False)
 
 
-def _clustered(clause: Where, limit: int) -> str:
+def _all(records: Records, limit: int, *, give_up: bool = False) -> Patterns:
+    templates, total, patterns = _clustered(records, limit, give_up=give_up)
+    return Patterns(patterns, templates, total, total, exact=True)
+
+
+def _clustered(
+    records: Records, limit: int, *, give_up: bool = False
+) -> tuple[int, int, list[Pattern]]:
+    """How many templates and records there are, and the most frequent patterns.
+
+    `give_up`: after two seconds, if it looks as if a third of the time that is left was too short.
+    """
+    clause = records.where()
+    limits = records.budget.limits()
+    limits["max_bytes_before_external_group_by"] = limits["max_memory_usage"] // 2
+    if give_up:
+        limits["timeout_before_checking_execution_speed"] = 2
+        limits["max_estimated_execution_time"] = max(1, limits["max_execution_time"] // 3)
+    rows = records.clickhouse.query(_by_template(clause, limit), clause.params, limits)
+    templates, clustered = rows[0][-2:] if rows else (0, 0)
+    return templates, clustered, [_pattern(row) for row in rows]
+
+
+def _by_template(clause: Where, limit: int) -> str:
     # No mask tells one digit from another, so bodies that differ in digits alone are counted
     # together before the regular expressions run: on lines that a program repeats, most do.
     characters = clause.bind(BODY_CHARACTERS)

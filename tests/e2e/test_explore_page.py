@@ -66,6 +66,17 @@ def test_the_patterns_of_a_search_are_shown_with_their_examples(page):
     expect(patterns).to_contain_text("order <num> is refused")
 
 
+def test_patterns_of_a_sample_say_so(page):
+    def as_of_a_sample(route):
+        answer = route.fetch().json()
+        route.fulfill(json=answer | {"exact": False, "total": 30_000_000})
+
+    page.route("**/logs/patterns?*", as_of_a_sample)
+    open_panel(page, "Patterns")
+    expect(page.locator("#pattern-list > li").last).to_have_text("of a sample of 30 records")
+    expect(page.locator("#pattern-list > li")).to_have_count(4)
+
+
 def test_a_value_of_a_field_becomes_a_filter(page):
     open_panel(page, "Fields")
     cards = page.get_by_role("region", name="card")

@@ -46,11 +46,12 @@ function pattern({ template, count, share: part, example, first_timestamp: first
     element("p", {}, `${share.format(part)} of the records, from ${first} to ${last} `, ...badges)));
 }
 
-function showPatterns(answer) {
-  const rest = answer.other
-    ? [element("li", { class: "rest" }, `${number.format(answer.templates - answer.patterns.length)} more: ${number.format(answer.other)} records`)]
+function showPatterns({ patterns, templates, other, exact, sampled_records: clustered }) {
+  const rest = other
+    ? [element("li", { class: "rest" }, `${number.format(templates - patterns.length)} more: ${number.format(other)} records`)]
     : [];
-  byId("pattern-list").replaceChildren(...answer.patterns.map((each) => pattern(each, answer.total)), ...rest);
+  const sample = exact ? [] : [element("li", { class: "rest" }, `of a sample of ${number.format(clustered)} records`)];
+  byId("pattern-list").replaceChildren(...patterns.map((each) => pattern(each, clustered)), ...rest, ...sample);
 }
 
 const PANELS = {
