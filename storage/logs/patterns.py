@@ -113,7 +113,6 @@ def _clustered(
     """
     clause = records.where()
     limits = records.budget.limits()
-    limits["max_bytes_before_external_group_by"] = limits["max_memory_usage"] // 2
     if give_up:
         limits["timeout_before_checking_execution_speed"] = 2
         limits["max_estimated_execution_time"] = max(1, limits["max_execution_time"] // 3)

@@ -53,9 +53,12 @@ def service_map(
     """
     nodes = service_counts(clickhouse, settings, filters, span, MAX_NODES)
     clause = where(filters, span)
-    rows = clickhouse.query(
-        _edges_sql(clause, filters.workspace_id, span), clause.params, Budget(settings).limits()
-    )
+    limits = Budget(settings).limits() | {
+        # Beyond that, further spans go to disk to be joined later.
+        "join_algorithm": "grace_hash",
+        "max_bytes_in_join": settings.query_max_memory // 4,
+    }
+    rows = clickhouse.query(_edges_sql(clause, filters.workspace_id, span), clause.params, limits)
     edges = [Edge(*names, *percentiles) for *names, percentiles in rows]
     known = {node["service"] for node in nodes}
     outside = sorted({edge.caller for edge in edges} - known)
