@@ -192,7 +192,12 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3600, description="Time limit of one query of the API."
     )
     query_max_memory: int = Field(
-        1024 * MIB, ge=16 * MIB, description="Memory limit of one query of the API, in bytes."
+        1024 * MIB,
+        ge=16 * MIB,
+        description=(
+            "Memory limit of one query of the API, in bytes; "
+            "groups beyond a quarter of it go to disk."
+        ),
     )
 
     live_readers: int = Field(

@@ -19,7 +19,7 @@ from storage.severity import level_name
 from storage.sql import Bind, TimeRange, Where
 
 FEW_RECORDS = 1_000_000
-"""So many are clustered at once, and more if about so many templates at most are expected.
+"""So many are clustered at once, and more if no more templates than that are to be expected.
 
 What costs most is a template that no other record has: about 4 µs.
 """
