@@ -15,7 +15,7 @@ from storage.traces.summary import TIMES, TraceSummary, summaries
 Sort = Literal["start", "duration"]
 Order = Literal["asc", "desc"]
 
-_WINDOWS_NS = tuple(seconds * 1_000_000_000 for seconds in (10, 300, 3600, 86_400))
+_WINDOWS_NS = tuple(seconds * 1_000_000_000 for seconds in (10, 60, 300, 3600, 86_400))
 
 _SORT_KEYS = {"start": "start_ns", "duration": "duration_ns"}
 

@@ -1,0 +1,61 @@
+"""The newest traces of a workspace that has kept many for long."""
+
+import random
+from contextlib import contextmanager
+
+import pytest
+
+from storage.client import Clickhouse
+from storage.sql import TimeRange
+from storage.traces.listing import TraceQuery, trace_page
+from storage.traces.search import SpanFilters
+from tests.integration.made_traces import START_NS, MadeSpan
+
+pytestmark = pytest.mark.integration
+
+KEPT = 400_000
+NEW = 60
+
+LOOKUP = f"""
+INSERT INTO otel_traces_trace_id_ts (TraceId, Start, End, WorkspaceId, ClientId, ChunkId, ChunkRow,
+    RetentionDays)
+SELECT lower(hex(MD5(toString(number)))), fromUnixTimestamp64Nano(toInt64({START_NS} - number)),
+    fromUnixTimestamp64Nano(toInt64({START_NS} - number)), 'kept-traces', 'default', 7, number, 0
+FROM numbers({KEPT})
+"""
+
+
+class Watched(Clickhouse):
+    """Counts the rows that ClickHouse read."""
+
+    rows = 0
+
+    @contextmanager
+    def _connection(self):
+        with super()._connection() as connection:
+            yield connection
+            self.rows += connection.last_query.progress.rows
+
+
+@pytest.fixture
+def clickhouse(engine_settings, stored):
+    ids = random.Random(20261123)
+    spans = [MadeSpan(trace=ids.getrandbits(128), id=n + 1, start=10 * n) for n in range(NEW)]
+    stored("kept-traces", *spans)
+    connection = Watched(engine_settings)
+    connection.query(LOOKUP)
+    connection.rows = 0
+    yield connection
+    connection.close()
+
+
+def test_the_newest_traces_are_listed_without_a_look_at_those_kept(clickhouse, engine_settings):
+    query = TraceQuery(
+        filters=SpanFilters(workspace_id="kept-traces"),
+        span=TimeRange(START_NS, START_NS + 10**9),
+        limit=NEW - 1,
+    )
+    page = trace_page(clickhouse, engine_settings, query)
+    assert len(page.traces) == NEW - 1
+    assert page.has_more
+    assert clickhouse.rows < KEPT / 8
