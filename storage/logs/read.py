@@ -196,13 +196,17 @@ class LogReader:
         )
 
     def _count(self, query: PageQuery, budget: Budget) -> int:
-        clause = where(query.filters, query.span)
-        [(count,)] = self._clickhouse.query(
-            f"SELECT count() FROM {TABLE} WHERE {clause.sql}",  # noqa: S608 - bound
-            clause.params,
-            budget.limits(),
-        )
-        return int(count)
+        return count_of(self._clickhouse, where(query.filters, query.span), budget)
+
+
+def count_of(clickhouse: Clickhouse, clause: Where, budget: Budget) -> int:
+    """How many log records there are of `clause`."""
+    [(count,)] = clickhouse.query(
+        f"SELECT count() FROM {TABLE} WHERE {clause.sql}",  # noqa: S608 - bound
+        clause.params,
+        budget.limits(),
+    )
+    return int(count)
 
 
 def _ahead(query: PageQuery) -> TimeRange:

@@ -9,7 +9,7 @@ from typing import Self
 
 from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.logs.read import TABLE
+from storage.logs.read import count_of
 from storage.logs.search import LogFilters, where
 from storage.sql import TimeRange, Where
 
@@ -45,7 +45,4 @@ class Records:
 
     def count(self) -> int:
         """How many they are."""
-        clause = self.where()
-        sql = f"SELECT count() FROM {TABLE} WHERE {clause.sql}"  # noqa: S608 - bound
-        [(count,)] = self.clickhouse.query(sql, clause.params, self.budget.limits())
-        return int(count)
+        return count_of(self.clickhouse, self.where(), self.budget)

@@ -1,11 +1,25 @@
 """The traces API over the shared engine, with made spans."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from storage.client import Clickhouse
 from tasks.ledger import Ledger
 from tests.integration.made_traces import forest, put
 from web.app import create_app
+
+
+class Watched(Clickhouse):
+    """Counts the rows that ClickHouse read."""
+
+    rows = 0
+
+    @contextmanager
+    def _connection(self):
+        with super()._connection() as connection:
+            yield connection
+            self.rows += connection.last_query.progress.rows
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,14 @@
 """The newest traces of a workspace that has kept many for long."""
 
 import random
-from contextlib import contextmanager
 
 import pytest
 
-from storage.client import Clickhouse
 from storage.sql import TimeRange
 from storage.traces.listing import TraceQuery, trace_page
 from storage.traces.search import SpanFilters
 from tests.integration.made_traces import START_NS, MadeSpan
+from tests.integration.web.traces.conftest import Watched
 
 pytestmark = pytest.mark.integration
 
@@ -23,18 +22,6 @@ SELECT lower(hex(MD5(toString(number)))), fromUnixTimestamp64Nano(toInt64({START
     fromUnixTimestamp64Nano(toInt64({START_NS} - number)), 'kept-traces', 'default', 7, number, 0
 FROM numbers({KEPT})
 """
-
-
-class Watched(Clickhouse):
-    """Counts the rows that ClickHouse read."""
-
-    rows = 0
-
-    @contextmanager
-    def _connection(self):
-        with super()._connection() as connection:
-            yield connection
-            self.rows += connection.last_query.progress.rows
 
 
 @pytest.fixture

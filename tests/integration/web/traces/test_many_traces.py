@@ -1,4 +1,4 @@
-"""Traces of a workspace with more spans than fit into a query's memory."""
+"""Traces of a workspace with more spans than a query may keep in memory."""
 
 import pytest
 
@@ -14,7 +14,7 @@ TRACES = 400_000
 FIRST_NS = 1_784_000_000_000_000_000
 STEP_NS = 1_000_000
 SPAN = TimeRange(FIRST_NS, FIRST_NS + TRACES * STEP_NS)
-MEMORY = 144 * 2**20
+MEMORY = 192 * 2**20
 EVERYTHING = SpanFilters(workspace_id="many-traces")
 
 # A trace each millisecond, of two spans in two services, the first longer the later it comes.
@@ -44,18 +44,36 @@ def clickhouse(engine_settings):
 
 
 @pytest.fixture
+def written_to_disk(clickhouse):
+    """How often ClickHouse has put something aside since the test began, by an event's name."""
+
+    def written(event):
+        rows = clickhouse.query(
+            "SELECT value FROM system.events WHERE event = %(event)s", {"event": event}
+        )
+        return rows[0][0] if rows else 0
+
+    events = ("ExternalAggregationWritePart", "ExternalJoinWritePart")
+    before = {event: written(event) for event in events}
+    return lambda event: written(event) - before[event]
+
+
+@pytest.fixture
 def short_of_memory(engine_settings):
     return engine_settings.model_copy(update={"query_max_memory": MEMORY})
 
 
 @pytest.mark.parametrize(("sort", "order"), [("duration", "desc"), ("start", "asc")])
-def test_traces_are_sorted_with_little_memory(clickhouse, short_of_memory, sort, order):
+def test_what_outgrows_the_memory_is_sorted_from_disk(
+    clickhouse, short_of_memory, written_to_disk, sort, order
+):
     query = TraceQuery(filters=EVERYTHING, span=SPAN, sort=sort, order=order, limit=3)
     page = trace_page(clickhouse, short_of_memory, query)
     numbers = [trace.duration_ns - 1000 for trace in page.traces]
     last = TRACES - 1
     assert numbers == ([0, 1, 2] if order == "asc" else [last, last - 1, last - 2])
     assert page.has_more
+    assert written_to_disk("ExternalAggregationWritePart")
 
 
 def test_the_newest_traces_are_found_without_a_look_at_five_minutes(clickhouse, engine_settings):
@@ -69,7 +87,9 @@ def test_the_newest_traces_are_found_without_a_look_at_five_minutes(clickhouse, 
     ]
 
 
-def test_a_service_map_is_drawn_with_little_memory(clickhouse, short_of_memory):
+def test_a_service_map_that_outgrows_the_memory_is_drawn_from_disk(
+    clickhouse, short_of_memory, written_to_disk
+):
     found = service_map(clickhouse, short_of_memory, EVERYTHING, SPAN)
     assert {node["service"]: node["span_count"] for node in found.nodes} == {
         "shop": TRACES,
@@ -77,3 +97,5 @@ def test_a_service_map_is_drawn_with_little_memory(clickhouse, short_of_memory):
     }
     [edge] = found.edges
     assert (edge.caller, edge.callee, edge.call_count) == ("web", "shop", TRACES)
+    assert written_to_disk("ExternalAggregationWritePart")
+    assert written_to_disk("ExternalJoinWritePart")

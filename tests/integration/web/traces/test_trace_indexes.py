@@ -1,28 +1,14 @@
 """Spans are found by an attribute's value without reading them all."""
 
-from contextlib import contextmanager
-
 import pytest
 
-from storage.client import Clickhouse
 from storage.traces.read import TraceReader
 from tests.integration.made_traces import MadeSpan
+from tests.integration.web.traces.conftest import Watched
 
 pytestmark = pytest.mark.integration
 
 SPANS = 40_000
-
-
-class Watched(Clickhouse):
-    """Counts the rows that ClickHouse read."""
-
-    rows = 0
-
-    @contextmanager
-    def _connection(self):
-        with super()._connection() as connection:
-            yield connection
-            self.rows += connection.last_query.progress.rows
 
 
 @pytest.fixture(scope="module")
