@@ -140,7 +140,7 @@ class DirectPath:
         tables = decode.decode(
             signal, [self._rows(piece, self.seen.get(piece.request_id) or now) for piece in pieces]
         )
-        for table, rows in tables.items():
+        for table, rows in decode.keep_late(tables).items():
             time_column = decode.time_column(table)
             self._marker.cover(table, rows)
             wanted = presence.missing(self._clickhouse, table, rows, time_column)

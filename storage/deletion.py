@@ -30,6 +30,8 @@ class Selection:
     """A fresh clause for the rows themselves; both are bound to the workspace."""
     counted: bool = True
     """Whether its rows are records; those of a lookup are not."""
+    stands_for: "Selection | None" = None
+    """Of a lookup: what its rows lead to. They go when no row of their chunk in it is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,16 @@ class Deleter:
         )
         counts = {int(chunk_id): int(count) for chunk_id, count in rows}
         return counts, len(counts) < MOST_CHUNKS
+
+    def remaining(self, selection: Selection, chunk_ids: Collection[int]) -> set[int]:
+        """Which of these chunks have rows of it, in any partition."""
+        clause = selection.exact()
+        rows = self._select(
+            f"SELECT DISTINCT ChunkId FROM {quoted(selection.table)} WHERE {clause.sql} "  # noqa: S608 - bound
+            f"AND ChunkId IN {clause.bind(tuple(chunk_ids))}",
+            clause,
+        )
+        return {int(chunk_id) for (chunk_id,) in rows}
 
     def begin(self, selection: Selection, portions: Sequence[Portion], mark: str) -> None:
         """Start to delete some portions in one mutation, and let it go on by itself.
@@ -173,7 +185,12 @@ def of_workspace(workspace_id: str) -> Where:
 
 def first_ns(partition: str) -> int:
     """When the day of a partition begins, in Unix nanoseconds."""
-    return day_and_retention(partition)[0] * _DAY_NS
+    return first_ns_of(day_and_retention(partition)[0])
+
+
+def first_ns_of(day: int) -> int:
+    """When a day, counted from 1970-01-01, begins, in Unix nanoseconds."""
+    return day * _DAY_NS
 
 
 def last_ns(partition: str) -> int:

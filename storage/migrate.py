@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\$\{local\}")
+_COLUMN = re.compile(r"ALTER TABLE \w+\$\{local\}.*? ADD COLUMN ", re.DOTALL)
 
 # What a table that has no ChunkId is sharded by. A bucket's versions meet on one shard.
 _SHARDING = {
@@ -89,7 +90,8 @@ def statements(sql: str, settings: Settings) -> Iterator[str]:
 
     With `CLICKHOUSE_CLUSTER` set, each `CREATE TABLE name${local}` makes `name_local` and a
     Distributed table `name` in front of it. Rows are sharded by `ChunkId`, so that a chunk's
-    rows in one partition stay atomic on one shard, or as `_SHARDING` says.
+    rows in one partition stay atomic on one shard, or as `_SHARDING` says. A column that is
+    added to `name_local` is then added to `name`.
     """
     clustered = bool(settings.clickhouse_cluster)
     substitutions = {
@@ -105,6 +107,8 @@ def statements(sql: str, settings: Settings) -> Iterator[str]:
             table = _TABLE.search(statement)
             if clustered and table:
                 yield _distributed(table[1], settings)
+            if clustered and _COLUMN.match(statement.strip()):
+                yield Template(statement).substitute(substitutions | {"local": ""})
 
 
 def _distributed(table: str, settings: Settings) -> str:

@@ -2,18 +2,21 @@
 
 A row carries how many days it is kept for (`RetentionDays`, 0 for ever), and is stored with those
 of its day that are kept as long. So most of what expires is whole partitions, whose removal costs
-nothing. Only what a workspace wants to keep for less than its rows say is deleted row by row.
+nothing. Only what a workspace wants to keep for less than its rows say is deleted row by row, and
+there too a late row's days count from its arrival (`LateDays`; see `storage.decode.late`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
-from storage.decode import SIGNALS, decode
-from storage.deletion import Selection, day_and_retention, of_workspace
-from storage.sql import Where, quoted
+from storage.decode import SIGNALS, decode, time_column
+from storage.decode.traces import LOOKUP
+from storage.decode.traces import TABLE as SPANS
+from storage.deletion import Selection, day_and_retention, first_ns_of, of_workspace
+from storage.sql import Where, instant, quoted
 
 TABLES = {table: signal for signal in SIGNALS for table in decode(signal, [])}
 """Every table with records, and the signal that it belongs to."""
@@ -48,6 +51,8 @@ class Expired:
     rows: int
     bytes: int
     """On disk; of a part of a partition its share by rows."""
+    last_day: int = 0
+    """Of a workspace's rows go those that were there by then, in days since 1970-01-01."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,15 @@ class ExpiryReader:
             for each in partitions
             if shortest and _outlives(each.id, shortest, today) and not _is_over(each.id, today)
         }
-        if not affected:
-            return []
+        found: dict[tuple[str, str], int] = {}
+        for partition, workspace_id, late, rows in self._by_workspace(table, tuple(affected)):
+            days = limits.of(workspace_id)
+            if days and _outlives(partition, days + late, today):
+                place = (partition, workspace_id)
+                found[place] = found.get(place, 0) + rows
         return [
-            _share(table, affected[partition], workspace_id, rows)
-            for partition, workspace_id, rows in self._by_workspace(table, tuple(affected))
-            if (days := limits.of(workspace_id)) and _outlives(partition, days, today)
+            _share(table, affected[partition], workspace_id, today - limits.of(workspace_id), rows)
+            for (partition, workspace_id), rows in found.items()
         ]
 
     def _partitions(self, table: str) -> list[_Partition]:
@@ -120,25 +128,41 @@ class ExpiryReader:
         found = [_Partition(str(name), int(count), int(size)) for name, count, size in rows]
         return sorted(found, key=lambda partition: day_and_retention(partition.id))
 
-    def _by_workspace(self, table: str, partitions: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    def _by_workspace(
+        self, table: str, partitions: tuple[str, ...]
+    ) -> Iterator[tuple[str, str, int, int]]:
+        """Partition, workspace, `LateDays` and how many rows have them."""
+        if not partitions:
+            return
         clause = Where()
         rows = self._clickhouse.query(
-            f"SELECT _partition_id AS partition, WorkspaceId, count() FROM {quoted(table)} "  # noqa: S608 - bound
-            f"WHERE _partition_id IN {clause.bind(partitions)} "
-            "GROUP BY partition, WorkspaceId ORDER BY partition, WorkspaceId",
+            "SELECT _partition_id AS partition, WorkspaceId, LateDays, count() "  # noqa: S608 - bound
+            f"FROM {quoted(table)} WHERE _partition_id IN {clause.bind(partitions)} "
+            "GROUP BY partition, WorkspaceId, LateDays ORDER BY partition, WorkspaceId, LateDays",
             clause.params,
             Budget(self._settings).limits(),
         )
-        return [(str(name), str(workspace_id), int(count)) for name, workspace_id, count in rows]
+        for name, workspace_id, late, count in rows:
+            yield str(name), str(workspace_id), int(late), int(count)
 
 
-def selection(table: str, workspace_id: str) -> Selection:
-    """All rows of a workspace; a plan says in which partitions they go."""
+def selection(table: str, workspace_id: str, last_day: int) -> Selection:
+    """Rows of a workspace of `last_day` or before that had also arrived then.
+
+    A plan says in which partitions they go.
+    """
 
     def clause() -> Where:
-        return of_workspace(workspace_id)
+        found = of_workspace(workspace_id)
+        column = time_column(table)
+        found.sql += (
+            f" AND {column} < {instant(found.bind(first_ns_of(last_day + 1)))}"
+            f" AND toInt32(toDate32({column}, 'UTC')) + LateDays <= {found.bind(last_day)}"
+        )
+        return found
 
-    return Selection(table, workspace_id, clause, clause)
+    stands_for = selection(SPANS, workspace_id, last_day) if table == LOOKUP else None
+    return Selection(table, workspace_id, clause, clause, stands_for=stands_for)
 
 
 def _is_over(partition: str, today: int) -> bool:
@@ -152,6 +176,8 @@ def _outlives(partition: str, days: int, today: int) -> bool:
     return day + days <= today and (not kept or kept > days)
 
 
-def _share(table: str, partition: _Partition, workspace_id: str, rows: int) -> Expired:
+def _share(
+    table: str, partition: _Partition, workspace_id: str, last_day: int, rows: int
+) -> Expired:
     size = partition.bytes * rows // max(1, partition.rows)
-    return Expired(table, partition.id, workspace_id, rows, size)
+    return Expired(table, partition.id, workspace_id, rows, size, last_day)

@@ -7,17 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from storage.time_range import FIRST_NS, LAST_NS
+
 Value = str | int | float | Sequence[str] | Sequence[int]
 Bind = Callable[[Value], str]
 
 TENANT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """A workspace's or client's id."""
-
-MAX_TIME_MS = 4_291_747_199_999
-"""2105-12-31T23:59:59.999Z, the last time that a query may name, in Unix milliseconds.
-
-`toStartOfFiveMinutes` in the sorting key is 32 bits wide and wraps in 2106.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +22,10 @@ class TimeRange:
 
     first_ns: int
     last_ns: int
+
+
+EVER = TimeRange(FIRST_NS, LAST_NS)
+"""The longest time range: whatever can be stored lies in it."""
 
 
 @dataclass(slots=True)

@@ -104,22 +104,23 @@ class Writer:
             return self._try_smaller(batch)
         chunks = self._ledger.fetch(batch.chunk_ids)
         try:
-            tables = decode.decode(batch.signal, [chunk.rows() for chunk in _by_tenant(chunks)])
+            rows = [chunk.rows() for chunk in _by_tenant(chunks)]
+            tables = decode.keep_late(decode.decode(batch.signal, rows))
         except UndecodableError as error:
             return self._bury(batch, _named(batch, error.chunk_id), str(error))
         except Exception as error:
             log.exception("batch: cannot be decoded", batch=batch.id)
             return self._suspect(batch, error)
         try:
-            rows = self._insert_all(batch, tables)
+            records = self._insert_all(batch, tables)
         except RowsRefusedError as error:
             return self._isolate(batch, str(error))
         except StorageError as error:
             return self._postpone(batch, error)
         self._ledger.settle(batch)
         self._live.offer(tables)
-        log.info("batch: stored", batch=batch.id, rows=rows, chunks=len(chunks))
-        return Outcome(batch.id, rows)
+        log.info("batch: stored", batch=batch.id, rows=records, chunks=len(chunks))
+        return Outcome(batch.id, records)
 
     def _insert_all(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> int:
         if batch.attempt > 1:

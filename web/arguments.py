@@ -10,7 +10,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from storage.sql import MAX_TIME_MS
+from storage.time_range import LAST_MS
 from web.errors import WrongParameterError
 
 _KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
@@ -166,4 +166,4 @@ def described_like(text: str, example: object) -> dict[str, object]:
 
 def time_ms(description: str, *, required: bool = False) -> Whole:
     """An instant in Unix milliseconds."""
-    return Whole(0, MAX_TIME_MS, required=required, metadata=described(description))
+    return Whole(0, LAST_MS, required=required, metadata=described(description))

@@ -7,9 +7,9 @@ from flask import Response
 from marshmallow import fields
 
 from storage.logs.search import LogFilters
-from storage.sql import TimeRange
+from storage.sql import EVER, TimeRange
 from tasks.jobs import delete
-from tasks.jobs.delete import EVER, LogDeletion
+from tasks.jobs.delete import LogDeletion
 from web.arguments import described, time_ms
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError

@@ -6,14 +6,14 @@ from typing import Any
 
 from storage.logs.read import LogRow, PageQuery, position_of
 from storage.logs.search import LogFilters, Position
-from storage.sql import MAX_TIME_MS, TimeRange
+from storage.sql import TimeRange
+from storage.time_range import FIRST_NS, LAST_NS
 from web.cursors import Cursor, TokenError, read_cursor
 from web.errors import WrongParameterError
 from web.log_query import log_answer, page_cursors
 from web.services import services
 
 _AROUND_NS = 24 * 3600 * 1_000_000_000
-_LAST_NS = MAX_TIME_MS * 1_000_000
 
 
 def stream_of(row: LogRow) -> LogFilters:
@@ -85,7 +85,7 @@ def _side(query: PageQuery, further: str) -> _Side:
 
 def _around(place: Position) -> TimeRange:
     first, last = place.timestamp_ns - _AROUND_NS, place.timestamp_ns + _AROUND_NS
-    return TimeRange(max(0, first), min(_LAST_NS, last))
+    return TimeRange(max(FIRST_NS, first), min(LAST_NS, last))
 
 
 def _cursor(arguments: Mapping[str, Any], stream: LogFilters) -> Cursor | None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 
 from storage.sql import TimeRange
+from storage.time_range import FIRST_NS, LAST_NS
 from storage.traces.listing import TracePosition, TraceQuery
-from storage.traces.search import LAST_NS
 from web.cursors import TokenError
 
 _VERSION = 1
@@ -55,7 +55,7 @@ def at_cursor(query: TraceQuery, cursor: str) -> TraceQuery:
         raise TokenError("It is not a token of this version of the API.")
     if token.digest != _digest(query):
         raise TokenError("It belongs to another workspace, other filters or another order.")
-    if not (0 <= token.first_ns <= token.last_ns <= LAST_NS and 0 <= token.key_ns < 2**64):
+    if not (FIRST_NS <= token.first_ns <= token.last_ns <= LAST_NS and 0 <= token.key_ns < 2**64):
         raise TokenError("It is not a cursor of this API.")
     return replace(
         query,

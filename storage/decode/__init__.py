@@ -2,6 +2,7 @@
 
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.errors import UndecodableError, UnknownSignalError
+from storage.decode.late import keep_late
 from storage.decode.partitions import chunk_ranges, partitions
 from storage.decode.signals import SIGNALS, decode, record_count, time_column
 
@@ -12,6 +13,7 @@ __all__ = [
     "UnknownSignalError",
     "chunk_ranges",
     "decode",
+    "keep_late",
     "partitions",
     "record_count",
     "time_column",

@@ -16,7 +16,7 @@ from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.logs.read import TABLE
 from storage.logs.search import LogFilters, where
-from storage.sql import MAX_TIME_MS, TimeRange
+from storage.sql import EVER, TimeRange
 
 CUSTOMER = "customer.id"
 STATUS = "http.response.status_code"
@@ -27,15 +27,14 @@ FAILED_FROM = 400
 
 _DAY_NS = 86_400 * 10**9
 _EPOCH = dt.date(1970, 1, 1)
-_EVER = TimeRange(0, MAX_TIME_MS * 1_000_000)
 _LATENCY_STEP = Decimal("0.000001")
 _UPTIME_STEP = Decimal("0.01")
 
-# Nanoseconds as whole numbers, so that sums and medians are exact.
+# Nanoseconds as whole numbers, so that sums and medians are exact. What is out of range becomes
+# NULL before it is multiplied, which would overflow.
 _SECONDS = f"toDecimal128OrNull(LogAttributes['{DURATION}'], 9)"
-_NANOSECONDS = (
-    f"if({_SECONDS} >= 0 AND {_SECONDS} < 1000000000, toInt64({_SECONDS} * 1000000000), NULL)"
-)
+_IN_RANGE = f"if({_SECONDS} >= 0 AND {_SECONDS} < 1000000000, {_SECONDS}, NULL)"
+_NANOSECONDS = f"toInt64({_IN_RANGE} * 1000000000)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _counted(
     clause = where(filters, span)
     return clickhouse.query(
         f"SELECT grouping(day), day, count(), countIf(status >= {FAILED_FROM}), "  # noqa: S608 - bound
-        "count(ns), sum(ns), quantilesExactInclusive(0.5, 0.99)(ns) FROM ("
+        "count(ns), sum(toInt128(ns)), quantilesExactInclusive(0.5, 0.99)(ns) FROM ("
         f"SELECT toDate32(Timestamp, 'UTC') AS day, {_NANOSECONDS} AS ns, "
         f"toUInt16OrNull(LogAttributes['{STATUS}']) AS status "
         f"FROM {TABLE} WHERE {clause.sql}) WHERE status IS NOT NULL "
@@ -121,7 +120,7 @@ def _counted(
 
 
 def _is_known(clickhouse: Clickhouse, filters: LogFilters, budget: Budget) -> bool:
-    clause = where(filters, _EVER)
+    clause = where(filters, EVER)
     return bool(
         clickhouse.query(
             f"SELECT 1 FROM {TABLE} WHERE {clause.sql} "  # noqa: S608 - bound

@@ -66,9 +66,14 @@ class LogFilters:
 
 
 def where(
-    filters: LogFilters, span: TimeRange, order: Order = "desc", after: Position | None = None
+    filters: LogFilters,
+    span: TimeRange | None,
+    order: Order = "desc",
+    after: Position | None = None,
 ) -> Where:
     """The condition for log records of `filters` in `span`, beyond `after` in `order`.
+
+    `span` None: at any time.
 
     Raises:
         QuerySyntaxError: `filters.q` is no query.
@@ -76,7 +81,7 @@ def where(
     clause = Where()
     conditions = [
         f"WorkspaceId = {clause.bind(filters.workspace_id)}",
-        *in_span(_from(span, order, after), clause.bind),
+        *(in_span(_from(span, order, after), clause.bind) if span is not None else ()),
         *_equalities(filters, clause.bind),
         *_severity(filters, clause.bind),
         *_search(filters.search, clause.bind),

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from storage.metrics.filters import MetricFilters, instant, label, where
 from storage.metrics.kinds import Kind
-from storage.sql import MAX_TIME_MS, TimeRange, Where, quoted
+from storage.sql import TimeRange, Where, quoted
+from storage.time_range import END_NS, FIRST_NS
 
 LOOKBACK_NS = 3_600_000_000_000
 """How far before the first window the data point before is looked for: an hour."""
@@ -62,14 +63,13 @@ class Windows:
     def covered(self) -> TimeRange:
         """All that the windows cover, whole, but nothing that no query may name."""
         starts = self.starts_ms
-        end_ms = min(starts.stop, MAX_TIME_MS + 1)
-        return TimeRange(starts.start * _MS, end_ms * _MS - 1)
+        return TimeRange(starts.start * _MS, min(starts.stop * _MS, END_NS) - 1)
 
     @property
     def with_lookback(self) -> TimeRange:
         """What has to be read: also the data points before the first window's."""
         covered = self.covered
-        return TimeRange(max(0, covered.first_ns - LOOKBACK_NS), covered.last_ns)
+        return TimeRange(max(FIRST_NS, covered.first_ns - LOOKBACK_NS), covered.last_ns)
 
 
 def data_points(kind: Kind, filters: MetricFilters, windows: Windows, by: tuple[str, ...]) -> Where:

@@ -8,8 +8,7 @@ from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.sql import TimeRange, Where
-from storage.traces.read import bounds
-from storage.traces.search import TABLE, SpanFilters, where, within
+from storage.traces.search import LOOKUP, TABLE, SpanFilters, where, within
 from storage.traces.summary import TIMES, TraceSummary, summaries
 
 Sort = Literal["start", "duration"]
@@ -116,7 +115,7 @@ def _keys(clickhouse: Clickhouse, query: TraceQuery, floor_ns: int, budget: Budg
     workspace = clause.bind(query.filters.workspace_id)
     # Over several servers, the subquery is for all of them, not for each one's own spans.
     matching = Where(f"WorkspaceId = {workspace} AND TraceId GLOBAL IN ({found})", clause.params)
-    reach = bounds(clickhouse, matching, budget)
+    reach = _reach(clickhouse, matching, clause.sql, budget)
     if reach is None:
         return []
     conditions = " AND ".join([matching.sql, *within(reach, matching.bind)])
@@ -130,6 +129,26 @@ def _keys(clickhouse: Clickhouse, query: TraceQuery, floor_ns: int, budget: Budg
         budget.limits(),
     )
     return [_Key(*row) for row in rows]
+
+
+def _reach(clickhouse: Clickhouse, matching: Where, spans: str, budget: Budget) -> TimeRange | None:
+    """First and last start of a span of the traces of `matching`; None if there are none.
+
+    Args:
+        clickhouse: where to look.
+        matching: a condition on `WorkspaceId` and `TraceId`.
+        spans: the condition for the spans that the traces were found by; they count themselves, as
+            a trace's place in the lookup comes after its spans and may go before them.
+        budget: what the request may spend.
+    """
+    [(count, first, last)] = clickhouse.query(
+        "SELECT count(), toUnixTimestamp64Nano(min(Start)), toUnixTimestamp64Nano(max(End)) "  # noqa: S608 - bound
+        f"FROM (SELECT Start, End FROM {LOOKUP} WHERE {matching.sql} "
+        f"UNION ALL SELECT Timestamp, Timestamp FROM {TABLE} WHERE {spans})",
+        matching.params,
+        budget.limits(),
+    )
+    return TimeRange(first, last) if count else None
 
 
 def _having(query: TraceQuery, floor_ns: int, clause: Where) -> Iterator[str]:

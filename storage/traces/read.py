@@ -8,8 +8,8 @@ from storage.budget import Budget
 from storage.client import Clickhouse, Row
 from storage.logs.read import LogReader, LogRow
 from storage.sql import TimeRange, Where, in_span
+from storage.time_range import FIRST_NS, LAST_NS
 from storage.traces.search import (
-    LAST_NS,
     LOOKUP,
     TABLE,
     attribute_value,
@@ -111,12 +111,13 @@ class TraceReader:
 
         A trace without spans in the workspace has none here.
         """
-        budget = Budget(self._settings)
-        reach = self._bounds(workspace_id, trace_ids, budget)
-        if reach is None:
+        wanted = sorted(set(_lower(trace_ids)))
+        if not wanted:
             return []
-        clause = _of_traces(workspace_id, trace_ids)
-        conditions = " AND ".join([clause.sql, *within(reach, clause.bind)])
+        budget = Budget(self._settings)
+        clause = _of_traces(workspace_id, wanted)
+        reach = self._reach(clause, len(wanted), budget)
+        conditions = " AND ".join([clause.sql, *(within(reach, clause.bind) if reach else ())])
         rows = self._clickhouse.query(
             f"SELECT {_SELECTED} FROM {TABLE} WHERE {conditions} "  # noqa: S608 - bound
             f"ORDER BY TraceId, Timestamp, SpanId, ChunkId, ChunkRow LIMIT {clause.bind(limit)}",
@@ -171,41 +172,32 @@ class TraceReader:
         """The first `limit` log records in `span` that carry one of these trace ids, by time."""
         return self._logs.of_traces(workspace_id, _lower(trace_ids), span, limit)
 
-    def _bounds(
-        self, workspace_id: str, trace_ids: Sequence[str], budget: Budget
-    ) -> TimeRange | None:
-        clause = _of_traces(workspace_id, trace_ids)
-        return bounds(self._clickhouse, clause, budget) if trace_ids else None
+    def _reach(self, clause: Where, traces: int, budget: Budget) -> TimeRange | None:
+        """First and last start of the traces' spans; None if the lookup does not know them all.
 
-
-def bounds(clickhouse: Clickhouse, clause: Where, budget: Budget) -> TimeRange | None:
-    """First and last start of a span of the traces of `clause`; None if there are none.
-
-    Args:
-        clickhouse: where to look.
-        clause: a condition on `WorkspaceId` and `TraceId`.
-        budget: what the request may spend.
-    """
-    [(count, first, last)] = clickhouse.query(
-        "SELECT count(), toUnixTimestamp64Nano(min(Start)), toUnixTimestamp64Nano(max(End)) "  # noqa: S608 - bound
-        f"FROM {LOOKUP} WHERE {clause.sql}",
-        clause.params,
-        budget.limits(),
-    )
-    return TimeRange(first, last) if count else None
+        Spans are there before their traces' places in the lookup, and may outlive them.
+        """
+        [(known, first, last)] = self._clickhouse.query(
+            "SELECT uniqExact(TraceId), "  # noqa: S608 - bound
+            "toUnixTimestamp64Nano(min(Start)), toUnixTimestamp64Nano(max(End)) "
+            f"FROM {LOOKUP} WHERE {clause.sql}",
+            clause.params,
+            budget.limits(),
+        )
+        return TimeRange(first, last) if known == traces else None
 
 
 def around(spans: Sequence[SpanRow]) -> TimeRange:
     """When to expect logs of these spans: from five minutes before them to five minutes after."""
     first = min(row["start_ns"] for row in spans)
     last = max(row["start_ns"] + row["duration_ns"] for row in spans)
-    return TimeRange(max(0, first - _AROUND_NS), min(last + _AROUND_NS, LAST_NS))
+    return TimeRange(max(FIRST_NS, first - _AROUND_NS), min(last + _AROUND_NS, LAST_NS))
 
 
 def _of_traces(workspace_id: str, trace_ids: Sequence[str]) -> Where:
     check_workspace(workspace_id)
     clause = Where()
-    wanted = clause.bind(_lower(trace_ids))
+    wanted = clause.bind(tuple(trace_ids))
     clause.sql = f"WorkspaceId = {clause.bind(workspace_id)} AND TraceId IN {wanted}"
     return clause
 

@@ -10,7 +10,8 @@ from storage.language.compile import condition
 from storage.language.fields import SPANS, Attribute
 from storage.language.parse import parse
 from storage.language.tree import Comparison, Equals
-from storage.sql import MAX_TIME_MS, TENANT_ID, Bind, TimeRange, Where, in_span, quoted
+from storage.sql import TENANT_ID, Bind, TimeRange, Where, in_span, quoted
+from storage.time_range import LAST_NS
 
 TABLE = quoted("otel_traces")
 LOOKUP = quoted("otel_traces_trace_id_ts")
@@ -20,9 +21,6 @@ STATUSES = {"unset": "Unset", "ok": "Ok", "error": "Error"}
 """Names of a span's status in the API, and in the table as the OpenTelemetry exporter spells it."""
 
 IS_ERROR = f"StatusCode = '{STATUSES['error']}'"
-
-LAST_NS = MAX_TIME_MS * 1_000_000
-"""The last time that a condition on time can express, in Unix nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
 from storage.sql import TimeRange, Where
-from storage.traces.search import IS_ERROR, LAST_NS, TABLE, SpanFilters, conditions, where
+from storage.time_range import FIRST_NS, LAST_NS
+from storage.traces.search import IS_ERROR, TABLE, SpanFilters, conditions, where
 from storage.traces.stats import ServiceCounts, service_counts
 
 MAX_EDGES = 10_000
@@ -67,7 +68,8 @@ def service_map(
 
 
 def _edges_sql(clause: Where, workspace_id: str, span: TimeRange) -> str:
-    reach = TimeRange(max(0, span.first_ns - _AROUND_NS), min(span.last_ns + _AROUND_NS, LAST_NS))
+    first, last = span.first_ns - _AROUND_NS, span.last_ns + _AROUND_NS
+    reach = TimeRange(max(FIRST_NS, first), min(last, LAST_NS))
     calls = clause.sql
     parents = conditions(SpanFilters(workspace_id=workspace_id), reach, clause.bind)
     # A hash of both ids takes half the time and memory of the texts. GLOBAL: over several servers,

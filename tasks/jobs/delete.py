@@ -13,7 +13,7 @@ import msgspec
 
 from storage.deletion import Selection, of_workspace
 from storage.logs.search import LogFilters, where
-from storage.sql import MAX_TIME_MS, TimeRange, Where, instant
+from storage.sql import EVER, TimeRange, Where, instant
 from tasks.jobs.deletion import LOGS_TABLE, Deletion
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 RECORDS = "log records"
 SPANS = "spans"
-
-EVER = TimeRange(0, MAX_TIME_MS * 1_000_000 + 999_999)
-"""The longest time range that a query may have."""
 
 
 class LogDeletion(msgspec.Struct, frozen=True, tag="logs"):
@@ -53,7 +50,8 @@ def delete(work: Work, stores: Stores) -> Result:
     if isinstance(asked, LogDeletion):
         chosen = [_log_records(asked)]
     else:
-        chosen = [_spans(workspace_id, asked), _lookups(workspace_id, asked)]
+        spans = _spans(workspace_id, asked)
+        chosen = [spans, _lookups(workspace_id, asked, spans)]
     deletion = Deletion(work, stores, chosen)
     deletion.wait_for_what_was_accepted()
     deletion.plan()
@@ -63,11 +61,13 @@ def delete(work: Work, stores: Stores) -> Result:
 
 def _log_records(deletion: LogDeletion) -> Selection:
     workspace = LogFilters(workspace_id=deletion.filters.workspace_id)
+    # The longest range means all there is, also what lies beyond it from earlier versions.
+    span = None if deletion.span == EVER else deletion.span
     return Selection(
         LOGS_TABLE,
         workspace.workspace_id,
-        coarse=lambda: where(workspace, deletion.span),
-        exact=lambda: where(deletion.filters, deletion.span),
+        coarse=lambda: where(workspace, span),
+        exact=lambda: where(deletion.filters, span),
     )
 
 
@@ -78,13 +78,15 @@ def _spans(workspace_id: str, deletion: TraceDeletion) -> Selection:
     return Selection("otel_traces", workspace_id, clause, clause)
 
 
-def _lookups(workspace_id: str, deletion: TraceDeletion) -> Selection:
+def _lookups(workspace_id: str, deletion: TraceDeletion, spans: Selection) -> Selection:
     """A trace's place in the lookup goes when all spans that it stands for have gone."""
 
     def clause() -> Where:
         return _before(workspace_id, "Start", "End", deletion.before_ns)
 
-    return Selection("otel_traces_trace_id_ts", workspace_id, clause, clause, counted=False)
+    return Selection(
+        "otel_traces_trace_id_ts", workspace_id, clause, clause, counted=False, stands_for=spans
+    )
 
 
 def _before(workspace_id: str, first: str, last: str, before_ns: int | None) -> Where:

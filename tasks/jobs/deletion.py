@@ -116,6 +116,10 @@ class Deletion:
             self._notes["beyond"] = max(counts)
         # After the look at the rows: a chunk with rows that is not in the ledger now is settled.
         spared = {row_id(chunk_id) for chunk_id in self._ledger.waiting.ids()}
+        if selection.stands_for and counts:
+            # After that: of a chunk that is settled, all rows are stored. A chunk that came since
+            # the other table was looked at keeps its rows in both.
+            spared |= self._deleter.remaining(selection.stands_for, counts)
         return portion_of(partition, counts, spared), whole
 
     def _finish(self, step: _Step) -> None:

@@ -36,7 +36,7 @@ def expire(work: Work, stores: Stores) -> Result:
         work.notes["drops"].pop(0)
         work.done += rows
         work.save()
-    chosen = [selection(table, workspace) for table, workspace in work.notes["selections"]]
+    chosen = [selection(*each) for each in work.notes["selections"]]
     Deletion(work, stores, chosen).run()
     return {"partitions": work.notes["partitions"], "rows": work.done}
 
@@ -44,13 +44,17 @@ def expire(work: Work, stores: Stores) -> Result:
 def _plan(work: Work, found: list[Expired]) -> None:
     whole = [each for each in found if not each.workspace_id]
     part = [each for each in found if each.workspace_id]
-    selections = sorted({(each.table, each.workspace_id) for each in part})
-    places = {pair: number for number, pair in enumerate(selections)}
+    selections = sorted({_selected(each) for each in part})
+    places = {chosen: number for number, chosen in enumerate(selections)}
     work.notes.update(
         drops=[[each.table, each.partition, each.rows] for each in whole],
         partitions=len(whole),
         selections=selections,
-        left=[[places[each.table, each.workspace_id], each.partition] for each in part],
+        left=[[places[_selected(each)], each.partition] for each in part],
     )
     work.total = sum(each.rows for each in found)
     work.save()
+
+
+def _selected(each: Expired) -> tuple[str, str, int]:
+    return each.table, each.workspace_id, each.last_day

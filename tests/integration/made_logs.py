@@ -50,8 +50,10 @@ def payload(bodies, times=None, **attributes):
     return export_request(bodies, times, **attributes).SerializeToString()
 
 
-def new_chunk(content, records, *, workspace="acme", signal="logs", chunk_id=None):
-    """A chunk of these uncompressed bytes."""
+def new_chunk(
+    content, records, *, workspace="acme", signal="logs", chunk_id=None, kept=0, received_ns=None
+):
+    """A chunk of these uncompressed bytes; `kept`: for how many days, 0 for ever."""
     header = Header(
         version=chunk.VERSION,
         id=chunk_id or chunk.new_id(),
@@ -60,8 +62,8 @@ def new_chunk(content, records, *, workspace="acme", signal="logs", chunk_id=Non
         client_id="web",
         records=records,
         bytes=len(content),
-        received_at=time.time_ns(),
-        retention_days=0,
+        received_at=received_ns or time.time_ns(),
+        retention_days=kept,
     )
     return Chunk(header, chunk.compress(content))
 

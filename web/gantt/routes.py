@@ -8,7 +8,8 @@ import marshmallow as ma
 from flask import Response, abort
 from werkzeug.utils import secure_filename
 
-from storage.sql import MAX_TIME_MS, TimeRange
+from storage.sql import TimeRange
+from storage.time_range import LAST_MS
 from storage.traces import read
 from storage.traces.read import SpanRow, TraceReader, around
 from web.arguments import NAME, Text, described, time_ms
@@ -136,7 +137,7 @@ def _span_of(arguments: Mapping[str, Any]) -> TimeRange | None:
     if not {"start_time_ms", "end_time_ms"} & arguments.keys():
         return None
     first: int = arguments.get("start_time_ms", 0)
-    last: int = arguments.get("end_time_ms", MAX_TIME_MS)
+    last: int = arguments.get("end_time_ms", LAST_MS)
     if first > last:
         raise WrongParameterError("start_time_ms", f"It is after the end, {last}.")
     return TimeRange(first * _MS, last * _MS + _MS - 1)

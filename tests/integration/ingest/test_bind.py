@@ -16,7 +16,7 @@ from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks.ledger import Ledger
 from tasks.write import Writer
-from tests.integration.made_logs import payload
+from tests.integration.made_logs import NOON, payload
 
 pytestmark = pytest.mark.integration
 
@@ -185,6 +185,17 @@ def test_while_the_broker_is_away_the_door_stores_by_itself(door, broker_gate, s
     [status] = door.receiver.ledger.receipts.of(str(direct))
     assert (status.state, status.rows) == ("stored", 2)
     assert stored() == Counter(["before", "a", "b", "after"])
+
+
+def test_what_the_door_stores_by_itself_stays_though_its_days_are_long_over(
+    open_door, stores, broker_gate, stored, clickhouse
+):
+    url = f"redis://127.0.0.1:{broker_gate.port}/0"
+    door = open_door(stores(redis_url=url, broker_timeout=0.3, retention_days=7))
+    away(broker_gate)
+    assert door.ask(payload(["old", "of 1970"], [NOON, 1])).backend == "db"
+    clickhouse.query("OPTIMIZE TABLE otel_logs FINAL")
+    assert stored() == Counter(["old", "of 1970"])
 
 
 def test_while_the_broker_is_full_the_door_stores_by_itself(door, valkey, stored):

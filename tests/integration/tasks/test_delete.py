@@ -4,7 +4,7 @@ from storage import deletion
 from storage.insert import Inserter
 from storage.logs.search import LogFilters
 from storage.rollups.read import exact_stats
-from storage.sql import TimeRange
+from storage.sql import EVER, TimeRange
 from tasks.jobs import delete, kinds
 from tasks.jobs import deletion as steps
 from tasks.jobs.delete import LogDeletion, TraceDeletion
@@ -59,7 +59,7 @@ def store(open_store):
     return open_store()
 
 
-def deletion_of(span=delete.EVER, workspace="acme", **filters):
+def deletion_of(span=EVER, workspace="acme", **filters):
     asked = LogDeletion(LogFilters(workspace_id=workspace, **filters), span)
     arguments = delete.arguments(asked)
     return new_order("delete", workspace, arguments, unit=delete.RECORDS, asked_by="127.0.0.1")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from storage.sql import MAX_TIME_MS
+from storage.time_range import LAST_MS
 from tests.integration.made_metrics import BASE_S, CUMULATIVE, DELTA, Stream, numbers, put_metrics
 
 pytestmark = pytest.mark.integration
@@ -468,7 +468,7 @@ def test_windows_that_reach_beyond_the_last_time_find_what_is_there(engine_setti
         "metric": "requests",
         "aggregation": "max",
         "start_time_ms": BASE_S * 1000,
-        "end_time_ms": MAX_TIME_MS,
+        "end_time_ms": LAST_MS,
         "step": 366 * 86_400_000,
     }
     answer = client.get("/api/v1/metrics/query", query_string=query).get_json()

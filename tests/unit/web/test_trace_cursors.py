@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.sql import TimeRange
+from storage.time_range import LAST_NS
 from storage.traces.listing import TracePosition, TraceQuery
-from storage.traces.search import LAST_NS, SpanFilters
+from storage.traces.search import SpanFilters
 from web.cursors import TokenError
 from web.trace_cursors import at_cursor, trace_cursor
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from storage.metrics.filters import MetricFilters, where
 from storage.metrics.kinds import KINDS
 from storage.metrics.streams import Windows, data_points
-from storage.sql import MAX_TIME_MS, TimeRange
+from storage.sql import TimeRange
+from storage.time_range import LAST_MS
 
 SPAN = TimeRange(0, 10**18)
 WINDOWS = Windows(SPAN, 86_400_000)
@@ -55,7 +56,7 @@ def test_like_signs_of_a_search_stand_for_themselves():
     assert "%50\\%\\_\\\\%" in clause.params.values()
 
 
-times = st.integers(0, MAX_TIME_MS)
+times = st.integers(0, LAST_MS)
 
 
 @given(times, times, st.integers(1, 366 * 86_400_000))
@@ -65,6 +66,6 @@ def test_windows_cover_the_range_and_begin_at_multiples_of_their_width(one, othe
     assert windows.starts_ms[0] % width == 0
     assert windows.starts_ms.step == width
     assert windows.covered.first_ns <= span.first_ns < windows.covered.first_ns + width * 10**6
-    assert span.last_ns <= windows.covered.last_ns < (MAX_TIME_MS + 1) * 10**6
+    assert span.last_ns <= windows.covered.last_ns < (LAST_MS + 1) * 10**6
     assert windows.starts_ms[-1] * 10**6 <= span.last_ns
     assert windows.with_lookback.first_ns == max(0, windows.covered.first_ns - 3600 * 10**9)
