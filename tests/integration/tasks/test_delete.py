@@ -1,3 +1,6 @@
+import random
+import threading
+
 import pytest
 
 from storage import deletion
@@ -5,14 +8,19 @@ from storage.insert import Inserter
 from storage.logs.search import LogFilters
 from storage.rollups.read import exact_stats
 from storage.sql import EVER, TimeRange
+from storage.time_range import END_NS, FIRST_NS, LAST_NS
+from storage.traces.read import TraceReader
 from tasks.jobs import delete, kinds
 from tasks.jobs import deletion as steps
 from tasks.jobs.delete import LogDeletion, TraceDeletion
 from tasks.jobs.job import new_order
+from tasks.ledger import Entry
 from tasks.rollups import Rollups
 from tasks.write import Writer
+from tests.integration import made_traces
 from tests.integration.made_jobs import Worker
-from tests.integration.made_logs import DAY_NS, NOON, entry
+from tests.integration.made_logs import DAY_NS, NOON, entry, new_chunk
+from tests.integration.made_traces import MadeSpan
 
 pytestmark = pytest.mark.integration
 
@@ -257,3 +265,84 @@ def lookups(store, workspace="acme"):
         {"w": workspace},
     )
     return [trace_id for (trace_id,) in rows]
+
+
+def test_a_trace_that_comes_between_the_looks_at_spans_and_lookups_keeps_both(store, monkeypatch):
+    put_spans(store, "old", [NOON])
+    begin = deletion.Deleter.begin
+
+    def store_in_between(self, selection, portions, mark):
+        if "new" not in spans(store):
+            put_spans(store, "new", [NOON])
+        begin(self, selection, portions, mark)
+
+    monkeypatch.setattr(deletion.Deleter, "begin", store_in_between)
+    assert store.run(traces_before(None)).result == {"deleted": 1}
+    assert (spans(store), lookups(store)) == ({"new": [NOON]}, ["new"])
+
+
+def test_a_chunk_that_is_settled_between_the_looks_at_spans_and_lookups_keeps_both(
+    store, monkeypatch
+):
+    """Its spans were spared, as its batch could have begun again."""
+    put_spans(store, "old", [NOON])
+    chunk_id = f"{clickhouse_hash(store, 'unsettled'):032x}"
+    put_spans(store, "unsettled", [NOON])
+    waiting = [{chunk_id}]
+    monkeypatch.setattr(store.ledger.waiting, "ids", lambda: waiting.pop() if waiting else set())
+    assert store.run(traces_before(None)).result == {"deleted": 1}
+    assert (spans(store), lookups(store)) == ({"unsettled": [NOON]}, ["unsettled"])
+
+
+def test_every_trace_that_survives_a_deletion_during_intake_can_be_reached(open_store):
+    """Two senders store traces, while a third one deletes all of them again and again."""
+    store, settings = open_store(), open_store().settings
+    enough = threading.Event()
+    senders = [threading.Thread(target=send_traces, args=(open_store(), n, enough)) for n in (1, 2)]
+    for sender in senders:
+        sender.start()
+    jobs = []
+    try:
+        while len(jobs) < 6 or not any(job.result["deleted"] for job in jobs):
+            jobs.append(store.run(traces_before(None)))
+    finally:
+        enough.set()
+        for sender in senders:
+            sender.join()
+    store.writer.drain()
+    left = spans(store)
+    assert left
+    assert set(left) - set(lookups(store)) == set()
+    reader = TraceReader(store.clickhouse, settings)
+    assert {row["trace_id"] for row in reader.spans("acme", list(left))} == set(left)
+
+
+def send_traces(store, number, enough):
+    source = random.Random(number)
+    while not enough.is_set():
+        made = [MadeSpan(trace=source.getrandbits(120) + 1) for _ in range(20)]
+        chunk = new_chunk(made_traces.export_request(made), len(made), signal="traces")
+        store.ledger.accept([Entry(chunk, (chunk.header.id,), False)])
+        store.writer.drain()
+
+
+def clickhouse_hash(store, text):
+    [(number,)] = store.clickhouse.query("SELECT cityHash64(%(text)s)", {"text": text})
+    return number
+
+
+def test_everything_means_what_lies_beyond_the_range_of_times_too(store):
+    store.put(["first", "last"], [1, LAST_NS])
+    put_body(store, "of 2107", END_NS + 400 * DAY_NS)
+    put_body(store, "of 2262", 2**63 - 1)
+    assert store.run(deletion_of(TimeRange(FIRST_NS, LAST_NS - 1))).result == {"deleted": 1}
+    assert store.run(deletion_of()).result == {"deleted": 3}
+    assert store.bodies() == []
+
+
+def put_body(store, body, at):
+    store.clickhouse.query(
+        "INSERT INTO otel_logs (Timestamp, Body, WorkspaceId, ChunkId) "
+        "VALUES (fromUnixTimestamp64Nano(toInt64(%(at)s)), %(body)s, 'acme', 5)",
+        {"at": at, "body": body},
+    )
