@@ -30,11 +30,12 @@ _EPOCH = dt.date(1970, 1, 1)
 _LATENCY_STEP = Decimal("0.000001")
 _UPTIME_STEP = Decimal("0.01")
 
-# Nanoseconds as whole numbers, so that sums and medians are exact. What is out of range becomes
-# NULL before it is multiplied, which would overflow.
+# Nanoseconds as whole numbers, so that sums and medians are exact. A sum of 64 bits would overflow
+# at eleven durations of 900,000,000 s, such as a client sends that means nanoseconds.
 _SECONDS = f"toDecimal128OrNull(LogAttributes['{DURATION}'], 9)"
-_IN_RANGE = f"if({_SECONDS} >= 0 AND {_SECONDS} < 1000000000, {_SECONDS}, NULL)"
-_NANOSECONDS = f"toInt64({_IN_RANGE} * 1000000000)"
+_NANOSECONDS = (
+    f"if({_SECONDS} >= 0 AND {_SECONDS} < 1000000000, toInt64({_SECONDS} * 1000000000), NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)

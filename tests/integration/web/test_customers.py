@@ -6,7 +6,7 @@ import uuid
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from storage.logs.customers import customer_stats
@@ -273,3 +273,47 @@ def test_any_requests_have_the_latencies_that_pythons_statistics_finds(
             else seconds[0]
         )
         assert abs(counted.p99_latency - p99) <= Decimal("0.0000006")
+
+
+durations = st.lists(
+    st.sampled_from([0, 1, 999_999_999_999_999_999, 900_000_000 * 10**9])
+    | st.integers(0, 10**18 - 1),
+    min_size=1,
+    max_size=30,
+)
+MANY_LONG = [900_000_000 * 10**9] * 11
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example(MANY_LONG)
+@given(durations)
+def test_no_sum_of_durations_overflows(engine_settings, clickhouse, put_logs, nanoseconds):
+    workspace = f"customers-{uuid.uuid4().hex}"
+    noon = dt.datetime(2024, 9, 14, 12, tzinfo=dt.UTC)
+    put_logs(
+        clickhouse,
+        [row(noon, "c", 200, seconds_text(ns), workspace) for ns in nanoseconds],
+    )
+    found = customer_stats(clickhouse, engine_settings, workspace, "c", (noon.date(), noon.date()))
+    average = Decimal(sum(nanoseconds)) / len(nanoseconds) / 10**9
+    assert found.overall.average_latency == average.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+    assert found.by_day[noon.date()] == found.overall
+
+
+def seconds_text(ns):
+    return f"{ns // 10**9}.{ns % 10**9:09}"
+
+
+@pytest.mark.parametrize("duration", ["1e28", "-1e28", "99999999999999999999999999999", "1e400"])
+def test_a_duration_that_is_out_of_range_is_left_out(
+    engine_settings, clickhouse, put_logs, duration
+):
+    workspace = f"customers-{uuid.uuid4().hex}"
+    noon = dt.datetime(2024, 9, 14, 12, tzinfo=dt.UTC)
+    put_logs(
+        clickhouse, [row(noon, "c", 200, duration, workspace), row(noon, "c", 200, 2, workspace)]
+    )
+    found = customer_stats(clickhouse, engine_settings, workspace, "c", (noon.date(), noon.date()))
+    assert (found.overall.total, found.overall.average_latency) == (2, 2)

@@ -233,3 +233,23 @@ def test_a_reader_is_bound_to_a_workspace(reader):
             reader.spans(workspace, [f"{1:032x}"])
         with pytest.raises(ValueError, match="no workspace id"):
             reader.traces_with(workspace, "run_id", ["a"], None)
+
+
+def test_a_trace_whose_place_in_the_lookup_is_missing_is_shown_as_the_list_shows_it(
+    api, stored, database
+):
+    stored("found", MadeSpan(trace=1), MadeSpan(trace=2, id=2, start=5))
+    stored("found", MadeSpan(trace=3, id=1, start=2 * DAY_MS))
+    for number in (1, 3, 2):
+        database.query(
+            "ALTER TABLE otel_traces_trace_id_ts DELETE WHERE WorkspaceId = 'found' "
+            "AND TraceId = %(id)s SETTINGS mutations_sync = 2",
+            {"id": trace_path(number)[1:]},
+        )
+        hours = {"start_time_ms": START_NS // MS, "end_time_ms": START_NS // MS + 3 * DAY_MS}
+        listed = api("found", **hours)["traces"]
+        assert [int(trace["trace_id"], 16) for trace in listed] == [3, 2, 1]
+        for trace in listed:
+            shown = api("found", f"/{trace['trace_id']}")
+            assert (shown["span_count"], trace["span_count"]) == (1, 1)
+    assert api("found", trace_path(4), code=404)
