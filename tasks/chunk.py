@@ -46,7 +46,7 @@ class Header(msgspec.Struct, frozen=True):
     received_at: int
     """Unix time in nanoseconds."""
     retention_days: int
-    """Fixed at acceptance: it is part of the partition, which no later attempt may change."""
+    """What its workspace wished when it was accepted; late records stay longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,17 @@ from storage.metrics.kinds import SUM, Aggregation, Kind
 from storage.metrics.streams import increase
 from storage.sql import Where
 
+_HALVINGS = 64
+"""Powers of two by which numbers are divided where their sum overflows: 2⁶⁴ of them then fit."""
+
+
+def _mean(numbers: str, count: str) -> str:
+    """SQL for the mean of numbers whose sum may be more than a number holds."""
+    # Without toFloat64, ClickHouse would multiply the sum instead.
+    scaled = f"sum(toFloat64({numbers} * exp2(-{_HALVINGS}))) / {count} * exp2({_HALVINGS})"
+    return f"if(isFinite(sum({numbers})), sum({numbers}) / {count}, {scaled})"
+
+
 _NEWEST = "(TimeUnix, ChunkId, ChunkRow)"
 _LAST = f"argMax(Value, {_NEWEST})"
 _ADDED = f"sum({increase('Value')})"
@@ -15,7 +26,7 @@ _ADDED = f"sum({increase('Value')})"
 _NUMBERS: dict[Aggregation, tuple[str, str]] = {
     "rate": (_ADDED, "sum(own)"),
     "increase": (_ADDED, "sum(own)"),
-    "avg": ("avg(Value)", "avg(own)"),
+    "avg": (_mean("Value", "count()"), _mean("own", "count()")),
     "min": ("min(Value)", "min(own)"),
     "max": ("max(Value)", "max(own)"),
     "count": ("count()", "sum(own)"),
@@ -32,7 +43,7 @@ _DISTRIBUTIONS: dict[Aggregation, str] = {
     "increase": _COUNT,
     "count": _COUNT,
     "sum": _SUM,
-    "avg": f"if({_COUNT} > 0, {_SUM} / {_COUNT}, NULL)",
+    "avg": f"if({_COUNT} > 0, {_mean(increase('Sum'), _COUNT)}, NULL)",
     "min": f"minOrNullIf(Min, {_HAS_EXTREMES})",
     "max": f"maxOrNullIf(Max, {_HAS_EXTREMES})",
 }

@@ -141,10 +141,17 @@ def _edges(bucket: _Bucket, extremes: Extremes) -> tuple[float, float] | None:
 
 
 def _linear(lower: float, upper: float, fraction: float) -> float:
-    return lower + (upper - lower) * fraction
+    width = upper - lower
+    if math.isinf(width):
+        return lower * (1 - fraction) + upper * fraction
+    return lower + width * fraction
 
 
 def _exponential(lower: float, upper: float, fraction: float) -> float:
     if lower == 0 or upper == 0:
         return _linear(lower, upper, fraction)
-    return float(lower * (upper / lower) ** fraction)
+    ratio = upper / lower
+    if ratio == 0 or math.isinf(ratio):
+        size = abs(lower) ** (1 - fraction) * abs(upper) ** fraction
+        return math.copysign(size, lower)
+    return float(lower * ratio**fraction)

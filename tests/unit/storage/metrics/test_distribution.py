@@ -176,3 +176,17 @@ def test_merging_scales_is_as_if_all_had_been_measured_at_the_coarser(
 def test_any_scale_and_offset_have_an_answer(scale, index, quantile):
     parts = [ExponentialBuckets(scale, 1, {index: 3}, {index: 2})]
     assert exponential_quantile(quantile, parts, NOTHING_KNOWN) is not None
+
+
+MOST = 1.7976931348623157e308
+
+
+def test_a_width_or_a_ratio_that_no_number_holds_still_gives_a_quantile_within_the_bucket():
+    assert explicit(0.5, (-MOST, MOST), (0, 4, 0)) == 0
+    assert explicit(0.75, (-MOST, MOST), (0, 4, 0)) == pytest.approx(MOST / 2)
+    for scale, index in ((-10, -1), (-11, -1), (-10, 0), (-11, 0)):
+        for side in ("positive", "negative"):
+            buckets = ExponentialBuckets(scale, **{side: {index: 4.0}})
+            found = [exponential_quantile(q, [buckets], NOTHING_KNOWN) for q in (0.0, 0.5, 1.0)]
+            assert all(map(math.isfinite, found))
+            assert found == sorted(found)
