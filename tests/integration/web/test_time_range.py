@@ -1,0 +1,151 @@
+"""What can be stored, from the first instant to the last, is kept, found and counted."""
+
+import secrets
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Gauge,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from storage.decode import ChunkRows, decode, keep_late
+from storage.insert import Inserter
+from storage.rollups.compute import Rollups
+from storage.rollups.cover import cover
+from storage.rollups.marks import hours_of, mark, mark_again
+from storage.sql import EVER
+from storage.time_range import LAST_MS, LAST_NS
+
+pytestmark = pytest.mark.integration
+
+DAY_NS = 86_400 * 10**9
+BEFORE_2090 = 43_829 * DAY_NS - 1
+TIMES = (1, DAY_NS - 1, DAY_NS, BEFORE_2090, BEFORE_2090 + 1, LAST_NS - 1, LAST_NS)
+WORKSPACE = "time-range"
+WHOLE = {"workspace_id": WORKSPACE, "start_time_ms": 0, "end_time_ms": LAST_MS}
+
+
+def logs():
+    records = [
+        LogRecord(time_unix_nano=at, body=AnyValue(string_value=str(at)), trace_id=trace_id(at))
+        for at in TIMES
+    ]
+    return ExportLogsServiceRequest(
+        resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])]
+    )
+
+
+def traces():
+    spans = [
+        Span(trace_id=trace_id(at), span_id=b"\1" * 8, start_time_unix_nano=at, name="s")
+        for at in TIMES
+    ]
+    return ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]
+    )
+
+
+def metrics():
+    points = [NumberDataPoint(time_unix_nano=at, as_int=1) for at in TIMES]
+    found = [Metric(name="m", gauge=Gauge(data_points=points))]
+    return ExportMetricsServiceRequest(
+        resource_metrics=[ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=found)])]
+    )
+
+
+def trace_id(at):
+    return at.to_bytes(16, "big")
+
+
+@pytest.fixture(scope="module", params=[1, 3650])
+def kept(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def asked(engine_settings, kept):
+    """Store all signals, for so many days; merge; and ask a path of the API."""
+    from storage.client import Clickhouse
+    from tasks.ledger import Ledger
+    from web.app import create_app
+
+    clickhouse, ledger = Clickhouse(engine_settings), Ledger(engine_settings)
+    inserter = Inserter(engine_settings)
+    for signal, request in (("logs", logs()), ("traces", traces()), ("metrics", metrics())):
+        chunk = ChunkRows(
+            request.SerializeToString(), WORKSPACE, "web", secrets.randbits(64), 1, kept
+        )
+        for table, rows in keep_late(decode(signal, [chunk])).items():
+            clickhouse.query(f"ALTER TABLE {table} DELETE WHERE WorkspaceId = '{WORKSPACE}'")
+            if signal == "logs":
+                mark(clickhouse, hours_of(rows), 0)
+            if rows.num_rows:
+                inserter.insert(table, rows, f"range-{secrets.token_hex(8)}")
+                clickhouse.query(f"OPTIMIZE TABLE {table} FINAL")
+    client = create_app(engine_settings, clickhouse, ledger).test_client()
+
+    def ask(path, **query):
+        response = client.get(f"/api/v1{path}", query_string=WHOLE | query)
+        assert response.status_code == 200, response.text
+        return response.get_json()
+
+    yield ask
+    inserter.close()
+    clickhouse.close()
+    ledger.close()
+
+
+def test_every_log_record_is_listed_and_counted(asked, clickhouse):
+    for order in ("asc", "desc"):
+        found = asked("/logs", order=order, limit=3)
+        bodies = [log["body"] for log in found["logs"]]
+        while found["next_cursor"]:
+            found = asked("/logs", order=order, limit=3, cursor=found["next_cursor"])
+            bodies += [log["body"] for log in found["logs"]]
+        expected = [str(at) for at in TIMES]
+        assert bodies == (expected if order == "asc" else expected[::-1])
+    assert asked("/logs", start_time_ms=LAST_MS)["total_count"] == 2
+    assert asked("/stats")["total"] == len(TIMES)
+    mark_again(clickhouse, WORKSPACE, EVER, 0)
+    assert Rollups(clickhouse).refresh() > 0
+    assert asked("/stats")["total"] == len(TIMES)
+    assert cover(clickhouse, WORKSPACE, EVER, 0, {}).raw[-1][1] <= LAST_NS // DAY_NS * DAY_NS
+
+
+def test_the_last_log_records_surround_each_other(asked):
+    last, before = asked("/logs", limit=2)["logs"]
+    around = asked_of(asked, f"/logs/{before['id']}/surrounding")
+    assert [log["body"] for log in around["after"]] == [last["body"]]
+
+
+def asked_of(asked, path):
+    return asked(path, start_time_ms=None, end_time_ms=None)
+
+
+def test_every_trace_is_listed_and_shown_with_its_logs(asked):
+    found = asked("/traces", limit=2)
+    listed = [trace["trace_id"] for trace in found["traces"]]
+    while found["next_cursor"]:
+        found = asked("/traces", limit=2, cursor=found["next_cursor"])
+        listed += [trace["trace_id"] for trace in found["traces"]]
+    assert listed == [trace_id(at).hex() for at in reversed(TIMES)]
+    for each in listed:
+        shown = asked_of(asked, f"/traces/{each}")
+        assert (shown["span_count"], len(shown["spans"][0]["logs"]) + len(shown["logs"])) == (1, 1)
+
+
+def test_every_data_point_is_counted(asked):
+    found = asked("/metrics/query", metric="m", aggregation="count", step=366 * 86_400_000)
+    [series] = found["series"]
+    assert sum(value or 0 for _, value in series["points"]) == len(TIMES)
