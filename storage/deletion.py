@@ -15,6 +15,7 @@ from storage.sql import TENANT_ID, Where, quoted
 MOST_CHUNKS = 10_000
 """Chunks that one mutation names: each is up to 21 bytes of a text that replicas exchange."""
 
+_MOST_TEXT = 4 * MIB
 _DAY_NS = 86_400 * 10**9
 
 
@@ -122,7 +123,11 @@ class Deleter:
         self._clickhouse.query(
             f"ALTER TABLE {self._stored(selection.table)} {', '.join(commands)}",
             clause.params,
-            {"mutations_sync": 0, "max_query_size": 4 * MIB, "distributed_ddl_output_mode": "none"},
+            {
+                "mutations_sync": 0,
+                "max_query_size": _MOST_TEXT,
+                "distributed_ddl_output_mode": "none",
+            },
         )
 
     def ended(self, mark: str) -> bool:
@@ -155,7 +160,8 @@ class Deleter:
         )
 
     def _select(self, sql: str, clause: Where) -> list[Row]:
-        limits = {**Budget(self._settings).limits(), "select_sequential_consistency": 1}
+        consistent = {"select_sequential_consistency": 1, "max_query_size": _MOST_TEXT}
+        limits = {**Budget(self._settings).limits(), **consistent}
         return self._clickhouse.query(sql, clause.params, limits)
 
     def _stored(self, table: str) -> str:
