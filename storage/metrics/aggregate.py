@@ -58,8 +58,9 @@ def number(kind: Kind, points: Where, aggregation: Aggregation, quantile: float)
     """
     if aggregation == "quantile":
         level = points.bind(quantile)
-        own = f"quantileExactInclusiveState({level})(Value)"
-        across = f"quantileExactInclusiveMerge({level})(own)"
+        # A quarter of each, because the difference of two may be more than a number holds.
+        own = f"quantileExactInclusiveState({level})(Value / 4)"
+        across = f"quantileExactInclusiveMerge({level})(own) * 4"
     elif aggregation == "sum":
         own, across = _sum_of_stream(kind), "sum(own)"
     else:

@@ -323,3 +323,9 @@ def test_counts_of_histograms_add_up_beyond_64_bits(stored):
     assert ask("count")[""][0] == pytest.approx(3 * most)
     assert ask("avg")[""][0] == pytest.approx(1.7e308 / most)
     assert ask("quantile", 0.5)[""][0] == pytest.approx(0.5)
+
+
+def test_a_quantile_between_numbers_whose_difference_no_number_holds(stored):
+    points = [{"time": 0, "as_double": -1.7e308}, {"time": 1, "as_double": 1.7e308}]
+    ask = stored([Stream(kind="gauge", points=points)])
+    assert [ask("quantile", level)[""][0] for level in (0.0, 0.5, 1.0)] == [-1.7e308, 0, 1.7e308]
