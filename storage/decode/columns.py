@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.decode.errors import RefusedError
+from storage.time_range import END_NS
 
 Counts = npt.NDArray[np.integer]
 Positions = npt.NDArray[np.int64]
@@ -21,8 +22,10 @@ VARIED_MAP = pa.map_(LOW_CARDINALITY, pa.string())
 INSTANT = pa.timestamp("ns", "UTC")
 
 _LATEST = np.uint64(2**63 - 1)
+_END = np.uint64(END_NS)
 _HEX = np.frombuffer(bytes(range(256)).hex().encode("ascii"), np.uint16)
-_WORD = 64
+_WORD, _WORD_BYTES = 64, 8
+_FEW_NAMES = 8 * _WORD
 
 
 def binary_parts(
@@ -61,14 +64,42 @@ def overlay(base: pa.Array, pieces: Sequence[tuple[Positions, pa.Array]]) -> pa.
     return pa.concat_arrays([base, *(values for _, values in pieces)]).take(pa.array(index))
 
 
-def hex_text(ids: pa.BinaryArray) -> pa.StringArray:
-    """Lower-case hexadecimal text of each id, whatever its length; empty for an empty id."""
+def filled_ids(ids: pa.BinaryArray, size: int) -> npt.NDArray[np.bool_]:
+    """Which ids have that many bytes, a multiple of eight, and are not all zero."""
     starts, sizes, content = binary_parts(ids)
-    bounds = np.zeros(len(ids) + 1, np.int32)
-    np.cumsum(sizes * 2, out=bounds[1:])
+    filled: npt.NDArray[np.bool_] = sizes == size
     first = int(starts[0]) if starts.size else 0
-    letters = _HEX.take(content[first:])
+    if filled.all():
+        octets = content[first : first + size * len(ids)]
+    else:
+        octets = content[np.repeat(filled, sizes).nonzero()[0] + first]
+    words = np.frombuffer(octets.tobytes(), np.uint64).reshape(-1, size // _WORD_BYTES)
+    filled[filled] = np.bitwise_or.reduce(words, axis=1) != 0
+    return filled
+
+
+def hex_text(ids: pa.BinaryArray, size: int) -> pa.StringArray:
+    """Lower-case hexadecimal text of each id of that many bytes; empty for what is no id.
+
+    That is one of another length, and one that is all zero.
+    """
+    starts, sizes, content = binary_parts(ids)
+    filled = filled_ids(ids, size)
+    first = int(starts[0]) if starts.size else 0
+    octets = content[first:]
+    if not (filled | (sizes == 0)).all():
+        octets = octets[np.repeat(filled, sizes)]
+    bounds = np.zeros(len(ids) + 1, np.int32)
+    np.cumsum(filled * (2 * size), out=bounds[1:])
+    letters = _HEX.take(octets)
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(bounds), pa.py_buffer(letters))
+
+
+def known(times: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Unix nanoseconds, 0 for those that no record may have: they count as not given."""
+    if times.size and times.max() >= _END:
+        return np.where(times < _END, times, np.uint64(0))
+    return times
 
 
 def instants(times: npt.NDArray[np.uint64]) -> pa.TimestampArray:
@@ -169,6 +200,11 @@ def _all_distinct(
     offsets: npt.NDArray[np.int32], keys: npt.NDArray[np.int32], distinct: int
 ) -> bool:
     sizes = np.diff(offsets)
+    if distinct > _FEW_NAMES:
+        # One pass of what follows per 64 names would take minutes for a million of them.
+        rows = np.repeat(np.arange(sizes.size), sizes)
+        pairs = np.sort(rows * distinct + keys)
+        return bool((pairs[1:] != pairs[:-1]).all())
     starts = offsets[:-1][sizes > 0]
     seen = np.zeros(starts.size, np.int64)
     for first in range(0, distinct, _WORD):
