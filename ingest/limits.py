@@ -31,6 +31,9 @@ _JSON_VALUES = 4
 _LEAST_MESSAGE = 2
 """Bytes of a message: its tag and its size."""
 
+_TAGS = (1 << 3 | wire.BYTES, 2 << 3 | wire.BYTES)
+"""What resources, scopes, metrics and records begin with."""
+
 _TAG_KIND = 7
 _CONTINUED = 0x80
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -44,10 +47,10 @@ def check(service: Service, payload: bytes, most: int) -> None:
     """
     if len(payload) <= _LEAST_MESSAGE * most:
         return
-    tag = service.record_tag
-    if payload.count(tag) + payload.count(tag | _CONTINUED) > most and wire.beyond(
-        payload, service.tree, most, 2 * most
-    ):
+    may_be_too_many = any(
+        payload.count(tag) + payload.count(tag | _CONTINUED) > most for tag in _TAGS
+    )
+    if may_be_too_many and wire.beyond(payload, service.tree, most, 2 * most):
         raise too_many_records(most)
     if len(payload) <= _LEAST_MESSAGE * _MESSAGES * most:
         return

@@ -30,7 +30,7 @@ class Kind:
     """SQL: whether a data point shows that its stream restarted, by counting less than before."""
 
     valued: str = ""
-    """SQL, after a condition: that a data point has a value. NaN is none, and would make all NaN."""
+    """SQL, after a condition: that a data point has a value, which NaN is not."""
 
     @property
     def table(self) -> str:

@@ -7,10 +7,10 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from tests.unit.storage.decode.strategies import (
-    ids,
     UNKNOWN_FIELDS,
     attributes,
     chunk_lists,
+    ids,
     joined,
     strings,
     uint64,
