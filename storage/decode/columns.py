@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decode.errors import RefusedError
+from storage.decode.errors import RefusedError, TooMuchError
 from storage.time_range import END_NS
 
 Counts = npt.NDArray[np.integer]
@@ -24,6 +24,9 @@ INSTANT = pa.timestamp("ns", "UTC")
 _LATEST = np.uint64(2**63 - 1)
 _END = np.uint64(END_NS)
 _HEX = np.frombuffer(bytes(range(256)).hex().encode("ascii"), np.uint16)
+MOST_PAIRS = 32_000_000
+"""Attributes in one column of a batch: some hundred megabytes while it is decoded."""
+
 _WORD, _WORD_BYTES = 64, 8
 _FEW_NAMES = 8 * _WORD
 
@@ -147,7 +150,12 @@ class TextMaps:
     def build(
         cls, offsets: npt.NDArray[np.int32], keys: pa.StringArray, values: pa.StringArray
     ) -> Self:
-        """Maps from pairs in order; of equal keys in one map the last stays."""
+        """Maps from pairs in order; of equal keys in one map the last stays.
+
+        Raises:
+            TooMuchError: There are more than :data:`MOST_PAIRS`.
+        """
+        _check_budget(len(keys))
         encoded = keys.dictionary_encode()
         maps = cls(offsets, encoded.indices.to_numpy(), encoded.dictionary, values)
         return maps._without_doubles()
@@ -180,7 +188,12 @@ class TextMaps:
         return self.values.take(pa.array(found, mask=found < 0)).fill_null("")
 
     def repeated(self, counts: Counts) -> pa.MapArray:
-        """Each row's map as many times as `counts` says, values as indices into distinct ones."""
+        """Each row's map as many times as `counts` says, values as indices into distinct ones.
+
+        Raises:
+            TooMuchError: They have more than :data:`MOST_PAIRS`.
+        """
+        _check_budget(int(np.diff(self.offsets).astype(np.int64) @ counts.astype(np.int64)))
         pairs = spans(self.offsets, counts)
         sizes = np.repeat(np.diff(self.offsets), counts)
         bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
@@ -194,6 +207,11 @@ class TextMaps:
         """The maps as an Arrow column with dictionary-encoded keys."""
         keys = pa.DictionaryArray.from_arrays(pa.array(self.keys), self.names)
         return pa.MapArray.from_arrays(pa.array(self.offsets), keys, self.values)
+
+
+def _check_budget(pairs: int) -> None:
+    if pairs > MOST_PAIRS:
+        raise TooMuchError(f"{pairs} attributes in one column; at most {MOST_PAIRS}")
 
 
 def _all_distinct(

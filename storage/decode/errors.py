@@ -23,5 +23,9 @@ class RefusedError(ValueError):
     """
 
 
+class TooMuchError(MemoryError):
+    """Decoded, these chunks would take gigabytes; half of them may not."""
+
+
 class UnknownSignalError(ValueError):
     """There is no decoder for a signal of that name."""

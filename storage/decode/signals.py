@@ -64,6 +64,7 @@ def decode(signal: str, chunks: Sequence[ChunkRows]) -> Tables:
 
     Raises:
         UndecodableError: A payload is no export request of that signal; the error names the chunk.
+        TooMuchError: Decoded, the chunks would take gigabytes.
         UnknownSignalError: No decoder of that name is registered.
     """
     if signal not in SIGNALS:
