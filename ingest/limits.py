@@ -2,7 +2,7 @@
 
 A message of two bytes takes a hundred and more once it is parsed. So records, and messages of
 any kind, are limited by number as well as by bytes. Most requests are too small to hold too
-many; the next cheapest bound is a count of bytes; only what may hold too many by that is walked.
+many; the next cheapest bound is a count of bytes; only what may hold too many by that is counted.
 """
 
 import re
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from ingest import wire
 from ingest.services import Service
 from ingest.status import Reason, RefusedError
+from storage.decode.census import Tree, beyond
 
 MOST_RECORDS = 250_000
 """Records that one request may hold, unless a setting says otherwise."""
@@ -31,11 +32,7 @@ _JSON_VALUES = 4
 _LEAST_MESSAGE = 2
 """Bytes of a message: its tag and its size."""
 
-_TAGS = (1 << 3 | wire.BYTES, 2 << 3 | wire.BYTES)
-"""What resources, scopes, metrics and records begin with."""
-
 _TAG_KIND = 7
-_CONTINUED = 0x80
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -45,20 +42,18 @@ def check(service: Service, payload: bytes, most: int) -> None:
     Raises:
         RefusedError: It holds more, or more messages than so many records need.
     """
-    if len(payload) <= _LEAST_MESSAGE * most:
+    messages = _MESSAGES * most
+    # Smaller ones are counted when they are parsed: they cannot take that much memory.
+    if len(payload) <= messages:
         return
-    may_be_too_many = any(
-        payload.count(tag) + payload.count(tag | _CONTINUED) > most for tag in _TAGS
-    )
-    if may_be_too_many and wire.beyond(payload, service.tree, most, 2 * most):
+    if beyond(payload, service.tree, most, 2 * most):
         raise too_many_records(most)
-    if len(payload) <= _LEAST_MESSAGE * _MESSAGES * most:
+    if len(payload) <= _LEAST_MESSAGE * messages:
         return
     octets = np.frombuffer(payload, np.uint8)
     tags = np.count_nonzero(octets & _TAG_KIND == wire.BYTES)
-    messages = _MESSAGES * most
     tree = _tree(service.request.DESCRIPTOR)
-    if tags > messages and wire.beyond(payload, tree, messages, messages):
+    if tags > messages and beyond(payload, tree, messages, messages):
         raise RefusedError(
             Reason.TOO_LARGE,
             f"the request holds more than {messages} attributes, values and other messages, "
@@ -109,13 +104,13 @@ def too_many_tenants() -> RefusedError:
 
 
 @cache
-def _tree(message: Descriptor) -> wire.Tree:
+def _tree(message: Descriptor) -> Tree:
     """All messages within a message."""
-    trees: dict[str, dict[int, wire.Tree]] = {}
+    trees: dict[str, dict[int, Tree]] = {}
     return _subtree(message, trees)
 
 
-def _subtree(message: Descriptor, trees: dict[str, dict[int, wire.Tree]]) -> wire.Tree:
+def _subtree(message: Descriptor, trees: dict[str, dict[int, Tree]]) -> Tree:
     if message.full_name not in trees:
         tree = trees[message.full_name] = {}
         for field in message.fields:

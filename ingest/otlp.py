@@ -70,6 +70,7 @@ def cut_parsed(
     """As :func:`cut`, for a request of which something may be refused; that is taken out of it."""
     request, payload, refused, identity, names = parsed
     refused = dict(refused)
+    limits.check_count(len(getattr(request, service.resources)), most)
     by_tenant = _by_tenant(service, request, otherwise, refused)
     _check(service, parsed, by_tenant, refused, most)
     if not refused:

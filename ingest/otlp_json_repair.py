@@ -14,6 +14,7 @@ from ingest.json_fields import Field, id_bytes, is_beyond_double, is_number, kno
 from ingest.refused import Parsed, Path, Refused
 from ingest.services import Service
 from ingest.status import invalid
+from storage.decode.census import Tree
 
 _ANY_VALUE = AnyValue.DESCRIPTOR
 _NUMBERS = frozenset({"int_value", "double_value"})
@@ -28,7 +29,7 @@ class _WrongError(ValueError):
 class _Level(NamedTuple):
     """Where a message that holds records, or is one, stands: what is in it, and its indexes."""
 
-    tree: wire.Tree
+    tree: Tree
     path: Path
 
 

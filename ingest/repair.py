@@ -16,6 +16,7 @@ from ingest.refused import Parsed, Path, Refused
 from ingest.services import Service
 from ingest.status import invalid
 from ingest.wire import WireError
+from storage.decode.census import Tree
 
 _ANY_VALUE = AnyValue.DESCRIPTOR.full_name
 _MOST_NESTED = 64
@@ -43,7 +44,7 @@ def rebuilt(service: Service, payload: bytes, why: str) -> Parsed:
         raise invalid(text) from error
 
 
-def _fill(message: Any, data: bytes, tree: wire.Tree, path: Path, refused: Refused) -> None:  # noqa: ANN401 - any message
+def _fill(message: Any, data: bytes, tree: Tree, path: Path, refused: Refused) -> None:  # noqa: ANN401 - any message
     """Parse a message that holds records, or is one: each of them by itself."""
     own = bytearray()
     numbers: dict[int, int] = {}

@@ -11,10 +11,9 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
-from ingest.wire import BYTES, Tree
+from storage.decode.census import Tree
 from tasks.chunk import Signal
 
-_TAG, _METRICS_TAG = 2 << 3 | BYTES, 1 << 3 | BYTES
 _SCOPE = 2
 """Depth of the list of scopes, counted from 1."""
 
@@ -47,11 +46,6 @@ class Service:
     """By field number, what lists what on the wire, from the request down to the records."""
     names: tuple[str, ...]
     """Names of the lists, from the request down to the records."""
-
-    @property
-    def record_tag(self) -> int:
-        """The byte that a record begins with on the wire."""
-        return _METRICS_TAG if self.signal == "metrics" else _TAG
 
     @property
     def json_names(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Protobuf's wire format, field by field: for what its parsers refuse, and to count before them."""
+"""Protobuf's wire format, field by field: for what its parsers refuse."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32 = range(6)
@@ -8,9 +8,6 @@ VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32 = range(6)
 _FIXED = {FIXED64: 8, FIXED32: 4}
 _MOST_SHIFT = 63
 _DEEPEST_GROUP = 100
-
-Tree = Mapping[int, "Tree"]
-"""By field number, the messages within a message, and what is within these."""
 
 
 class WireError(ValueError):
@@ -79,43 +76,6 @@ def to_varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def beyond(data: bytes, tree: Tree, most_leaves: int, most_others: int) -> bool:
-    """Whether a message holds more messages than that, of those that the tree names.
-
-    Leaves are the messages in which the tree names none. What is no protobuf holds what was found
-    so far: a parser will say so.
-    """
-    leaves = others = 0
-    inside: list[tuple[int, int, Tree]] = [(0, len(data), tree)]
-    try:
-        while inside:
-            at, end, known = inside.pop()
-            while at < end:
-                tag, at = varint(data, at)
-                if tag & 7 != BYTES:
-                    at = _after(data, at, tag)
-                    continue
-                size, at = varint(data, at)
-                within = known.get(tag >> 3)
-                if within:
-                    others += 1
-                    inside.append((at, min(at + size, end), within))
-                elif within is not None:
-                    leaves += 1
-                if leaves > most_leaves or others > most_others:
-                    return True
-                at += size
-    except WireError:
-        pass
-    return False
-
-
-def _after(data: bytes, at: int, tag: int) -> int:
-    if tag & 7 == START_GROUP:
-        return _after_group(data, at, tag >> 3, 0)
-    return _after_scalar(data, at, tag & 7)
 
 
 def _after_scalar(data: bytes, at: int, kind: int) -> int:

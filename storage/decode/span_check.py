@@ -8,6 +8,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 
 from storage.decode.columns import filled_ids
+from storage.decode.errors import is_refusal
 from storage.time_range import END_NS
 
 _PACKAGE = "sheaf.span_check"
@@ -27,7 +28,9 @@ def all_valid(payload: bytes) -> bool:
     """
     try:
         found = _decoder().list_to_record_batch([payload]).column(0)
-    except ValueError:
+    except BaseException as error:
+        if not is_refusal(error):
+            raise
         return False
     spans = found.values.field("scopes").values.field("spans").values
     times = (spans.field(name).to_numpy() for name in ("start", "end"))

@@ -13,6 +13,11 @@ from tests.unit.ingest.mixed_requests import GOOD, in_json, in_protobuf
 MOST = 100
 
 
+def record_number(service):
+    """Field number of records in what lists them."""
+    return 1 if service is METRICS else 2
+
+
 def within(service, content):
     """Bytes in a scope of one resource, or in a gauge of one metric in it."""
     numbers = (5, 2, 2, 1) if service is METRICS else (2, 1)
@@ -22,7 +27,7 @@ def within(service, content):
 
 
 def empty_records(service, count, tag=b""):
-    return within(service, ((tag or bytes([service.record_tag])) + b"\0") * count)
+    return within(service, ((tag or bytes([record_number(service) << 3 | 2])) + b"\0") * count)
 
 
 @pytest.fixture
@@ -48,13 +53,22 @@ def unparsed():
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.signal)
 @pytest.mark.parametrize("overlong", [False, True])
 def test_a_request_of_too_many_records_is_refused_before_it_is_parsed(service, overlong, unparsed):
-    tag = bytes([service.record_tag | 0x80, 0]) if overlong else b""
-    payload = empty_records(service, MOST + 1, tag)
+    tag = bytes([record_number(service) << 3 | 2 | 0x80, 0]) if overlong else b""
+    payload = empty_records(service, 5 * MOST, tag)
     with pytest.raises(
         RefusedError, match=rf"more than {MOST} records \(MAX_REQUEST_RECORDS\)"
     ) as refused:
         otlp.cut(unparsed(service), payload, Tenant(), MOST)
     assert refused.value.reason is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("service", [LOGS, METRICS], ids=lambda service: service.signal)
+def test_a_small_request_of_too_many_records_is_refused_too(service):
+    with pytest.raises(RefusedError, match=r"MAX_REQUEST_RECORDS") as refused:
+        otlp.cut(service, empty_records(service, MOST + 1), Tenant(), MOST)
+    assert refused.value.reason is Reason.TOO_LARGE
+    with pytest.raises(RefusedError, match=r"MAX_REQUEST_RECORDS"):
+        otlp.cut(service, b"\x0a\0" * (MOST + 1), Tenant(), MOST)
 
 
 @pytest.mark.parametrize("service", [LOGS, METRICS], ids=lambda service: service.signal)
@@ -66,11 +80,10 @@ def test_as_many_records_as_are_allowed_are_taken(service):
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.signal)
 def test_resources_and_scopes_without_records_are_limited_too(service, depth, unparsed):
-    payload = (b"\x0a\0" if depth == 1 else b"\x12\0") * (2 * MOST + 1)
+    payload = (b"\x0a\0" if depth == 1 else b"\x12\0") * (5 * MOST)
     payload = payload if depth == 1 else wire.tagged(1, payload)
-    # A metric may well be on three levels.
     with pytest.raises(RefusedError):
-        otlp.cut(unparsed(service), payload * 2, Tenant(), MOST)
+        otlp.cut(unparsed(service), payload, Tenant(), MOST)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +94,7 @@ def test_more_of_anything_than_records_need_is_refused_before_it_is_parsed(
     service, number, unparsed
 ):
     many = wire.tagged(number, b"") * (9 * MOST)
-    payload = within(service, wire.tagged(service.record_tag >> 3, many))
+    payload = within(service, wire.tagged(record_number(service), many))
     with pytest.raises(RefusedError, match="attributes, values and other messages"):
         otlp.cut(unparsed(service), payload, Tenant(), MOST)
 
