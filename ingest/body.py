@@ -70,7 +70,7 @@ def discard(request: Request, limit: int) -> None:
 def parsing(payload: bytes) -> Iterator[None]:
     """Hold this while a body is parsed and its message kept: large ones wait for each other.
 
-    Parsed, a body of nothing but empty records takes 67 times its bytes.
+    Parsed, a body of many small messages takes many times its bytes.
     """
     if len(payload) < _LARGE:
         yield

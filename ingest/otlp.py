@@ -6,10 +6,16 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
+from ingest import limits
+from ingest.limits import MOST_RECORDS
 from ingest.piece import Piece, Pieces, request_id
+from ingest.refused import Parsed, Refused, drop, reason
+from ingest.repair import rebuilt
 from ingest.services import LOGS, METRICS, SERVICES, TRACES, Service
-from ingest.status import invalid
+from ingest.spans import bad_spans
+from ingest.status import RefusedError
 from ingest.tenant import Tenant, from_attributes
+from ingest.weight import too_heavy
 from tasks.chunk import MAX_BYTES
 
 __all__ = ["LOGS", "METRICS", "SERVICES", "TRACES", "Service", "cut", "cut_message"]
@@ -21,22 +27,26 @@ _IN_SCOPE = 2
 """Depth of the first list that lies within a scope, of `Service.levels`."""
 
 
-def cut(service: Service, payload: bytes, otherwise: Tenant) -> Pieces:
+def cut(service: Service, payload: bytes, otherwise: Tenant, most: int = MOST_RECORDS) -> Pieces:
     """Validate an OTLP export request and cut it into pieces.
+
+    What is wrong with one record or one resource refuses that alone.
 
     Args:
         service: which of the OTLP services it is for.
         payload: the request's uncompressed protobuf bytes.
         otherwise: tenant of the resources that name none.
+        most: records that it may hold.
 
     Raises:
-        RefusedError: the bytes are no such request, or a tenant's name is wrong.
+        RefusedError: the bytes are no such request, or hold too much.
     """
+    limits.check(service, payload, most)
     try:
         request = service.request.FromString(payload)
     except (DecodeError, RecursionError) as error:
-        raise invalid(f"the body is not an OTLP {service.signal} request: {error}") from error
-    return cut_message(service, request, payload, otherwise)
+        return cut_parsed(service, rebuilt(service, payload, str(error)), otherwise, most)
+    return cut_parsed(service, Parsed(request, payload), otherwise, most)
 
 
 def cut_message(
@@ -51,23 +61,76 @@ def cut_message(
         otherwise: as above.
         identity: what a retry repeats, if that is not the payload.
     """
-    by_tenant = _by_tenant(service, request, otherwise)
+    return cut_parsed(service, Parsed(request, payload, identity=identity), otherwise)
+
+
+def cut_parsed(
+    service: Service, parsed: Parsed, otherwise: Tenant, most: int = MOST_RECORDS
+) -> Pieces:
+    """As :func:`cut`, for a request of which something may be refused; that is taken out of it."""
+    request, payload, refused, identity, names = parsed
+    refused = dict(refused)
+    limits.check_count(len(getattr(request, service.resources)), most)
+    by_tenant = _by_tenant(service, request, otherwise, refused)
+    _check(service, parsed, by_tenant, refused, most)
+    if not refused:
+        return _pieces(service, by_tenant, payload, identity or payload)
+    why = reason(refused, names or service.names)
+    rejected = drop(service, request, refused)
+    pieces = _pieces(
+        service,
+        _by_tenant(service, request, otherwise, {}),
+        request.SerializeToString(),
+        identity or payload,
+    )
+    whys = [text for text in (why, pieces.reason) if text]
+    return Pieces(pieces.pieces, rejected + pieces.rejected, "; ".join(whys))
+
+
+def _check(
+    service: Service,
+    parsed: Parsed,
+    by_tenant: dict[Tenant, list[Any]],
+    refused: Refused,
+    most: int,
+) -> None:
+    """Add to what is refused. Raises RefusedError if there are too many records."""
+    records = sum(_count(service, resources) for resources in by_tenant.values())
+    limits.check_count(records, most)
+    if service is TRACES:
+        refused |= bad_spans(parsed.request, parsed.payload, refused)
+    if len(parsed.payload) * records > limits.FREE_REPEATS:
+        refused |= too_heavy(service, parsed.request, len(parsed.payload), refused)
+
+
+def _pieces(
+    service: Service, by_tenant: dict[Tenant, list[Any]], payload: bytes, identity: bytes
+) -> Pieces:
     if len(by_tenant) == 1 and len(payload) <= MAX_BYTES:
         [(tenant, resources)] = by_tenant.items()
         records = _count(service, resources)
-        known_by = request_id(tenant, service.signal, identity or payload)
+        known_by = request_id(tenant, service.signal, identity)
         piece = Piece(tenant, service.signal, payload, records, known_by)
         return Pieces((piece,) if records else ())
-    return _cut_apart(service, by_tenant, identity or payload)
+    return _cut_apart(service, by_tenant, identity)
 
 
-def _by_tenant(service: Service, request: Message, otherwise: Tenant) -> dict[Tenant, list[Any]]:
+def _by_tenant(
+    service: Service, request: Message, otherwise: Tenant, refused: Refused
+) -> dict[Tenant, list[Any]]:
+    """The resources of each tenant; those with a wrong one become refused."""
     by_tenant: dict[Tenant, list[Any]] = {}
-    for resource in getattr(request, service.resources):
-        tenant = from_attributes(resource.resource.attributes, otherwise)
+    for number, resource in enumerate(getattr(request, service.resources)):
+        try:
+            tenant = from_attributes(resource.resource.attributes, otherwise)
+        except RefusedError as refusal:
+            refused.setdefault((number,), refusal.text)
+            continue
         # One that holds nothing is no reason to cut the request apart.
         if getattr(resource, service.scopes):
             by_tenant.setdefault(tenant, []).append(resource)
+            if len(by_tenant) > limits.MOST_TENANTS:
+                raise limits.too_many_tenants()
     return by_tenant
 
 

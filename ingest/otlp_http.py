@@ -7,10 +7,9 @@ from google.protobuf.message import Message
 
 from ingest import body, otlp, otlp_json
 from ingest.otlp import SERVICES, Service
-from ingest.piece import Pieces
 from ingest.receive import Receiver
 from ingest.status import Reason, RefusedError
-from ingest.tenant import Tenant, from_headers
+from ingest.tenant import from_headers
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -34,7 +33,8 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         payload = body.read(request, receiver.admission, limit)
         tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
         with body.parsing(payload):
-            pieces = _cut(service, encoding, payload, tenant)
+            cut = otlp.cut if encoding == PROTOBUF else otlp_json.cut
+            pieces = cut(service, payload, tenant, receiver.settings.max_request_records)
         receipt = receiver.commit(pieces)
         answer = _answer(service.answer(pieces.rejected, pieces.reason), encoding, 200)
         answer.headers["X-Sheaf-Receipt"] = str(receipt)
@@ -51,13 +51,6 @@ def _encoding() -> str:
         f"Content-Type {request.mimetype[:60]!r} is not spoken here; use {PROTOBUF} or {JSON}",
         field="Content-Type",
     )
-
-
-def _cut(service: Service, encoding: str, payload: bytes, tenant: Tenant) -> Pieces:
-    if encoding == PROTOBUF:
-        return otlp.cut(service, payload, tenant)
-    message = otlp_json.parse(service, payload)
-    return otlp.cut_message(service, message, message.SerializeToString(), tenant)
 
 
 def _answer(message: Message, encoding: str, status: int) -> Response:

@@ -5,38 +5,47 @@ hexadecimal, enums are numbers, unknown fields are ignored.
 """
 
 import base64
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import EncodeError, Message
 
-from ingest.otlp import Service
+from ingest import lenient_json, limits, otlp, otlp_json_repair
+from ingest.json_fields import Field, id_bytes, is_beyond_double, known_fields
+from ingest.limits import MOST_RECORDS
+from ingest.piece import Pieces
+from ingest.refused import Parsed
+from ingest.services import Service
 from ingest.status import invalid
+from ingest.tenant import Tenant
 
-_IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
+
+def cut(service: Service, body: bytes, otherwise: Tenant, most: int = MOST_RECORDS) -> Pieces:
+    """As :func:`ingest.otlp.cut`, for a request in OTLP's JSON encoding."""
+    limits.check_json(body, most)
+    parsed = parse(service, body)._replace(names=service.json_names)
+    return otlp.cut_parsed(service, parsed, otherwise, most)
 
 
-def parse(service: Service, body: bytes) -> Message:
+def parse(service: Service, body: bytes) -> Parsed:
     """An OTLP export request from its JSON encoding.
 
     Raises:
-        RefusedError: the body is no such request; the text says where.
+        RefusedError: the body is no such request.
     """
     try:
-        decoded = msgspec.json.decode(body)
-        if not isinstance(decoded, dict):
-            raise invalid(f"an OTLP {service.signal} request must be a JSON object")
-        return json_format.ParseDict(
-            _members(decoded, cast("Descriptor", service.request.DESCRIPTOR)),
-            service.request(),
-            ignore_unknown_fields=True,
-        )
+        decoded, sound = msgspec.json.decode(body), True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"the body is not JSON: {error}") from None
-    except (json_format.ParseError, ValueError) as error:
-        raise invalid(f"the body is not an OTLP {service.signal} request: {error}") from None
+        decoded, sound = _repaired(body, error), False
+    if not isinstance(decoded, dict):
+        raise invalid(f"an OTLP {service.signal} request must be a JSON object")
+    if sound:
+        with suppress(json_format.ParseError, TypeError, ValueError, RecursionError, EncodeError):
+            return _parsed(service, decoded)
+    return otlp_json_repair.rebuilt(service, decoded)
 
 
 def dump(message: Message) -> bytes:
@@ -44,38 +53,56 @@ def dump(message: Message) -> bytes:
     return json_format.MessageToJson(message, indent=None).encode()
 
 
-def _members(value: Any, message: Descriptor, where: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def _repaired(body: bytes, error: Exception) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return lenient_json.decode(body)
+    except (ValueError, RecursionError):
+        raise invalid(f"the body is not JSON: {error}") from None
+
+
+def _parsed(service: Service, decoded: dict[str, Any]) -> Parsed:
+    """The request. Raises ParseError, TypeError or ValueError if anything in it is wrong."""
+    request = json_format.ParseDict(
+        _members(decoded, cast("Descriptor", service.request.DESCRIPTOR)),
+        service.request(),
+        ignore_unknown_fields=True,
+    )
+    return Parsed(request, request.SerializeToString())
+
+
+def _members(value: Any, message: Descriptor) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """The members of a JSON object, as :mod:`google.protobuf.json_format` wants them.
 
     That module reads text where an object belongs as an object without known members: a body
     that is plain text would be lost without a word.
     """
     if not isinstance(value, dict):
-        raise invalid(f"{where} must be an object", where)
-    known = {name: f for f in message.fields for name in (f.json_name, f.name)}
-    return {key: _member(member, known.get(key), f"{where}.{key}") for key, member in value.items()}
+        raise TypeError("not an object")
+    known = known_fields(message)
+    return {key: _member(member, known.get(key)) for key, member in value.items()}
 
 
-def _member(value: Any, field: FieldDescriptor | None, where: str) -> Any:  # noqa: ANN401 - as above
-    where = where.removeprefix(".")
+def _member(value: Any, field: Field | None) -> Any:  # noqa: ANN401 - as above
     if field is None or value is None:
         return value
-    if field.message_type and field.is_repeated:
-        if not isinstance(value, list):
-            raise invalid(f"{where} must be an array", where)
-        member = field.message_type
-        return [_members(each, member, f"{where}[{i}]") for i, each in enumerate(value)]
-    if field.message_type:
-        return _members(value, field.message_type, where)
-    if field.name in _IDS:
-        return _base64(where, value)
-    if field.enum_type and isinstance(value, str) and value not in field.enum_type.values_by_name:
-        raise invalid(f"{where} must be a number, not {value[:40]!r}", where)
+    message = field.message
+    if message is None:
+        return _scalar(value, field)
+    if not field.is_repeated:
+        return _members(value, message)
+    if not isinstance(value, list):
+        raise TypeError("not an array")
+    return [_members(each, message) for each in value]
+
+
+def _scalar(value: Any, field: Field) -> Any:  # noqa: ANN401 - as above
+    if field.is_id:
+        return base64.b64encode(id_bytes(value, field.name)).decode()
+    if not isinstance(value, str):
+        return value
+    if field.enum_names is not None and value not in field.enum_names:
+        # That module ignores it.
+        raise ValueError("not an enum")
+    if field.is_double and is_beyond_double(value):
+        raise ValueError("not a double")
     return value
-
-
-def _base64(where: str, value: object) -> str:
-    try:
-        return base64.b64encode(bytes.fromhex(str(value))).decode()
-    except ValueError:
-        raise invalid(f"{where} must be hexadecimal, not {str(value)[:40]!r}", where) from None

@@ -8,6 +8,9 @@ import msgspec
 from ingest.tenant import Tenant
 from tasks.chunk import MAX_BYTES, Signal
 
+MOST_RECORDS = 250_000
+"""Records of several requests in one chunk: eight megabytes of empty ones would be millions."""
+
 
 class Piece(msgspec.Struct, frozen=True):
     """OTLP bytes of one tenant and signal, ready to be bound into a chunk."""
@@ -51,13 +54,14 @@ def request_id(tenant: Tenant, signal: Signal, identity: bytes) -> str:
 def chunkfuls(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """The pieces in their order, each chunk's in a list; none of them is larger than a chunk."""
     fitting: list[Piece] = []
-    room = MAX_BYTES
+    room, left = MAX_BYTES, MOST_RECORDS
     for piece in pieces:
         size = len(piece.payload)
-        if fitting and size > room:
+        if fitting and (size > room or piece.records > left):
             yield fitting
-            fitting, room = [], MAX_BYTES
+            fitting, room, left = [], MAX_BYTES, MOST_RECORDS
         fitting.append(piece)
         room -= size
+        left -= piece.records
     if fitting:
         yield fitting

@@ -66,7 +66,7 @@ class Receiver:
             RefusedError: it is not admitted, or no such request.
         """
         self.admission.admit(len(payload))
-        return cut(service, payload, tenant)
+        return cut(service, payload, tenant, self.settings.max_request_records)
 
     def submit(self, pieces: Pieces, settle: Settle) -> None:
         """Commit; `settle` is called with the receipt, or the refusal, when that is over."""

@@ -1,4 +1,4 @@
-"""The three OTLP services, as far as the doors must tell them apart."""
+"""Per-signal OTLP service definitions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,13 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 
+from storage.decode.census import Tree
 from tasks.chunk import Signal
+
+_SCOPE = 2
+"""Depth of the list of scopes, counted from 1."""
 
 Members = Callable[[Any], Any]
 """Gives the repeated field of a message that holds its members."""
@@ -37,6 +42,23 @@ class Service:
     """Field of a partial success that counts the refused records."""
     count: Callable[[Any], int]
     """Records in a scope."""
+    tree: Tree
+    """By field number, what lists what on the wire, from the request down to the records."""
+    names: tuple[str, ...]
+    """Names of the lists, from the request down to the records."""
+
+    @property
+    def json_names(self) -> tuple[str, ...]:
+        """The same in OTLP's JSON encoding."""
+        return tuple(_camel(name) for name in self.names)
+
+    def records(self, member: Any, depth: int) -> int:  # noqa: ANN401 - the generated messages are untyped
+        """Records in a member of the list at that depth of `levels`, counted from 1."""
+        if depth == len(self.levels):
+            return 1
+        if depth == _SCOPE:
+            return self.count(member)
+        return sum(self.records(each, depth + 1) for each in self.levels[depth](member))
 
     @property
     def levels(self) -> tuple[Members, ...]:
@@ -46,10 +68,15 @@ class Service:
     def answer(self, rejected: int, reason: str) -> Message:
         """The response; on full success `partial_success` stays unset, as OTLP asks."""
         response: Any = self.response()
-        if rejected:
+        if rejected or reason:
             setattr(response.partial_success, self.rejected, rejected)
             response.partial_success.error_message = reason
         return cast("Message", response)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _data_points(metric: Any) -> Sequence[Any]:  # noqa: ANN401 - the generated messages are untyped
@@ -70,6 +97,8 @@ LOGS = Service(
     within=(attrgetter("log_records"),),
     rejected="rejected_log_records",
     count=lambda scope: len(scope.log_records),
+    tree={1: {2: {2: {}}}},
+    names=("resource_logs", "scope_logs", "log_records"),
 )
 
 TRACES = Service(
@@ -83,7 +112,11 @@ TRACES = Service(
     within=(attrgetter("spans"),),
     rejected="rejected_spans",
     count=lambda scope: len(scope.spans),
+    tree={1: {2: {2: {}}}},
+    names=("resource_spans", "scope_spans", "spans"),
 )
+
+_KINDS = [field.number for field in metrics_pb2.Metric.DESCRIPTOR.oneofs_by_name["data"].fields]
 
 METRICS = Service(
     signal="metrics",
@@ -96,6 +129,8 @@ METRICS = Service(
     within=(attrgetter("metrics"), _data_points),
     rejected="rejected_data_points",
     count=lambda scope: sum(len(_data_points(metric)) for metric in scope.metrics),
+    tree={1: {2: {2: {kind: {1: {}} for kind in _KINDS}}}},
+    names=("resource_metrics", "scope_metrics", "metrics", "data_points"),
 )
 
 SERVICES: tuple[Service, ...] = (LOGS, TRACES, METRICS)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ingest.status import invalid
+from ingest.status import RefusedError, invalid
+from storage.decode import any_value
 
 _VALID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -49,10 +50,19 @@ def from_attributes(attributes: Iterable[Any], otherwise: Tenant) -> Tenant:
     for attribute in attributes:
         key = attribute.key
         if key in _WORKSPACE_KEYS:
-            workspace = checked(attribute.value.string_value, key)
+            workspace = _name(attribute)
         elif key in _CLIENT_KEYS:
-            client = checked(attribute.value.string_value, key)
+            client = _name(attribute)
     return Tenant(workspace, client)
+
+
+def _name(attribute: Any) -> str:  # noqa: ANN401 - the generated messages are untyped
+    value = attribute.value
+    if value.WhichOneof("value") in {"string_value", None}:
+        return checked(value.string_value, attribute.key)
+    kind = value.WhichOneof("value").removesuffix("_value")
+    text = any_value.json_text(value)[:140]
+    raise _wrong(attribute.key, f"{text} (OTLP {kind}; send it as a string)")
 
 
 def checked(name: str, field: str) -> str:
@@ -62,9 +72,12 @@ def checked(name: str, field: str) -> str:
         RefusedError: it may not; the error names `field`.
     """
     if not _VALID.fullmatch(name):
-        raise invalid(
-            f"{field} must be a string of 1 to 128 characters out of A-Z a-z 0-9 . _ : -, "
-            f"not {name[:140]!r}",
-            field,
-        )
+        raise _wrong(field, repr(name[:140]))
     return name
+
+
+def _wrong(field: str, found: str) -> RefusedError:
+    return invalid(
+        f"{field} must be a string of 1 to 128 characters out of A-Z a-z 0-9 . _ : -, not {found}",
+        field,
+    )

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decode.errors import RefusedError
+from storage.decode.errors import RefusedError, TooMuchError
+from storage.time_range import END_NS
 
 Counts = npt.NDArray[np.integer]
 Positions = npt.NDArray[np.int64]
@@ -21,8 +22,13 @@ VARIED_MAP = pa.map_(LOW_CARDINALITY, pa.string())
 INSTANT = pa.timestamp("ns", "UTC")
 
 _LATEST = np.uint64(2**63 - 1)
+_END = np.uint64(END_NS)
 _HEX = np.frombuffer(bytes(range(256)).hex().encode("ascii"), np.uint16)
-_WORD = 64
+MOST_PAIRS = 32_000_000
+"""Attributes in one column of a batch: some hundred megabytes while it is decoded."""
+
+_WORD, _WORD_BYTES = 64, 8
+_FEW_NAMES = 8 * _WORD
 
 
 def binary_parts(
@@ -61,14 +67,42 @@ def overlay(base: pa.Array, pieces: Sequence[tuple[Positions, pa.Array]]) -> pa.
     return pa.concat_arrays([base, *(values for _, values in pieces)]).take(pa.array(index))
 
 
-def hex_text(ids: pa.BinaryArray) -> pa.StringArray:
-    """Lower-case hexadecimal text of each id, whatever its length; empty for an empty id."""
+def filled_ids(ids: pa.BinaryArray, size: int) -> npt.NDArray[np.bool_]:
+    """Which ids have that many bytes, a multiple of eight, and are not all zero."""
     starts, sizes, content = binary_parts(ids)
-    bounds = np.zeros(len(ids) + 1, np.int32)
-    np.cumsum(sizes * 2, out=bounds[1:])
+    filled: npt.NDArray[np.bool_] = sizes == size
     first = int(starts[0]) if starts.size else 0
-    letters = _HEX.take(content[first:])
+    if filled.all():
+        octets = content[first : first + size * len(ids)]
+    else:
+        octets = content[np.repeat(filled, sizes).nonzero()[0] + first]
+    words = np.frombuffer(octets.tobytes(), np.uint64).reshape(-1, size // _WORD_BYTES)
+    filled[filled] = np.bitwise_or.reduce(words, axis=1) != 0
+    return filled
+
+
+def hex_text(ids: pa.BinaryArray, size: int) -> pa.StringArray:
+    """Lower-case hexadecimal text of each id of that many bytes; empty for what is no id.
+
+    That is one of another length, and one that is all zero.
+    """
+    starts, sizes, content = binary_parts(ids)
+    filled = filled_ids(ids, size)
+    first = int(starts[0]) if starts.size else 0
+    octets = content[first:]
+    if not (filled | (sizes == 0)).all():
+        octets = octets[np.repeat(filled, sizes)]
+    bounds = np.zeros(len(ids) + 1, np.int32)
+    np.cumsum(filled * (2 * size), out=bounds[1:])
+    letters = _HEX.take(octets)
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(bounds), pa.py_buffer(letters))
+
+
+def known(times: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Unix nanoseconds, 0 for those that no record may have: they count as not given."""
+    if times.size and times.max() >= _END:
+        return np.where(times < _END, times, np.uint64(0))
+    return times
 
 
 def instants(times: npt.NDArray[np.uint64]) -> pa.TimestampArray:
@@ -116,7 +150,12 @@ class TextMaps:
     def build(
         cls, offsets: npt.NDArray[np.int32], keys: pa.StringArray, values: pa.StringArray
     ) -> Self:
-        """Maps from pairs in order; of equal keys in one map the last stays."""
+        """Maps from pairs in order; of equal keys in one map the last stays.
+
+        Raises:
+            TooMuchError: There are more than :data:`MOST_PAIRS`.
+        """
+        _check_budget(len(keys))
         encoded = keys.dictionary_encode()
         maps = cls(offsets, encoded.indices.to_numpy(), encoded.dictionary, values)
         return maps._without_doubles()
@@ -149,7 +188,12 @@ class TextMaps:
         return self.values.take(pa.array(found, mask=found < 0)).fill_null("")
 
     def repeated(self, counts: Counts) -> pa.MapArray:
-        """Each row's map as many times as `counts` says, values as indices into distinct ones."""
+        """Each row's map as many times as `counts` says, values as indices into distinct ones.
+
+        Raises:
+            TooMuchError: They have more than :data:`MOST_PAIRS`.
+        """
+        _check_budget(int(np.diff(self.offsets).astype(np.int64) @ counts.astype(np.int64)))
         pairs = spans(self.offsets, counts)
         sizes = np.repeat(np.diff(self.offsets), counts)
         bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
@@ -165,10 +209,20 @@ class TextMaps:
         return pa.MapArray.from_arrays(pa.array(self.offsets), keys, self.values)
 
 
+def _check_budget(pairs: int) -> None:
+    if pairs > MOST_PAIRS:
+        raise TooMuchError(f"{pairs} attributes in one column; at most {MOST_PAIRS}")
+
+
 def _all_distinct(
     offsets: npt.NDArray[np.int32], keys: npt.NDArray[np.int32], distinct: int
 ) -> bool:
     sizes = np.diff(offsets)
+    if distinct > _FEW_NAMES:
+        # One pass of what follows per 64 names would take minutes for a million of them.
+        rows = np.repeat(np.arange(sizes.size), sizes)
+        pairs = np.sort(rows * distinct + keys)
+        return bool((pairs[1:] != pairs[:-1]).all())
     starts = offsets[:-1][sizes > 0]
     seen = np.zeros(starts.size, np.int64)
     for first in range(0, distinct, _WORD):

@@ -55,9 +55,14 @@ class Envelope:
         }
 
     def received(self, item_bounds: Bounds) -> npt.NDArray[np.uint64]:
-        """For each row, when its chunk was received, in Unix nanoseconds."""
+        """For each row, when its chunk was received, in Unix nanoseconds, and its number more.
+
+        So rows without a time of their own keep their order.
+        """
+        bounds = self.chunk_rows(item_bounds)
         times = np.array([chunk.received_ns for chunk in self.chunks], np.uint64)
-        return np.repeat(times, np.diff(self.chunk_rows(item_bounds)))
+        firsts = times - bounds[:-1].astype(np.uint64)
+        return np.repeat(firsts, np.diff(bounds)) + np.arange(bounds[-1], dtype=np.uint64)
 
     def chunk_rows(self, item_bounds: Bounds) -> Bounds:
         """Where each chunk's rows start; one more than there are chunks."""

@@ -23,5 +23,16 @@ class RefusedError(ValueError):
     """
 
 
+class TooMuchError(MemoryError):
+    """Decoded, these chunks would take gigabytes; half of them may not."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a columnar parser says by this that it does not take the input."""
+    # ptars panics on lengths close to 2**64, and a Rust panic is no Exception in Python.
+    panicked = type(error).__module__ == "pyo3_runtime"
+    return panicked or (isinstance(error, Exception) and not isinstance(error, MemoryError))
+
+
 class UnknownSignalError(ValueError):
     """There is no decoder for a signal of that name."""

@@ -14,6 +14,7 @@ from storage.decode.columns import (
     VARIED_MAP,
     hex_text,
     instants,
+    known,
 )
 from storage.decode.envelope import Bounds, Envelope, attribute_maps, open_envelopes
 
@@ -69,8 +70,8 @@ def _record_columns(envelope: Envelope, rows: Bounds) -> dict[str, pa.Array]:
     in_range = (severity >= 0) & (severity <= 255)  # noqa: PLR2004 - what UInt8 holds
     return {
         "Timestamp": _timestamps(envelope, rows),
-        "TraceId": hex_text(records.field("trace_id")),
-        "SpanId": hex_text(records.field("span_id")),
+        "TraceId": hex_text(records.field("trace_id"), 16),
+        "SpanId": hex_text(records.field("span_id"), 8),
         "TraceFlags": pa.array(records.field("flags").to_numpy().astype(np.uint8)),
         "SeverityText": records.field("severity_text").dictionary_encode(),
         "SeverityNumber": pa.array(np.where(in_range, severity, 0).astype(np.uint8)),
@@ -82,9 +83,9 @@ def _record_columns(envelope: Envelope, rows: Bounds) -> dict[str, pa.Array]:
 
 
 def _timestamps(envelope: Envelope, rows: Bounds) -> pa.TimestampArray:
-    times = envelope.items.field("time_unix_nano").to_numpy()
+    times = known(envelope.items.field("time_unix_nano").to_numpy())
     if not times.all():
-        observed = envelope.items.field("observed_time_unix_nano").to_numpy()
+        observed = known(envelope.items.field("observed_time_unix_nano").to_numpy())
         times = np.where(times == 0, observed, times)
     if not times.all():
         times = np.where(times == 0, envelope.received(rows), times)

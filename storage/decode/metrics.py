@@ -3,6 +3,7 @@
 Each of OTLP's five kinds of metric has a table of its own, in which a row is a data point.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from storage.decode import wire
 from storage.decode.chunk_rows import ChunkRows
-from storage.decode.columns import conform, hex_text, instants, lists, repeated
+from storage.decode.columns import conform, hex_text, instants, known, lists, repeated
 from storage.decode.envelope import Bounds, Envelope, attribute_maps, open_envelopes
 from storage.decode.errors import RefusedError
 from storage.decode.metric_tables import SCHEMAS, TABLES
@@ -78,12 +79,12 @@ def _metric_columns(envelope: Envelope, metrics: pa.StructArray, bounds: Bounds)
 
 def _point_columns(envelope: Envelope, points: pa.StructArray, bounds: Bounds) -> Columns:
     """What data points of all kinds have."""
-    times = points.field("time_unix_nano").to_numpy()
+    times = known(points.field("time_unix_nano").to_numpy())
     if not times.all():
         times = np.where(times == 0, envelope.received(bounds), times)
     return {
         "Attributes": attribute_maps(points.field("attributes")).array(),
-        "StartTimeUnix": instants(points.field("start_time_unix_nano").to_numpy()),
+        "StartTimeUnix": instants(known(points.field("start_time_unix_nano").to_numpy())),
         "TimeUnix": instants(times),
         "Flags": points.field("flags"),
     }
@@ -125,12 +126,12 @@ def _summary_columns(points: pa.StructArray) -> Columns:
 
 
 def _distribution_columns(points: pa.StructArray) -> Columns:
-    """What both kinds of histogram have; 0 stands for a sum or an extreme that is not known."""
+    """What both kinds of histogram have; NaN stands for a sum or an extreme that is not known."""
     return {
         "Count": points.field("count"),
-        "Sum": points.field("sum").fill_null(0.0),
-        "Min": points.field("min").fill_null(0.0),
-        "Max": points.field("max").fill_null(0.0),
+        "Sum": points.field("sum").fill_null(math.nan),
+        "Min": points.field("min").fill_null(math.nan),
+        "Max": points.field("max").fill_null(math.nan),
         **_exemplar_columns(points.field("exemplars")),
     }
 
@@ -138,24 +139,26 @@ def _distribution_columns(points: pa.StructArray) -> Columns:
 def _exemplar_columns(exemplars: pa.ListArray) -> Columns:
     flat = exemplars.values
     attributes = attribute_maps(flat.field("filtered_attributes")).array()
-    times = flat.field("time_unix_nano").to_numpy()
+    times = known(flat.field("time_unix_nano").to_numpy())
     return {
         "Exemplars.FilteredAttributes": lists(exemplars, attributes),
         "Exemplars.TimeUnix": lists(exemplars, instants(times)),
         "Exemplars.Value": lists(exemplars, _values(flat)),
-        "Exemplars.SpanId": lists(exemplars, hex_text(flat.field("span_id"))),
-        "Exemplars.TraceId": lists(exemplars, hex_text(flat.field("trace_id"))),
+        "Exemplars.SpanId": lists(exemplars, hex_text(flat.field("span_id"), 8)),
+        "Exemplars.TraceId": lists(exemplars, hex_text(flat.field("trace_id"), 16)),
     }
 
 
 def _values(messages: pa.StructArray) -> pa.DoubleArray:
-    """The value of each data point or exemplar, double or integer; 0 where there is none."""
+    """The value of each data point or exemplar, double or integer; NaN where there is none."""
     doubles, integers = messages.field("as_double"), messages.field("as_int")
     if _overlap([doubles, integers]):
         raise RefusedError("two values of one data point are set")
+    # Also what is neither: a null of either is NaN here.
+    values = doubles.to_numpy(zero_copy_only=False)
+    given = integers.is_valid().to_numpy(zero_copy_only=False)
     whole = integers.fill_null(0).to_numpy().astype(np.float64)
-    given = doubles.is_valid().to_numpy(zero_copy_only=False)
-    return pa.array(np.where(given, doubles.fill_null(0.0).to_numpy(), whole))
+    return pa.array(np.where(given, whole, values))
 
 
 def _plain_list(column: pa.ListArray) -> pa.ListArray:

@@ -15,9 +15,7 @@ from storage.decode import any_value, logs
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.columns import conform
 from storage.decode.errors import UndecodableError
-
-LATEST = 2**63 - 1
-"""Last Unix nanosecond that a column of instants holds, in the year 2262; later ones become it."""
+from storage.time_range import END_NS
 
 _UINT8 = 255
 
@@ -41,7 +39,7 @@ def _log_rows(chunk: ChunkRows) -> Iterator[dict[str, Any]]:
         for scope in resource.scope_logs:
             envelope = chunk_row(chunk) | resource_row(resource) | scope_row(scope)
             for record in scope.log_records:
-                row = _log_row(record, chunk.received_ns)
+                row = _log_row(record, chunk.received_ns + number)
                 yield envelope | row | {"ChunkRow": number}
                 number += 1
 
@@ -59,14 +57,14 @@ def parse(request: type[_Request], chunk: ChunkRows) -> _Request:
 
 
 def _log_row(record: LogRecord, received_ns: int) -> dict[str, Any]:
-    time = record.time_unix_nano or record.observed_time_unix_nano or received_ns
+    time = known(record.time_unix_nano) or known(record.observed_time_unix_nano) or received_ns
     attributes = any_value.attribute_texts(record.attributes)
     found = dict(attributes)
     number = record.severity_number
     return {
-        "Timestamp": min(time, LATEST),
-        "TraceId": record.trace_id.hex(),
-        "SpanId": record.span_id.hex(),
+        "Timestamp": time,
+        "TraceId": id_text(record.trace_id, 16),
+        "SpanId": id_text(record.span_id, 8),
         "TraceFlags": record.flags & 0xFF,
         "SeverityText": record.severity_text,
         "SeverityNumber": number if 0 <= number <= _UINT8 else 0,
@@ -75,6 +73,16 @@ def _log_row(record: LogRecord, received_ns: int) -> dict[str, Any]:
         "EventName": record.event_name,
         "Endpoint": found.get("http.route", found.get("url.path", "")),
     }
+
+
+def known(time: int) -> int:
+    """Unix nanoseconds, 0 for a time that no record may have: it counts as not given."""
+    return time if time < END_NS else 0
+
+
+def id_text(identity: bytes, size: int) -> str:
+    """Hexadecimal text of an id; empty for one of another length, or that is all zero."""
+    return identity.hex() if len(identity) == size and any(identity) else ""
 
 
 def resource_row(message: Any) -> dict[str, Any]:  # noqa: ANN401 - any signal's resource

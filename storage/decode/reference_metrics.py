@@ -1,5 +1,6 @@
 """The plain decoder of metrics: data point by data point over `opentelemetry.proto`."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from storage.decode import any_value
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.columns import conform
 from storage.decode.metric_tables import SCHEMAS, TABLES
-from storage.decode.reference import LATEST, chunk_row, parse, resource_row, scope_row
+from storage.decode.reference import chunk_row, id_text, known, parse, resource_row, scope_row
 
 _Row = dict[str, Any]
 _Point = Any
@@ -30,6 +31,7 @@ def decode_metrics(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
     for chunk in chunks:
         numbers = dict.fromkeys(TABLES, 0)
         for kind, row in _rows(chunk):
+            row["TimeUnix"] = row["TimeUnix"] or chunk.received_ns + numbers[kind]
             rows[kind].append(row | {"ChunkRow": numbers[kind]})
             numbers[kind] += 1
     return {table: conform(rows[kind], SCHEMAS[kind]) for kind, table in TABLES.items()}
@@ -46,7 +48,7 @@ def _rows(chunk: ChunkRows) -> Iterator[tuple[str, _Row]]:
                     continue
                 shared = envelope | _metric_row(metric, kind)
                 for point in getattr(metric, kind).data_points:
-                    own = _point_row(point, chunk.received_ns) | _ROWS[kind](point)
+                    own = _point_row(point) | _ROWS[kind](point)
                     yield kind, shared | own
 
 
@@ -61,11 +63,11 @@ def _metric_row(metric: Metric, kind: str) -> _Row:
     }
 
 
-def _point_row(point: _Point, received_ns: int) -> _Row:
+def _point_row(point: _Point) -> _Row:
     return {
         "Attributes": any_value.attribute_texts(point.attributes),
-        "StartTimeUnix": min(point.start_time_unix_nano, LATEST),
-        "TimeUnix": min(point.time_unix_nano or received_ns, LATEST),
+        "StartTimeUnix": known(point.start_time_unix_nano),
+        "TimeUnix": known(point.time_unix_nano),
         "Flags": point.flags,
     }
 
@@ -106,9 +108,7 @@ def _summary_row(point: _Point) -> _Row:
 def _distribution_row(point: _Point) -> _Row:
     return {
         "Count": point.count,
-        "Sum": point.sum,
-        "Min": point.min,
-        "Max": point.max,
+        **{name.title(): _given(point, name) for name in ("sum", "min", "max")},
         **_exemplar_row(point.exemplars),
     }
 
@@ -119,16 +119,20 @@ def _exemplar_row(exemplars: Iterable[Exemplar]) -> _Row:
         "Exemplars.FilteredAttributes": [
             any_value.attribute_texts(exemplar.filtered_attributes) for exemplar in found
         ],
-        "Exemplars.TimeUnix": [min(exemplar.time_unix_nano, LATEST) for exemplar in found],
+        "Exemplars.TimeUnix": [known(exemplar.time_unix_nano) for exemplar in found],
         "Exemplars.Value": [_value(exemplar) for exemplar in found],
-        "Exemplars.SpanId": [exemplar.span_id.hex() for exemplar in found],
-        "Exemplars.TraceId": [exemplar.trace_id.hex() for exemplar in found],
+        "Exemplars.SpanId": [id_text(exemplar.span_id, 8) for exemplar in found],
+        "Exemplars.TraceId": [id_text(exemplar.trace_id, 16) for exemplar in found],
     }
+
+
+def _given(point: _Point, name: str) -> float:
+    return float(getattr(point, name)) if point.HasField(name) else math.nan
 
 
 def _value(message: _Point | Exemplar) -> float:
     kind = message.WhichOneof("value")
-    return float(getattr(message, kind)) if kind else 0.0
+    return float(getattr(message, kind)) if kind else math.nan
 
 
 _ROWS: dict[str, Callable[[_Point], _Row]] = {

@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from storage.decode import any_value, traces
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.columns import conform
-from storage.decode.reference import LATEST, chunk_row, parse, resource_row, scope_row
+from storage.decode.reference import chunk_row, id_text, known, parse, resource_row, scope_row
 
 _Row = dict[str, Any]
 
@@ -40,29 +40,30 @@ def _span_rows(chunk: ChunkRows) -> Iterator[_Row]:
         for scope in resource.scope_spans:
             envelope = chunk_row(chunk) | resource_row(resource) | scope_row(scope)
             for span in scope.spans:
-                yield envelope | _span_row(span, chunk.received_ns) | {"ChunkRow": number}
+                yield envelope | _span_row(span, chunk.received_ns + number) | {"ChunkRow": number}
                 number += 1
 
 
 def _span_row(span: Span, received_ns: int) -> _Row:
-    start = span.start_time_unix_nano or span.end_time_unix_nano or received_ns
+    end = known(span.end_time_unix_nano)
+    start = known(span.start_time_unix_nano) or end or received_ns
     return {
-        "Timestamp": min(start, LATEST),
-        "TraceId": span.trace_id.hex(),
-        "SpanId": span.span_id.hex(),
-        "ParentSpanId": span.parent_span_id.hex(),
+        "Timestamp": start,
+        "TraceId": id_text(span.trace_id, 16),
+        "SpanId": id_text(span.span_id, 8),
+        "ParentSpanId": id_text(span.parent_span_id, 8),
         "TraceState": span.trace_state,
         "SpanName": span.name,
         "SpanKind": _named(span.kind, traces.KINDS),
         "SpanAttributes": any_value.attribute_texts(span.attributes),
-        "Duration": max(span.end_time_unix_nano - start, 0),
+        "Duration": max(end - start, 0),
         "StatusCode": _named(span.status.code, traces.STATUS_CODES),
         "StatusMessage": span.status.message,
-        "Events.Timestamp": [min(event.time_unix_nano, LATEST) for event in span.events],
+        "Events.Timestamp": [known(event.time_unix_nano) for event in span.events],
         "Events.Name": [event.name for event in span.events],
         "Events.Attributes": [any_value.attribute_texts(e.attributes) for e in span.events],
-        "Links.TraceId": [link.trace_id.hex() for link in span.links],
-        "Links.SpanId": [link.span_id.hex() for link in span.links],
+        "Links.TraceId": [id_text(link.trace_id, 16) for link in span.links],
+        "Links.SpanId": [id_text(link.span_id, 8) for link in span.links],
         "Links.TraceState": [link.trace_state for link in span.links],
         "Links.Attributes": [any_value.attribute_texts(link.attributes) for link in span.links],
     }

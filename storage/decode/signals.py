@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from storage.decode import logs, metric_tables, metrics, reference, traces
 from storage.decode.chunk_rows import ChunkRows
-from storage.decode.errors import UnknownSignalError
+from storage.decode.errors import UnknownSignalError, is_refusal
 from storage.decode.reference_metrics import decode_metrics
 from storage.decode.reference_traces import decode_traces
 
@@ -64,6 +64,7 @@ def decode(signal: str, chunks: Sequence[ChunkRows]) -> Tables:
 
     Raises:
         UndecodableError: A payload is no export request of that signal; the error names the chunk.
+        TooMuchError: Decoded, the chunks would take gigabytes.
         UnknownSignalError: No decoder of that name is registered.
     """
     if signal not in SIGNALS:
@@ -80,13 +81,7 @@ def _columnar(decoders: Signal, chunks: Sequence[ChunkRows]) -> Tables | None:
     try:
         return decoders.columnar(chunks)
     except BaseException as error:
-        if not _is_refusal(error):
+        if not is_refusal(error):
             raise
         _log.warning("columnar decoding of %d chunks refused: %s", len(chunks), error)
         return None
-
-
-def _is_refusal(error: BaseException) -> bool:
-    # ptars panics on lengths close to 2**64, and a Rust panic is no Exception in Python.
-    panicked = type(error).__module__ == "pyo3_runtime"
-    return panicked or (isinstance(error, Exception) and not isinstance(error, MemoryError))

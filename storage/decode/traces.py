@@ -16,6 +16,7 @@ from storage.decode.columns import (
     VARIED_MAP,
     hex_text,
     instants,
+    known,
     lists,
 )
 from storage.decode.envelope import (
@@ -105,9 +106,9 @@ def _span_columns(envelope: Envelope, rows: Bounds) -> dict[str, pa.Array]:
     starts, durations = _times(envelope, rows)
     return {
         "Timestamp": instants(starts),
-        "TraceId": hex_text(spans.field("trace_id")),
-        "SpanId": hex_text(spans.field("span_id")),
-        "ParentSpanId": hex_text(spans.field("parent_span_id")),
+        "TraceId": hex_text(spans.field("trace_id"), 16),
+        "SpanId": hex_text(spans.field("span_id"), 8),
+        "ParentSpanId": hex_text(spans.field("parent_span_id"), 8),
         "TraceState": spans.field("trace_state").dictionary_encode(),
         "SpanName": spans.field("name").dictionary_encode(),
         "SpanKind": _named(spans.field("kind"), KINDS),
@@ -124,8 +125,8 @@ def _times(
     envelope: Envelope, rows: Bounds
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """When each span began, in Unix nanoseconds, and for how many nanoseconds it went on."""
-    starts = envelope.items.field("start_time_unix_nano").to_numpy()
-    ends = envelope.items.field("end_time_unix_nano").to_numpy()
+    starts = known(envelope.items.field("start_time_unix_nano").to_numpy())
+    ends = known(envelope.items.field("end_time_unix_nano").to_numpy())
     if not starts.all():
         starts = np.where(starts == 0, ends, starts)
     if not starts.all():
@@ -144,7 +145,7 @@ def _named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.DictionaryArray:
 
 def _event_columns(events: pa.ListArray) -> dict[str, pa.Array]:
     flat = events.values
-    times = flat.field("time_unix_nano").to_numpy()
+    times = known(flat.field("time_unix_nano").to_numpy())
     return {
         "Events.Timestamp": lists(events, instants(times)),
         "Events.Name": lists(events, flat.field("name").dictionary_encode()),
@@ -155,8 +156,8 @@ def _event_columns(events: pa.ListArray) -> dict[str, pa.Array]:
 def _link_columns(links: pa.ListArray) -> dict[str, pa.Array]:
     flat = links.values
     return {
-        "Links.TraceId": lists(links, hex_text(flat.field("trace_id"))),
-        "Links.SpanId": lists(links, hex_text(flat.field("span_id"))),
+        "Links.TraceId": lists(links, hex_text(flat.field("trace_id"), 16)),
+        "Links.SpanId": lists(links, hex_text(flat.field("span_id"), 8)),
         "Links.TraceState": lists(links, flat.field("trace_state")),
         "Links.Attributes": lists(links, attribute_maps(flat.field("attributes")).array()),
     }

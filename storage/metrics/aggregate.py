@@ -5,7 +5,7 @@ SELECT of rows that begin with `labels` and `place`.
 """
 
 from storage.metrics.kinds import SUM, Aggregation, Kind
-from storage.metrics.streams import increase
+from storage.metrics.streams import increase, known_increase
 from storage.sql import Where
 
 _HALVINGS = 64
@@ -34,20 +34,23 @@ _NUMBERS: dict[Aggregation, tuple[str, str]] = {
 }
 """What becomes of a stream's numbers in a window, and of several streams' results (`own`)."""
 
-_COUNT, _SUM = f"sum({increase('Count')})", f"sum({increase('Sum')})"
-_HAS_EXTREMES = "(Min != 0 OR Max != 0)"
-"""The table has zeros for extremes that are not known."""
+_COUNT, _SUM = f"sum({increase('Count')})", f"sum({known_increase('Sum')})"
+_COUNT_OF_SUM = f"sum(if(isNull({known_increase('Sum')}), NULL, {increase('Count')}))"
+_SOME_EXTREME = "(Min != 0 OR Max != 0 OR Sum = 0)"
+"""NaN is what is not known. Older rows have zeros instead, which are told by the sum."""
+_HAS_MIN = f"(NOT isNaN(Min) AND {_SOME_EXTREME})"
+_HAS_MAX = f"(NOT isNaN(Max) AND {_SOME_EXTREME})"
 
 _DISTRIBUTIONS: dict[Aggregation, str] = {
     "rate": _COUNT,
     "increase": _COUNT,
     "count": _COUNT,
     "sum": _SUM,
-    "avg": f"if({_COUNT} > 0, {_mean(increase('Sum'), _COUNT)}, NULL)",
-    "min": f"minOrNullIf(Min, {_HAS_EXTREMES})",
-    "max": f"maxOrNullIf(Max, {_HAS_EXTREMES})",
+    "avg": f"if({_COUNT_OF_SUM} > 0, {_mean(known_increase('Sum'), _COUNT_OF_SUM)}, NULL)",
+    "min": f"minOrNullIf(Min, {_HAS_MIN})",
+    "max": f"maxOrNullIf(Max, {_HAS_MAX})",
 }
-_EXTREMES = f"min({_HAS_EXTREMES}) AS known, min(Min) AS least, max(Max) AS most"
+_EXTREMES = f"min({_HAS_MIN} AND {_HAS_MAX}) AS known, min(Min) AS least, max(Max) AS most"
 
 
 def number(kind: Kind, points: Where, aggregation: Aggregation, quantile: float) -> str:

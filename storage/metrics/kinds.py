@@ -29,19 +29,25 @@ class Kind:
     dropped: str = "false"
     """SQL: whether a data point shows that its stream restarted, by counting less than before."""
 
+    valued: str = ""
+    """SQL, after a condition: that a data point has a value, which NaN is not."""
+
     @property
     def table(self) -> str:
         """The table of its data points."""
         return f"otel_metrics_{self.name}"
 
 
-GAUGE = Kind("gauge", _OF_VALUES, has_temporality=False)
+_VALUED = " AND NOT isNaN(Value)"
+
+GAUGE = Kind("gauge", _OF_VALUES, has_temporality=False, valued=_VALUED)
 SUM = Kind(
     "sum",
     AGGREGATIONS,
     has_temporality=True,
     counted=("Value",),
     dropped="IsMonotonic AND Value < BeforeValue",
+    valued=_VALUED,
 )
 HISTOGRAM = Kind(
     "histogram",

@@ -1,5 +1,6 @@
 """Series of a metric: values by window, for each combination of labels."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -158,7 +159,9 @@ def _values(kind: Kind, rows: list[Row], query: SeriesQuery) -> Iterator[tuple[L
         return
     seconds = query.windows.width_ms / 1000 if query.aggregation == "rate" else 1
     for labels, place, value in rows:
-        yield tuple(labels), place, None if value is None else float(value) / seconds
+        # JSON has no infinity, which a data point may well have.
+        known = value is not None and math.isfinite(value)
+        yield tuple(labels), place, float(value) / seconds if known else None
 
 
 def _explicit(quantile: float, rows: list[Row]) -> Value:

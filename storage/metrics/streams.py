@@ -93,7 +93,7 @@ def data_points(kind: Kind, filters: MetricFilters, windows: Windows, by: tuple[
     ]
     inner = (
         f"SELECT {', '.join(selected)} FROM {quoted(kind.table)} "  # noqa: S608 - bound
-        f"WHERE {query.sql} AND bitAnd(Flags, {_NOT_RECORDED}) = 0"
+        f"WHERE {query.sql} AND bitAnd(Flags, {_NOT_RECORDED}) = 0{kind.valued}"
     )
     if kind.counted:
         inner = _compared(kind, windows.with_lookback, query, inner)
@@ -106,6 +106,12 @@ def increase(column: str) -> str:
     """SQL for what a data point adds in a column of numbers; NULL where that is not known."""
     value, before = f"toFloat64({column})", f"toFloat64(Before{column})"
     return f"multiIf(basis = 'whole', {value}, basis = 'change', {value} - {before}, NULL)"
+
+
+def known_increase(column: str) -> str:
+    """As :func:`increase`; NULL also where a data point does not say its number."""
+    added = increase(column)
+    return f"if(isNaN({added}), NULL, {added})"
 
 
 def _label(key: str, query: Where) -> str:

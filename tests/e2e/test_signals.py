@@ -378,8 +378,10 @@ def test_spans_that_are_too_large_are_counted_in_the_answer_and_the_others_store
     request = request_of(workspace)
     spans = request.resource_spans[0].scope_spans[0].spans
     for name in ("first", "last"):
-        spans.add(name=name)
-    large = spans.add(name="large").attributes.add(key="large")
+        spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
+    large = spans.add(name="large", trace_id=b"t" * 16, span_id=b"s" * 8).attributes.add(
+        key="large"
+    )
     large.value.string_value = "x" * 9_000_000
     response = post(endpoint("http", "traces"), request.SerializeToString())
     answer = json_format.MessageToDict(ExportTraceServiceResponse.FromString(response))

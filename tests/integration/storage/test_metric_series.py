@@ -329,3 +329,56 @@ def test_a_quantile_between_numbers_whose_difference_no_number_holds(stored):
     points = [{"time": 0, "as_double": -1.7e308}, {"time": 1, "as_double": 1.7e308}]
     ask = stored([Stream(kind="gauge", points=points)])
     assert [ask("quantile", level)[""][0] for level in (0.0, 0.5, 1.0)] == [-1.7e308, 0, 1.7e308]
+
+
+def of_group(kind, *points, group="a", **stream):
+    return Stream(kind=kind, points=list(points), attributes={"group": group}, **stream)
+
+
+def first_of(found):
+    return {group: values[0] for group, values in found.items()}
+
+
+def test_points_without_a_value_count_for_nothing(stored):
+    for kind in ("gauge", "sum"):
+        points = [
+            {"time": 0, "as_double": 2.0},
+            {"time": 1},
+            {"time": 2, "as_double": float("nan")},
+            {"time": 3, "as_int": 4},
+            {"time": 4},
+        ]
+        nothing = of_group(kind, {"time": 0}, {"time": 1}, group="b")
+        ask = stored([of_group(kind, *points, temporality=DELTA), nothing])
+        wanted = {"count": 2, "avg": 3, "min": 2, "max": 4, "last": 4}
+        wanted["sum"] = 4 if kind == "gauge" else 6
+        for aggregation, value in wanted.items():
+            assert first_of(ask(aggregation)) == {"a": value}, aggregation
+        assert first_of(ask("quantile", 1.0)) == {"a": 4}
+
+
+@pytest.mark.parametrize("kind", ["histogram", "exponential_histogram"])
+def test_what_a_histogram_does_not_say_is_not_zero(stored, kind):
+    said = {"time": 0, "count": 2, "sum": 6.0, "min": -1.0, "max": 7.0}
+    zeros = {"time": 1, "count": 1, "sum": 0.0, "min": 0.0, "max": 0.0}
+    unsaid = {"time": 2, "count": 3}
+    ask = stored(
+        [
+            of_group(kind, said, unsaid, temporality=DELTA),
+            of_group(kind, unsaid, group="b", temporality=DELTA),
+            of_group(kind, zeros, group="c", temporality=DELTA),
+        ]
+    )
+    for aggregation, wanted in {
+        "count": {"a": 5, "b": 3, "c": 1},
+        "sum": {"a": 6, "b": None, "c": 0},
+        "avg": {"a": 3, "b": None, "c": 0},
+        "min": {"a": -1, "b": None, "c": 0},
+        "max": {"a": 7, "b": None, "c": 0},
+    }.items():
+        assert first_of(ask(aggregation)) == wanted, aggregation
+
+
+def test_an_infinite_value_is_left_out_of_the_answer(stored):
+    ask = stored([of_group("gauge", {"time": 0, "as_double": float("inf")})])
+    assert first_of(ask("max")) == {"a": None}

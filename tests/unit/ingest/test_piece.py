@@ -39,3 +39,9 @@ def test_many_small_pieces_are_each_looked_at_once():
     Measured.looks = 0
     assert len(list(chunkfuls(pieces))) == 1
     assert Measured.looks == len(pieces)
+
+
+def test_a_chunk_holds_no_more_records_than_a_request_may():
+    pieces = [Piece(Tenant(), "logs", b"x", 100_000, str(number)) for number in range(5)]
+    pieces.append(Piece(Tenant(), "logs", b"x", 300_000, "large"))
+    assert [len(chunk) for chunk in chunkfuls(pieces)] == [2, 2, 1, 1]

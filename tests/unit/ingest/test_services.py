@@ -83,7 +83,17 @@ span_requests = st.builds(
             lambda workspace, span_sizes: ResourceSpans(
                 resource=resource(workspace),
                 scope_spans=[
-                    ScopeSpans(spans=[Span(name="s", attributes=filler(size))])
+                    ScopeSpans(
+                        spans=[
+                            Span(
+                                name="s",
+                                trace_id=b"t" * 16,
+                                span_id=b"s" * 8,
+                                start_time_unix_nano=1,
+                                attributes=filler(size),
+                            )
+                        ]
+                    )
                     for size in span_sizes
                 ],
             ),

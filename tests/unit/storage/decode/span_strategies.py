@@ -10,6 +10,7 @@ from tests.unit.storage.decode.strategies import (
     UNKNOWN_FIELDS,
     attributes,
     chunk_lists,
+    ids,
     joined,
     strings,
     uint64,
@@ -19,10 +20,8 @@ from tests.unit.storage.decode.strategies import (
 enums = st.one_of(st.integers(0, 6), st.sampled_from([-1, 7, 2**31 - 1, -(2**31)]))
 flags = st.integers(0, 2**32 - 1)
 counts = st.integers(0, 9)
-trace_ids = st.one_of(
-    st.sampled_from([b"", b"\x01" * 16, b"\x02" * 16, bytes(16)]), st.binary(max_size=20)
-)
-span_ids = st.one_of(st.binary(min_size=8, max_size=8), st.binary(max_size=3))
+trace_ids = ids(16)
+span_ids = ids(8)
 
 events = st.builds(
     with_unknown,

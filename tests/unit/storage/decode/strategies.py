@@ -13,6 +13,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from storage.decode import ChunkRows
+from storage.time_range import END_NS
 
 UNKNOWN_FIELDS = st.sampled_from(
     [b"", b"", b"", b"\xa0\x06\x01", b"\xa2\x06\x02ab", b"\xa3\x06\xa4\x06"]
@@ -32,9 +33,20 @@ int64 = st.one_of(
     st.sampled_from([0, 1, -1, 127, 128, 2**56, 2**62, 2**63 - 1, -(2**63)]),
 )
 uint64 = st.one_of(
-    st.sampled_from([0, 0, 1, 1_763_700_000_000_000_000, 2**63 - 1, 2**63, 2**64 - 1]),
+    st.sampled_from([0, 0, 1, 1_763_700_000_000_000_000, END_NS - 1, END_NS, 2**63, 2**64 - 1]),
     st.integers(0, 2**64 - 1),
 )
+
+
+def ids(size):
+    """Ids, and what is none: of another length, or of zeros."""
+    return st.one_of(
+        st.binary(min_size=size, max_size=size),
+        st.binary(max_size=size + 4),
+        st.integers(0, size + 1).map(bytes),
+    )
+
+
 doubles = st.one_of(
     st.floats(), st.sampled_from([0.0, -0.0, 1.0, 1e-6, 9.9e-7, 1e10, 1e15, 1e20, 1e21, 5e-324])
 )
@@ -98,8 +110,8 @@ records = st.builds(
         attributes=attributes,
         dropped_attributes_count=st.integers(0, 9),
         flags=st.integers(0, 2**32 - 1),
-        trace_id=st.one_of(st.binary(min_size=16, max_size=16), st.binary(max_size=20)),
-        span_id=st.one_of(st.binary(min_size=8, max_size=8), st.binary(max_size=3)),
+        trace_id=ids(16),
+        span_id=ids(8),
         event_name=strings,
     ),
     UNKNOWN_FIELDS,

@@ -16,6 +16,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from storage.decode import ChunkRows, UndecodableError, UnknownSignalError, decode, reference
 from storage.decode import logs as columnar
 from storage.decode.errors import RefusedError
+from storage.time_range import END_NS
 from tests.unit.storage.decode.strategies import chunk_lists, requests
 
 SCHEMA = Path(__file__).parents[4] / "storage" / "schema" / "0001_otel_logs.sql"
@@ -214,12 +215,48 @@ def test_maps_of_more_keys_than_a_machine_word_has_bits_lose_only_their_doubles(
 
 @pytest.mark.parametrize(
     ("times", "expected"),
-    [((3, 4), 3), ((0, 4), 4), ((0, 0), 5 * SECOND), ((2**64 - 1, 0), 2**63 - 1)],
+    [
+        ((3, 4), 3),
+        ((0, 4), 4),
+        ((0, 0), 5 * SECOND),
+        ((END_NS - 1, 4), END_NS - 1),
+        ((END_NS, 4), 4),
+        ((2**64 - 1, END_NS), 5 * SECOND),
+    ],
 )
 def test_the_time_is_the_events_else_the_observers_else_the_doors(times, expected):
     payload = request_of(LogRecord(time_unix_nano=times[0], observed_time_unix_nano=times[1]))
     batch = decode("logs", [chunk(payload)])["otel_logs"]
     assert batch.column("Timestamp").view(pa.int64()).to_pylist() == [expected]
+
+
+def test_records_without_a_time_keep_their_order():
+    timeless = [LogRecord() for _ in range(3)]
+    payload = request_of(*timeless, LogRecord(time_unix_nano=9), *timeless)
+    batch = decode("logs", [chunk(payload), chunk(payload, chunk_id=8, received_ns=7)])["otel_logs"]
+    times = batch.column("Timestamp").view(pa.int64()).to_pylist()
+    first = [5 * SECOND + number for number in range(7)]
+    assert times == [*first[:3], 9, *first[4:], 7, 8, 9, 9, 11, 12, 13]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 15, 16, 17, 24, 32])
+@pytest.mark.parametrize("octet", [b"\0", b"\xab"])
+def test_an_id_of_another_length_or_of_zeros_is_absent(size, octet):
+    some = octet * size
+    good = LogRecord(trace_id=b"\0" * 15 + b"\1", span_id=b"\0" * 7 + b"\1")
+    payload = request_of(good, LogRecord(trace_id=some, span_id=some), good, LogRecord())
+    batch = decode("logs", [chunk(payload)])["otel_logs"]
+    kept = {length: some.hex() if any(some) and size == length else "" for length in (8, 16)}
+    one = "0" * 15 + "1"
+    assert batch.column("TraceId").to_pylist() == ["0" * 16 + one, kept[16], "0" * 16 + one, ""]
+    assert batch.column("SpanId").to_pylist() == [one, kept[8], one, ""]
+
+
+def test_very_many_attribute_keys_are_told_apart():
+    many = [attribute(f"key {number}", int_value=number) for number in range(20_000)]
+    row = row_of(attributes=[*many, attribute("key 7", string_value="again")])
+    assert len(row["LogAttributes"]) == 20_000
+    assert row["LogAttributes"][-1] == ("key 7", "again")
 
 
 def test_the_endpoint_is_the_route_else_the_path():

@@ -25,6 +25,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from storage.decode import UndecodableError, decode, metrics, record_count
 from storage.decode.errors import RefusedError
 from storage.decode.reference_metrics import decode_metrics
+from storage.time_range import END_NS
 from tests.unit.storage.decode.alike import (
     SECOND,
     assert_refused_or_read_alike,
@@ -119,12 +120,29 @@ def test_two_members_of_one_oneof_are_left_to_the_plain_decoder(metric):
         metrics.decode([chunk(in_request(metric))])
 
 
-def test_integers_and_doubles_become_one_value_and_no_value_becomes_zero_with_its_flag():
+def test_integers_and_doubles_become_one_value_and_no_value_becomes_nan_with_its_flag():
     missing = NumberDataPoint(flags=DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
     points = [NumberDataPoint(as_int=-5), NumberDataPoint(as_double=0.5), missing]
     columns = columns_of("gauge", gauge(*points), gauge(NumberDataPoint(as_int=2**53 + 1)))
-    assert [float.fromhex(v) for v in columns["Value"]] == [-5.0, 0.5, 0.0, float(2**53)]
+    values = [(-5.0).hex(), (0.5).hex(), "NaN", float(2**53).hex()]
+    assert columns["Value"] == values
     assert columns["Flags"] == [0, 0, 1, 0]
+
+
+def test_what_is_not_set_is_told_from_zero():
+    zeros = HistogramDataPoint(sum=0, min=0, max=0, exemplars=[Exemplar(as_double=0)])
+    unset = HistogramDataPoint(exemplars=[Exemplar()])
+    columns = columns_of("histogram", Metric(histogram=Histogram(data_points=[zeros, unset])))
+    for name in ("Sum", "Min", "Max"):
+        assert columns[name] == [(0.0).hex(), "NaN"]
+    assert columns["Exemplars.Value"] == [[(0.0).hex()], ["NaN"]]
+
+
+def test_points_without_a_time_keep_their_order_and_a_start_in_the_future_is_not_known():
+    late = NumberDataPoint(time_unix_nano=END_NS, start_time_unix_nano=END_NS)
+    columns = columns_of("gauge", gauge(NumberDataPoint(), late, NumberDataPoint()))
+    assert columns["TimeUnix"] == [5 * SECOND, 5 * SECOND + 1, 5 * SECOND + 2]
+    assert columns["StartTimeUnix"] == [0, 0, 0]
 
 
 def test_a_point_without_a_time_gets_the_doors_and_a_start_that_is_not_known_stays_zero():
@@ -168,9 +186,9 @@ def test_histograms_carry_buckets_bounds_and_exemplars():
     assert columns["BucketCounts"] == [[1, 2], []]
     assert columns["ExplicitBounds"] == [[(0.5).hex()], []]
     assert columns["Count"] == [3, 0]
-    assert columns["Sum"] == [(1.5).hex(), (0.0).hex()]
-    assert columns["Min"] == [(0.0).hex()] * 2
-    assert columns["Max"] == [(1.0).hex(), (0.0).hex()]
+    assert columns["Sum"] == [(1.5).hex(), "NaN"]
+    assert columns["Min"] == ["NaN"] * 2
+    assert columns["Max"] == [(1.0).hex(), "NaN"]
     assert columns["Exemplars.Value"] == [[(7.0).hex()], []]
     assert columns["Exemplars.SpanId"] == [["01" * 8], []]
     assert columns["Exemplars.TraceId"] == [["02" * 16], []]

@@ -9,6 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from storage.decode import UndecodableError, decode, record_count, traces
 from storage.decode.errors import RefusedError
 from storage.decode.reference_traces import decode_traces
+from storage.time_range import END_NS
 from tests.unit.storage.decode.alike import (
     assert_refused_or_read_alike,
     assert_same,
@@ -121,8 +122,10 @@ def test_a_span_without_status_is_unset():
         (3, 0, 3, 0),
         (0, 9, 9, 0),
         (0, 0, 5_000_000_000, 0),
-        (2**64 - 9, 2**64 - 1, 2**63 - 1, 8),
-        (1, 2**64 - 1, 1, 2**64 - 2),
+        (END_NS - 9, END_NS - 1, END_NS - 9, 8),
+        (1, END_NS, 1, 0),
+        (END_NS, 9, 9, 0),
+        (2**64 - 9, 2**64 - 1, 5_000_000_000, 0),
     ],
 )
 def test_a_span_lasts_from_its_start_to_its_end_and_never_less_than_nothing(
