@@ -54,6 +54,7 @@ class Broker:
 
     def __init__(self, settings: Settings) -> None:
         """Connect lazily to `settings.broker_url`, with `BROKER_TIMEOUT` for each answer."""
+        self._connects = 0
         self._pool = redis.ConnectionPool.from_url(
             settings.broker_url,
             socket_timeout=settings.broker_timeout,
@@ -61,6 +62,7 @@ class Broker:
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
+            redis_connect_func=self._connected,
         )
         self._client = redis.Redis(connection_pool=self._pool, retry=Retry(NoBackoff(), 0))
 
@@ -110,9 +112,24 @@ class Broker:
         except (RedisError, OSError) as error:
             raise BrokerAwayError(f"the broker cannot be reached: {error}") from error
 
+    def connects(self) -> int:
+        """How often a connection was made, which is made now if none stands.
+
+        As long as that stays the same, the broker has been there all the time.
+
+        Raises:
+            BrokerAwayError: the broker cannot be reached.
+        """
+        self._pool.release(self._connect())
+        return self._connects
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.disconnect()
+
+    def _connected(self, connection: Connection) -> None:
+        connection.on_connect()
+        self._connects += 1
 
     def _connect(self) -> Connection:
         try:
