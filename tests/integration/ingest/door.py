@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 
 from ingest.group import Receipt
+from ingest.http_app import create_app
 from ingest.otlp import LOGS
 from ingest.receive import Receiver
 from ingest.tenant import Tenant
@@ -32,6 +33,24 @@ class Door:
     def ask(self, content, tenant=ACME):
         """Send a request and wait for its outcome."""
         return self.send(content, tenant).get(timeout=20)
+
+
+class Client:
+    """A client of the JSON door."""
+
+    def __init__(self, receiver):
+        self._client = create_app(receiver.settings, receiver).test_client()
+
+    def post(self, body, key="", path="/api/v1/ingest"):
+        """Status and answer of a request, under a key if one is given."""
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = self._client.post(path, data=body, headers=headers)
+        return answer.status_code, answer.json
+
+    def receipt(self, receipt):
+        """Status and answer about a receipt."""
+        answer = self._client.get(f"/api/v1/ingest/receipts/{receipt}")
+        return answer.status_code, answer.json
 
 
 def taken(door, content):
