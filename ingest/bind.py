@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import structlog
 
 from config.settings import Settings
+from ingest import timeless
 from ingest.admission import Admission
 from ingest.direct import DirectPath
 from ingest.group import Group, Receipt, Settle, Submission, Waiting
@@ -59,6 +60,8 @@ class Binder:
         self._untold = direct.untold
         # With the chunk that the broker may have; once answered for, a request may come anew.
         self._in_doubt: Memory[str] = Memory(settings.request_window)
+        # Requests whose bytes come again and carry no time at all: each is an event.
+        self._events: Memory[None] = Memory(settings.request_window)
         # For a retry while the broker is away: a minute is longer than a client takes for it.
         self._known: Memory[str] = Memory(min(60, settings.request_window))
         self._waiting: deque[Waiting] = deque()
@@ -107,6 +110,8 @@ class Binder:
         while self._waiting and size < _MOST_BYTES:
             piece, submission = self._waiting.popleft()
             size += len(piece.payload)
+            if self._events and piece.request_id in self._events:
+                piece = timeless.as_event(piece)
             yield piece, submission
 
     def _commit(self, group: Group) -> None:
@@ -185,6 +190,9 @@ class Binder:
             self._known.add(*entry.requests, note=chunk_id)
             for request_id, body in entry.bodies.items():
                 self._known.add(request_id, note=claim(chunk_id, body))
+            if entry.tried:
+                # From now on the ledger knows, and a dropped dead letter may come again.
+                self._direct.seen.discard(entry.requests[0])
             for request_id in entry.requests:
                 group.place(request_id, chunk_id)
         self._announcer.announce(entry.chunk.header for entry in entries)
@@ -207,8 +215,8 @@ class Binder:
             unanswered = self._in_doubt.get(request_id) == chunk_id and not body
             if chunk_id in own or unanswered:
                 group.place(request_id, chunk_id)
-            else:
-                group.repeat(request_id, chunk_id, body)
+            elif group.repeat(request_id, chunk_id, body):
+                self._events.add(request_id)
             if unanswered:
                 self._in_doubt.add(request_id, note=_ANSWERED)
 

@@ -118,12 +118,16 @@ class Group:
         """
         if self._pieces.pop(request_id, None):
             for submission in self._submissions.pop(request_id):
-                if submission.placed(chunk_id, backend):
-                    self._finish(submission)
+                if not submission.placed(chunk_id, backend):
+                    continue
+                if len(submission.chunk_ids) > 1 and submission.receipt.several:
+                    self._complete.append(submission)
+                else:
+                    submission.settle(submission.receipt)
 
     def repeat(
         self, request_id: str, chunk_id: str, body: str = "", backend: str = "redis"
-    ) -> None:
+    ) -> bool:
         """Place a request that was accepted before, but for what no repetition can be.
 
         That is what carries no time: the group has it as a piece of its own from now on. A
@@ -134,27 +138,21 @@ class Group:
             chunk_id: where it is.
             body: digest of the body that came with it, if one is known.
             backend: as for :meth:`place`.
+
+        Returns: whether nothing of it is a repetition.
         """
         piece = self._pieces.get(request_id)
         if piece is None:
-            return
-        if piece.body:
-            if body in {"", piece.body}:
-                self.place(request_id, chunk_id, backend)
-            else:
-                self._refuse(request_id)
-            return
-        fresh, timed = timeless.cut_out(piece)
-        if fresh:
-            # The others brought theirs when they joined.
-            first = self._submissions[request_id][0]
-            self._add(fresh, first)
-            if timed:
-                first.more()
-            else:
-                del self._pieces[request_id], self._submissions[request_id]
-                return
-        self.place(request_id, chunk_id, backend)
+            return False
+        if piece.body and body not in {"", piece.body}:
+            self._refuse(request_id)
+            return False
+        timed = bool(piece.body) or self._take_out_timeless(piece)
+        if timed:
+            self.place(request_id, chunk_id, backend)
+        else:
+            del self._pieces[request_id], self._submissions[request_id]
+        return not timed
 
     def fail(self, request_ids: Iterable[str], refusal: RefusedError) -> None:
         """Tell everybody who waits for these requests that they were not accepted."""
@@ -173,9 +171,20 @@ class Group:
             yield self._complete.popleft()
 
     def _add(self, piece: Piece, submission: Submission) -> None:
-        if not submission.failed:
+        if submission.missing > 0:
             self._pieces[piece.request_id] = piece
             self._submissions[piece.request_id] = [submission]
+
+    def _take_out_timeless(self, piece: Piece) -> bool:
+        """Make what of a piece carries no time a piece of its own; whether anything is left."""
+        fresh, timed = timeless.cut_out(piece)
+        if fresh:
+            # The others brought theirs when they joined.
+            first = self._submissions[piece.request_id][0]
+            if timed:
+                first.more()
+            self._add(fresh, first)
+        return timed
 
     def _join(self, piece: Piece, submission: Submission) -> None:
         """Add a request that is in the group already."""
@@ -191,13 +200,6 @@ class Group:
                 return
             submission.more()
         waiting.append(submission)
-
-    def _finish(self, submission: Submission) -> None:
-        receipt = submission.receipt
-        if receipt.several:
-            self._complete.append(submission)
-        else:
-            submission.settle(receipt)
 
     def _refuse(self, request_id: str) -> None:
         self.fail([request_id], another_body())

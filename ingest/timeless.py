@@ -47,9 +47,13 @@ def cut_out(piece: Piece) -> tuple[Piece | None, bool]:
     if not records:
         return None, True
     payload = request.SerializeToString() if timed else piece.payload
-    request_id = secrets.token_hex(16)
-    cut = msgspec.structs.replace(piece, payload=payload, records=records, request_id=request_id)
-    return cut, timed > 0
+    cut = msgspec.structs.replace(piece, payload=payload, records=records)
+    return as_event(cut), timed > 0
+
+
+def as_event(piece: Piece) -> Piece:
+    """The piece with a request id that no other has."""
+    return msgspec.structs.replace(piece, request_id=secrets.token_hex(16))
 
 
 def _holders(service: Service, scope: Any) -> list[Any]:  # noqa: ANN401 - any signal's message

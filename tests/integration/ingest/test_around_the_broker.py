@@ -166,6 +166,32 @@ def test_a_retry_of_what_carries_no_time_and_was_not_answered_is_no_second_event
     assert stored() == Counter({"before": 1, "event": 2})
 
 
+def test_an_event_that_comes_again_and_again_costs_one_trip(door, stored, monkeypatch):
+    trips = []
+    accept = door.receiver.ledger.accept
+    monkeypatch.setattr(
+        door.receiver.ledger, "accept", lambda entries: trips.append(1) or accept(entries)
+    )
+    assert len({str(door.ask(payload(["event"], [0]))) for _ in range(10)}) == 10
+    assert len(trips) == 11
+    assert stored() == Counter({"event": 10})
+
+
+def test_an_event_after_one_whose_direct_insert_was_in_doubt_is_another_one(
+    door, broker_gate, insert_gate, stored, wait_until
+):
+    event = payload(["event"], [0])
+    away(broker_gate)
+    insert_gate.break_next("cut", 1)
+    assert not isinstance(door.ask(event), Receipt)
+    broker_gate.heal()
+    wait_until(lambda: isinstance(door.ask(event), Receipt))
+    assert stored() == Counter(["event"])
+    broker_gate.break_next("cut", 1)
+    assert isinstance(door.ask(event), Receipt)
+    assert stored() == Counter({"event": 2})
+
+
 def test_a_commit_that_is_repeated_does_not_take_its_own_for_somebody_elses(
     door, broker_gate, stored
 ):
