@@ -99,11 +99,13 @@ def further_attempts(system):
 def untrue_receipts(load, right, told):
     """Receipts that are not known, or say `stored` where something is missing, or the reverse."""
     for request in load.requests:
-        whole = all(body in right for body in request.records)
-        for receipt in request.receipts:
-            status = told[receipt]
-            if status is None or (status.state == "stored") != whole:
-                yield receipt
+        statuses = {receipt: told[receipt] for receipt in request.receipts}
+        yield from (receipt for receipt, status in statuses.items() if status is None)
+        stored = {each for each, status in statuses.items() if status and status.state == "stored"}
+        if not all(body in right for body in request.records):
+            yield from stored
+        elif not stored:
+            yield from statuses
 
 
 def longest_wait(load, told):

@@ -64,7 +64,7 @@ def test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone(scenario, da
 
 def test_a_dropped_dead_letter_that_is_sent_again_is_stored(scenario, constraint):
     system = scenario.system
-    share = Shape(records=5, poison=1.0, poison_text=POISON)
+    share = Shape(records=5, timeless=0.0, poison=1.0, poison_text=POISON)
     with scenario.under_load(share, tenants=1, most=1):
         scenario.load.join(30)
     [request] = scenario.load.requests

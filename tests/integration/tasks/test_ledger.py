@@ -451,3 +451,12 @@ def test_chunks_that_nobody_seals_are_counted_after_a_while(ledger):
     ledger.accept([entry(["a"])])
     assert ledger.waiting.left_lying(seconds=3600) == 0
     assert ledger.waiting.left_lying(seconds=-1) == 1
+
+
+def test_a_broker_that_is_far_beyond_its_memory_takes_no_receipts_either(ledger, valkey):
+    valkey.client.set("ballast", b"x" * 80 * 1024 * 1024)
+    valkey.client.config_set("maxmemory", 1)
+    with pytest.raises(BrokerFullError):
+        ledger.receipts.note([DirectRequest("ab" * 16, 7, time.time())], {})
+    valkey.client.delete("ballast")
+    ledger.receipts.note([DirectRequest("ab" * 16, 7, time.time())], {})
