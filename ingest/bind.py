@@ -23,6 +23,7 @@ from tasks.ledger import (
     BrokerDoubtError,
     BrokerError,
     BrokerFullError,
+    BrokerReturnedError,
     Entry,
     Ledger,
     LedgerFullError,
@@ -122,7 +123,7 @@ class Binder:
 
     def _enter(self, group: Group) -> None:
         deadline = time.monotonic() + self._patience
-        self._untold.catch_up()
+        self._untold.tell()
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._direct.busy],
             unavailable("the same request is being stored at this moment; repeat it later"),
@@ -132,7 +133,9 @@ class Binder:
         doubted = False
         while group:
             try:
-                self._ledger.accept(entries)
+                self._ledger.accept(entries, self._untold.connects)
+            except BrokerReturnedError:
+                self._untold.catch_up()
             except RepeatedRequestsError as repeats:
                 self._repeat(group, repeats, entries if doubted else ())
                 entries = self._bind(group)

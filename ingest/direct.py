@@ -103,8 +103,8 @@ class DirectPath:
         query_id = f"sheaf-direct-{secrets.token_hex(8)}"
         try:
             self._pass_over_known(group, request_ids)
-            for signal in dict.fromkeys(piece.signal for piece in group.pieces):
-                self._insert([p for p in group.pieces if p.signal == signal], signal, query_id)
+            for kind in dict.fromkeys(map(_kind, group.pieces)):
+                self._insert([p for p in group.pieces if _kind(p) == kind], *kind, query_id)
         except OutcomeUnknownError as error:
             log.warning("direct: outcome unknown", error=str(error))
             group.fail_all(unavailable("ClickHouse did not answer; the same may be repeated", 2))
@@ -161,15 +161,17 @@ class DirectPath:
             else:
                 return
 
-    def _insert(self, pieces: Sequence[Piece], signal: str, query_id: str) -> None:
+    def _insert(self, pieces: Sequence[Piece], signal: str, keyed: bool, query_id: str) -> None:  # noqa: FBT001 - from a pair
         now = time.time_ns()
+        # What has a key and no time is the same, though another door gave it another time.
+        since = now - self._window * 10**9 if keyed else None
         tables = decode.decode(
             signal, [self._rows(piece, self.seen.get(piece.request_id) or now) for piece in pieces]
         )
         for table, rows in tables.items():
             time_column = decode.time_column(table)
             self._marker.cover(table, rows)
-            wanted = presence.missing(self._clickhouse, table, rows, time_column)
+            wanted = presence.missing(self._clickhouse, table, rows, time_column, since)
             for number, part in enumerate(presence.by_partitions(wanted, time=time_column)):
                 if part.num_rows:
                     self._insert_part(table, part, f"{query_id}-{table}-{number}", pieces, now)
@@ -192,3 +194,8 @@ class DirectPath:
             received_ns=received_ns,
             retention_days=self.retention.days(piece.tenant.workspace_id, piece.signal),
         )
+
+
+def _kind(piece: Piece) -> tuple[str, bool]:
+    """What is inserted together: a signal, and whether a key is the requests' identity."""
+    return piece.signal, bool(piece.body)

@@ -38,7 +38,8 @@ class Untold:
         self._lists: dict[str, Sequence[str]] = {}
         self._holding = threading.Lock()
         self._telling = threading.Lock()
-        self._connects = 0
+        self.connects = 0
+        """As of when others' notes were looked for, by the count of `Broker.connects`."""
         self._look = threading.Event()
         self._looked = threading.Event()
         self._wake = threading.Event()
@@ -88,19 +89,20 @@ class Untold:
         return True
 
     def catch_up(self) -> None:
-        """Before a commit: let the ledger know what was stored around it, as far as it can be."""
+        """When the broker may have been away: tell the ledger what was stored around it.
+
+        That is what this door knows, and what any door left in ClickHouse, if that answers soon.
+        """
         try:
-            connects = self._ledger.broker.connects()
+            self.connects = self._ledger.broker.connects()
         except BrokerError:
             return
         self.tell()
-        if connects != self._connects:
-            self._connects = connects
-            self._looked.clear()
-            self._look.set()
-            self._wake.set()
-            # A ClickHouse that hangs holds no commit up for longer, and is looked at later.
-            self._looked.wait(_LOOK_WITHIN)
+        self._looked.clear()
+        self._look.set()
+        self._wake.set()
+        # A ClickHouse that hangs holds no commit up for longer, and is looked at later.
+        self._looked.wait(_LOOK_WITHIN)
 
     def answer(self, group: Group, *, at_once: bool = True) -> None:
         """Answer the requests of a group whose receipts stand for several chunks."""

@@ -14,6 +14,8 @@ _MOST = 200_000
 """The newest so many are found again: telling the ledger of them takes some seconds."""
 
 _COLUMNS = "RequestId, Records, toUnixTimestamp64Milli(StoredAt), Body"
+# Behind a Distributed table, return when the shard has them.
+_AT_ONCE = {"insert_distributed_sync": 1}
 _LIMITS = {"max_execution_time": 10, "select_sequential_consistency": 1}
 
 
@@ -43,7 +45,9 @@ class DirectRequests:
             for each in requests
         ]
         self._clickhouse.insert(
-            "INSERT INTO direct_requests (RequestId, Body, Records, StoredAt, ChunkId) VALUES", rows
+            "INSERT INTO direct_requests (RequestId, Body, Records, StoredAt, ChunkId) VALUES",
+            rows,
+            _AT_ONCE,
         )
 
     def known(self, request_ids: Sequence[str], since: float) -> list[DirectRequest]:

@@ -37,6 +37,10 @@ class BrokerDoubtError(BrokerError):
     """The command was sent and no answer came: it may have run."""
 
 
+class BrokerReturnedError(BrokerError):
+    """The broker may have been away since the caller last looked: the command has not run."""
+
+
 class Script:
     """One atomic Lua script of `tasks/scripts`."""
 
@@ -66,15 +70,24 @@ class Broker:
         )
         self._client = redis.Redis(connection_pool=self._pool, retry=Retry(NoBackoff(), 0))
 
-    def run(self, script: Script, *args: str | bytes | float) -> Any:  # noqa: ANN401 - as Lua
+    def run(self, script: Script, *args: str | bytes | float, connects: int | None = None) -> Any:  # noqa: ANN401 - as Lua
         """Run an atomic script and give back its answer.
 
+        Args:
+            script: what to run.
+            args: its arguments.
+            connects: run it only if :meth:`connects` would still say this.
+
         Raises:
+            BrokerReturnedError: it has not run, connections were made since.
             BrokerAwayError: it has not run.
             BrokerFullError: it has not run, the broker's memory is full.
             BrokerDoubtError: it may have run.
         """
         connection = self._connect()
+        if connects not in {None, self._connects}:
+            self._pool.release(connection)
+            raise BrokerReturnedError("a connection was made anew")
         try:
             connection.send_command("EVALSHA", script.sha, 0, *args, check_health=False)
             try:

@@ -19,6 +19,7 @@ from tasks.broker import (
     BrokerDoubtError,
     BrokerError,
     BrokerFullError,
+    BrokerReturnedError,
     Script,
 )
 from tasks.buried import Buried
@@ -32,6 +33,7 @@ __all__ = [
     "BrokerDoubtError",
     "BrokerError",
     "BrokerFullError",
+    "BrokerReturnedError",
     "Entry",
     "Ledger",
     "LedgerFullError",
@@ -135,12 +137,17 @@ class Ledger:
         """How long a batch belongs to its worker: longer than its insert may take."""
         return self._settings.insert_timeout + self._settings.lease_margin
 
-    def accept(self, entries: Sequence[Entry]) -> int:
+    def accept(self, entries: Sequence[Entry], connects: int | None = None) -> int:
         """Take chunks in, all or none; afterwards their clients may be answered.
+
+        Args:
+            entries: the chunks.
+            connects: take them only if :meth:`Broker.connects` would still say this.
 
         Returns: bytes waiting now.
 
         Raises:
+            BrokerReturnedError: it would not; nothing was taken.
             RepeatedRequestsError: some requests are known; nothing was taken.
             LedgerFullError: the high-water mark is reached; nothing was taken.
         """
@@ -156,7 +163,7 @@ class Ledger:
             args += [header.id, header.signal, chunks.pack_header(header), entry.chunk.payload]
             args += [header.records, header.bytes, int(entry.tried)]
             args += [len(entry.requests), *_claims(entry)]
-        answer = self._broker.run(self._scripts["accept"], *args)
+        answer = self._broker.run(self._scripts["accept"], *args, connects=connects)
         return _accepted(answer)
 
     def seal(self) -> Batch | None:
