@@ -81,10 +81,7 @@ class Untold:
                 self._ledger.receipts.note(stored, lists)
             except BrokerError as error:
                 log.debug("untold: cannot be told", error=str(error))
-                with self._holding:
-                    self._stored = stored + self._stored
-                    self._lists = lists | self._lists
-                    self._trim()
+                self._put_back(stored, lists)
                 return False
         return True
 
@@ -120,11 +117,19 @@ class Untold:
         while True:
             self._wake.wait()
             self._wake.clear()
-            while not self._up_to_date():
+            while not self._try():
                 if self._stopping.wait(_AGAIN_AFTER):
                     return
             if self._stopping.is_set():
                 return
+
+    def _try(self) -> bool:
+        try:
+            return self._up_to_date()
+        except Exception:
+            # Without this thread, what the door knows would die with it.
+            log.exception("untold: failed")
+            return False
 
     def _up_to_date(self) -> bool:
         told = self.tell()
@@ -144,6 +149,12 @@ class Untold:
             log.debug("untold: cannot be looked for", error=str(error))
             return False
         return True
+
+    def _put_back(self, stored: list[DirectRequest], lists: dict[str, Sequence[str]]) -> None:
+        with self._holding:
+            self._stored = stored + self._stored
+            self._lists = lists | self._lists
+            self._trim()
 
     def _trim(self) -> None:
         del self._stored[:-_MOST]

@@ -11,6 +11,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("clickhouse")]
 
 
 @pytest.fixture
+def door(open_door, stores):
+    return open_door(stores())
+
+
+@pytest.fixture
 def ledger(door):
     """The door's own."""
     return door.receiver.ledger
