@@ -126,10 +126,13 @@ class Settings(BaseSettings):
         600,
         ge=1,
         le=86_400,
-        description="Seconds in which a byte-identical request counts as a retry.",
+        description="Seconds in which equal bytes, or an equal `Idempotency-Key`, are a retry.",
     )
     receipt_window: int = Field(
-        3600, ge=1, le=604_800, description="Seconds for which a receipt can be asked for."
+        3600,
+        ge=1,
+        le=604_800,
+        description="Seconds for which a receipt can be asked for once its records are stored.",
     )
 
     log_batch_size: int = Field(150_000, ge=1, le=1_000_000, description="Most rows in one insert.")

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
 from config.settings import Settings
+from ingest import timeless
 from ingest.admission import Admission
 from ingest.direct import DirectPath
 from ingest.group import Group, Receipt, Settle, Submission, Waiting
@@ -20,17 +21,22 @@ from tasks.chunk import Chunk, Header
 from tasks.ledger import (
     BrokerAwayError,
     BrokerDoubtError,
+    BrokerError,
     BrokerFullError,
+    BrokerReturnedError,
     Entry,
     Ledger,
     LedgerFullError,
     RepeatedRequestsError,
 )
+from tasks.receipts import claim
 
 log = structlog.get_logger(__name__)
 
 _MOST_BYTES = 4 * chunk.MAX_BYTES
 """Most payload bytes in one commit: the broker is busy with nothing else meanwhile."""
+
+_ANSWERED = "answered"
 
 
 class Binder:
@@ -52,7 +58,11 @@ class Binder:
         self._admission = admission
         self._announcer = announcer
         self._direct = direct
-        self._in_doubt: Memory[None] = Memory(settings.request_window)
+        self._untold = direct.untold
+        # With the chunk that the broker may have; once answered for, a request may come anew.
+        self._in_doubt: Memory[str] = Memory(settings.request_window)
+        # Requests whose bytes come again and carry no time at all: each is an event.
+        self._events: Memory[None] = Memory(settings.request_window)
         # For a retry while the broker is away: a minute is longer than a client takes for it.
         self._known: Memory[str] = Memory(min(60, settings.request_window))
         self._waiting: deque[Waiting] = deque()
@@ -101,33 +111,43 @@ class Binder:
         while self._waiting and size < _MOST_BYTES:
             piece, submission = self._waiting.popleft()
             size += len(piece.payload)
+            if self._events and piece.request_id in self._events:
+                piece = timeless.as_event(piece)
             yield piece, submission
 
     def _commit(self, group: Group) -> None:
+        try:
+            self._enter(group)
+        finally:
+            self._untold.answer(group)
+
+    def _enter(self, group: Group) -> None:
         deadline = time.monotonic() + self._patience
-        self._direct.report(self._ledger)
+        self._untold.tell()
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._direct.busy],
             unavailable("the same request is being stored at this moment; repeat it later"),
         )
+        self._pass_over_done(group)
         entries = self._bind(group)
         doubted = False
         while group:
             try:
-                self._ledger.accept(entries)
+                self._ledger.accept(entries, self._untold.connects)
+            except BrokerReturnedError:
+                self._untold.catch_up()
             except RepeatedRequestsError as repeats:
-                for request_id, chunk_id in repeats.known.items():
-                    self._place(group, chunk_id, request_id)
+                self._repeat(group, repeats, entries if doubted else ())
                 entries = self._bind(group)
             except LedgerFullError:
                 group.fail_all(self._admission.overloaded())
             except BrokerDoubtError as error:
                 doubted = True
                 if time.monotonic() > deadline:
-                    self._doubt(group, error)
+                    self._doubt(group, entries, error)
             except (BrokerAwayError, BrokerFullError) as error:
                 if doubted:
-                    self._doubt(group, error)
+                    self._doubt(group, entries, error)
                 else:
                     self._go_direct(group, error)
                 return
@@ -164,34 +184,73 @@ class Binder:
             retention_days=self._retention.days(first.tenant.workspace_id, first.signal),
         )
         requests = tuple(piece.request_id for piece in pieces)
-        return Entry(Chunk(header, chunk.compress(payload)), requests, tried)
+        bodies = {piece.request_id: piece.body for piece in pieces if piece.body}
+        return Entry(Chunk(header, chunk.compress(payload)), requests, tried, bodies)
 
     def _accepted(self, group: Group, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            self._place(group, entry.chunk.header.id, *entry.requests)
+            chunk_id = entry.chunk.header.id
+            self._known.add(*entry.requests, note=chunk_id)
+            for request_id, body in entry.bodies.items():
+                self._known.add(request_id, note=claim(chunk_id, body))
+            if entry.tried:
+                # From now on the ledger knows, and a dropped dead letter may come again.
+                self._direct.seen.discard(entry.requests[0])
+            for request_id in entry.requests:
+                group.place(request_id, chunk_id)
         self._announcer.announce(entry.chunk.header for entry in entries)
 
-    def _place(self, group: Group, chunk_id: str, *request_ids: str) -> None:
-        self._known.add(*request_ids, note=chunk_id)
-        for request_id in request_ids:
-            group.place(request_id, chunk_id)
-
-    def _doubt(self, group: Group, error: Exception) -> None:
-        """The commit may have happened: storing it directly as well might store it twice."""
+    def _pass_over_done(self, group: Group) -> None:
+        """Answer for what this door has stored around the broker."""
+        if not self._direct.done:
+            return
         for piece in group.pieces:
-            self._in_doubt.add(piece.request_id)
+            if piece.request_id in self._direct.done:
+                body = self._direct.done.get(piece.request_id) or ""
+                group.repeat(piece.request_id, piece.request_id, body, "db")
+
+    def _repeat(self, group: Group, repeats: RepeatedRequestsError, tried: Iterable[Entry]) -> None:
+        """Answer for what the ledger knows; it may know it from what this commit has `tried`."""
+        own = {entry.chunk.header.id for entry in tried}
+        for request_id, chunk_id in repeats.known.items():
+            body = repeats.bodies[request_id]
+            self._known.add(request_id, note=claim(chunk_id, body))
+            unanswered = self._in_doubt.get(request_id) == chunk_id and not body
+            if chunk_id in own or unanswered:
+                group.place(request_id, chunk_id)
+            elif group.repeat(request_id, chunk_id, body):
+                self._events.add(request_id)
+            if unanswered:
+                self._in_doubt.add(request_id, note=_ANSWERED)
+
+    def _doubt(self, group: Group, entries: Iterable[Entry], error: Exception) -> None:
+        """The commit may have happened: storing it directly as well might store it twice."""
+        for entry in entries:
+            self._in_doubt.add(*entry.requests, note=entry.chunk.header.id)
         log.warning("commit: outcome unknown", error=str(error))
         group.fail_all(unavailable("the broker did not answer; the same request may be repeated"))
 
     def _go_direct(self, group: Group, error: Exception) -> None:
         # The broker has these, though it cannot say so now: a client lost the answer.
         for piece in group.pieces:
-            if chunk_id := self._known.get(piece.request_id):
-                group.place(piece.request_id, chunk_id)
+            if text := self._known.get(piece.request_id):
+                chunk_id, _, body = text.partition(" ")
+                group.repeat(piece.request_id, chunk_id, body)
+        full = isinstance(error, BrokerFullError)
+        if full:
+            self._ask_for_known(group)
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
             unavailable("the broker is away and may hold this request already"),
         )
         if group:
             log.debug("commit: storing directly", error=str(error))
-            self._direct.store(group)
+            self._direct.store(group, full=full)
+
+    def _ask_for_known(self, group: Group) -> None:
+        """A broker that is full takes nothing, and still says what it has."""
+        try:
+            known = self._ledger.receipts.known([piece.request_id for piece in group.pieces])
+        except BrokerError:
+            return
+        self._repeat(group, RepeatedRequestsError(known), ())

@@ -14,10 +14,10 @@ from ingest.memory import Memory
 from ingest.status import unavailable
 from storage import decode, presence
 from storage.decode import ChunkRows
+from storage.direct_requests import DirectRequest, DirectRequests
 from storage.errors import OutcomeUnknownError, StorageError
 from storage.rollups.marks import Marker
 from tasks.chunk import row_id
-from tasks.ledger import BrokerError
 from tasks.retention import RetentionView
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from ingest.group import Group
     from ingest.piece import Piece
+    from ingest.untold import Untold
     from storage.client import Clickhouse
     from storage.insert import Inserter
-    from tasks.ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +49,10 @@ class DirectPath:
         settings: Settings,
         clickhouse: Clickhouse,
         inserter: Inserter,
+        untold: Untold,
         retention: RetentionView | None = None,
     ) -> None:
-        """Insert at most `DIRECT_INSERTS` groups at a time.
+        """Insert at most `DIRECT_INSERTS` groups at a time; `untold` tells the ledger of them.
 
         Without `retention`, records are kept for as long as the settings say.
         """
@@ -60,11 +61,14 @@ class DirectPath:
         self._most = settings.direct_inserts
         self._clickhouse = clickhouse
         self._inserter = inserter
+        self._requests = DirectRequests(clickhouse)
+        self.untold = untold
+        """What the ledger does not know yet."""
+        self._window = settings.request_window
         self._marker = Marker(clickhouse, settings)
         self._begin_seconds = settings.lease_margin
         self._pool = ThreadPoolExecutor(max(1, self._most), thread_name_prefix="direct")
         self._room = threading.BoundedSemaphore(max(1, self._most * _QUEUED))
-        self._stored: list[tuple[str, int, float]] = []
         self._stopping = threading.Event()
         self.busy: set[str] = set()
         """Requests with an insert under way: what it will leave behind cannot be counted yet."""
@@ -74,37 +78,33 @@ class DirectPath:
         Records without a time of their own got that time (Unix ns), and every later look and
         attempt must give them the same.
         """
+        self.done: Memory[str] = Memory(settings.request_window)
+        """Requests that were answered OK, with the digest of a body that came with a key."""
 
-    def store(self, group: Group) -> None:
-        """Store a group in the background; its waiters are told."""
+    def store(self, group: Group, *, full: bool = False) -> None:
+        """Store a group in the background; its waiters are told.
+
+        `full`: the broker is there, only that it takes nothing more: the ledger is told of the
+        group before its clients are.
+        """
         if not self._most or not self._room.acquire(blocking=False):
             group.fail_all(unavailable("the broker is away; try again", retry_after=2))
             return
         request_ids = [piece.request_id for piece in group.pieces]
         self.busy.update(request_ids)
-        self._pool.submit(self._store, group, request_ids)
-
-    def report(self, ledger: Ledger) -> None:
-        """Tell the ledger, once it is back, what was stored without it."""
-        if not self._stored:
-            return
-        stored = self._stored.copy()
-        try:
-            ledger.receipts.note_stored(stored)
-        except BrokerError:
-            return
-        del self._stored[: len(stored)]
+        self._pool.submit(self._store, group, request_ids, full=full)
 
     def stop(self) -> None:
         """Finish what was begun."""
         self._stopping.set()
         self._pool.shutdown(wait=True)
 
-    def _store(self, group: Group, request_ids: Sequence[str]) -> None:
+    def _store(self, group: Group, request_ids: Sequence[str], *, full: bool) -> None:
         query_id = f"sheaf-direct-{secrets.token_hex(8)}"
         try:
-            for signal in dict.fromkeys(piece.signal for piece in group.pieces):
-                self._insert([p for p in group.pieces if p.signal == signal], signal, query_id)
+            self._pass_over_known(group, request_ids)
+            for kind in dict.fromkeys(map(_kind, group.pieces)):
+                self._insert([p for p in group.pieces if _kind(p) == kind], *kind, query_id)
         except OutcomeUnknownError as error:
             log.warning("direct: outcome unknown", error=str(error))
             group.fail_all(unavailable("ClickHouse did not answer; the same may be repeated", 2))
@@ -116,12 +116,38 @@ class DirectPath:
             log.exception("direct: failed")
             group.fail_all(unavailable("an internal fault; try again"))
         else:
-            for piece in group.pieces:
-                self._stored.append((piece.request_id, piece.records, time.time()))
-                group.place(piece.request_id, piece.request_id, "db")
+            self._stored(group, full=full)
         finally:
+            self.untold.answer(group, at_once=full)
             self.busy.difference_update(request_ids)
             self._room.release()
+
+    def _pass_over_known(self, group: Group, request_ids: Sequence[str]) -> None:
+        """Place what another door has stored, or this one before it was started anew."""
+        since = time.time() - self._window
+        for known in self._requests.known(request_ids, since):
+            group.repeat(known.id, known.id, known.body, "db")
+
+    def _stored(self, group: Group, *, full: bool) -> None:
+        now = time.time()
+        stored = [
+            DirectRequest(piece.request_id, piece.records, now, piece.body)
+            for piece in group.pieces
+        ]
+        self.untold.add(stored)
+        if not (full and self.untold.tell()):
+            self._leave(stored)
+        for each in stored:
+            self.done.add(each.id, note=each.body)
+            group.place(each.id, each.id, "db")
+
+    def _leave(self, stored: Sequence[DirectRequest]) -> None:
+        """Leave them where they outlive this door."""
+        try:
+            self._requests.add(stored)
+        except StorageError as error:
+            # They are stored all the same, and this door knows them.
+            log.warning("direct: not noted in ClickHouse", error=str(error))
 
     def _end(self, query_id: str) -> None:
         """Wait until no insert of this id runs any more, for as long as ClickHouse is away."""
@@ -135,15 +161,17 @@ class DirectPath:
             else:
                 return
 
-    def _insert(self, pieces: Sequence[Piece], signal: str, query_id: str) -> None:
+    def _insert(self, pieces: Sequence[Piece], signal: str, keyed: bool, query_id: str) -> None:  # noqa: FBT001 - from a pair
         now = time.time_ns()
+        # What has a key and no time is the same, though another door gave it another time.
+        since = now - self._window * 10**9 if keyed else None
         tables = decode.decode(
             signal, [self._rows(piece, self.seen.get(piece.request_id) or now) for piece in pieces]
         )
         for table, rows in decode.keep_late(tables).items():
             time_column = decode.time_column(table)
             self._marker.cover(table, rows)
-            wanted = presence.missing(self._clickhouse, table, rows, time_column)
+            wanted = presence.missing(self._clickhouse, table, rows, time_column, since)
             for number, part in enumerate(presence.by_partitions(wanted, time=time_column)):
                 if part.num_rows:
                     self._insert_part(table, part, f"{query_id}-{table}-{number}", pieces, now)
@@ -166,3 +194,8 @@ class DirectPath:
             received_ns=received_ns,
             retention_days=self.retention.days(piece.tenant.workspace_id, piece.signal),
         )
+
+
+def _kind(piece: Piece) -> tuple[str, bool]:
+    """What is inserted together: a signal, and whether a key is the requests' identity."""
+    return piece.signal, bool(piece.body)

@@ -1,12 +1,21 @@
 """Requests that wait for their commit, and how each is told of it."""
 
-from collections.abc import Callable, Iterable
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
+from ingest import timeless
 from ingest.piece import Piece
-from ingest.status import RefusedError
+from ingest.status import Reason, RefusedError
+
+_FAILED = -1
+
+_counting = threading.Lock()
+"""A request's pieces may be placed by several threads."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -14,10 +23,21 @@ class Receipt(msgspec.Struct, frozen=True):
 
     chunk_ids: tuple[str, ...]
     backend: str
-    """`redis`: queued; `db`: stored already."""
+    """`redis`: queued; `db`: stored already, all of it."""
+
+    @property
+    def several(self) -> tuple[str, ...]:
+        """Its chunks, each once, if it has more than one."""
+        if len(self.chunk_ids) < 2:  # noqa: PLR2004 - several are more than one
+            return ()
+        distinct = tuple(sorted(set(self.chunk_ids)))
+        return distinct if len(distinct) > 1 else ()
 
     def __str__(self) -> str:
-        return ".".join(dict.fromkeys(self.chunk_ids))
+        """Its chunk's id, or one that stands for the list of several."""
+        if several := self.several:
+            return hashlib.sha256(" ".join(several).encode()).hexdigest()[:32]
+        return self.chunk_ids[0] if self.chunk_ids else ""
 
 
 Settle = Callable[[Receipt | RefusedError], None]
@@ -31,20 +51,39 @@ class Submission:
     missing: int
     settle: Settle
     chunk_ids: list[str] = field(default_factory=list)
-    backend: str = "redis"
+    queued: bool = False
+    """Whether any of it is."""
 
-    def placed(self, chunk_id: str, backend: str) -> None:
-        """One of its pieces is in a chunk."""
-        self.chunk_ids.append(chunk_id)
-        self.backend = backend if backend == "db" else self.backend
-        self.missing -= 1
-        if not self.missing:
-            self.settle(Receipt(tuple(self.chunk_ids), self.backend))
+    @property
+    def failed(self) -> bool:
+        """Whether it was refused."""
+        return self.missing < 0
 
-    def failed(self, refusal: RefusedError) -> None:
+    @property
+    def receipt(self) -> Receipt:
+        """Where it went; complete when nothing is missing."""
+        return Receipt(tuple(self.chunk_ids), "redis" if self.queued else "db")
+
+    def placed(self, chunk_id: str, backend: str) -> bool:
+        """One of its pieces is in a chunk. Whether that was the last one."""
+        with _counting:
+            self.chunk_ids.append(chunk_id)
+            self.queued |= backend != "db"
+            self.missing -= 1
+            return not self.missing
+
+    def more(self) -> None:
+        """It waits for one piece more."""
+        with _counting:
+            if not self.failed:
+                self.missing += 1
+
+    def fail(self, refusal: RefusedError) -> None:
         """One of its pieces was not accepted: the client repeats the whole request."""
-        if self.missing > 0:
-            self.missing = -1
+        with _counting:
+            news = self.missing > 0
+            self.missing = _FAILED
+        if news:
             self.settle(refusal)
 
 
@@ -57,9 +96,12 @@ class Group:
     def __init__(self, waiting: Iterable[Waiting]) -> None:
         self._submissions: dict[str, list[Submission]] = {}
         self._pieces: dict[str, Piece] = {}
+        self._complete: deque[Submission] = deque()
         for piece, submission in waiting:
-            self._pieces[piece.request_id] = piece
-            self._submissions.setdefault(piece.request_id, []).append(submission)
+            if piece.request_id in self._pieces:
+                self._join(piece, submission)
+            else:
+                self._add(piece, submission)
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
@@ -70,18 +112,110 @@ class Group:
         return list(self._pieces.values())
 
     def place(self, request_id: str, chunk_id: str, backend: str = "redis") -> None:
-        """Tell everybody who waits for a request that it is in a chunk."""
+        """Tell everybody who waits for a request that it is in a chunk.
+
+        But not those whose receipt stands for several chunks: see :meth:`completed`.
+        """
         if self._pieces.pop(request_id, None):
             for submission in self._submissions.pop(request_id):
-                submission.placed(chunk_id, backend)
+                if not submission.placed(chunk_id, backend):
+                    continue
+                if len(submission.chunk_ids) > 1 and submission.receipt.several:
+                    self._complete.append(submission)
+                else:
+                    submission.settle(submission.receipt)
+
+    def repeat(
+        self, request_id: str, chunk_id: str, body: str = "", backend: str = "redis"
+    ) -> bool:
+        """Place a request that was accepted before, but for what no repetition can be.
+
+        That is what carries no time: the group has it as a piece of its own from now on. A
+        request whose key came with another body is refused.
+
+        Args:
+            request_id: the request.
+            chunk_id: where it is.
+            body: digest of the body that came with it, if one is known.
+            backend: as for :meth:`place`.
+
+        Returns: whether nothing of it is a repetition.
+        """
+        piece = self._pieces.get(request_id)
+        if piece is None:
+            return False
+        if piece.body and body not in {"", piece.body}:
+            self._refuse(request_id)
+            return False
+        timed = bool(piece.body) or self._take_out_timeless(piece)
+        if timed:
+            self.place(request_id, chunk_id, backend)
+        else:
+            del self._pieces[request_id], self._submissions[request_id]
+        return not timed
 
     def fail(self, request_ids: Iterable[str], refusal: RefusedError) -> None:
         """Tell everybody who waits for these requests that they were not accepted."""
         for request_id in list(request_ids):
             if self._pieces.pop(request_id, None):
                 for submission in self._submissions.pop(request_id):
-                    submission.failed(refusal)
+                    submission.fail(refusal)
 
     def fail_all(self, refusal: RefusedError) -> None:
         """As :meth:`fail`, for all that is left."""
         self.fail(list(self._pieces), refusal)
+
+    def completed(self) -> Iterator[Submission]:
+        """Those whose receipt stands for several chunks: note the list, then settle each."""
+        while self._complete:
+            yield self._complete.popleft()
+
+    def _add(self, piece: Piece, submission: Submission) -> None:
+        if submission.missing > 0:
+            self._pieces[piece.request_id] = piece
+            self._submissions[piece.request_id] = [submission]
+
+    def _take_out_timeless(self, piece: Piece) -> bool:
+        """Make what of a piece carries no time a piece of its own; whether anything is left."""
+        fresh, timed = timeless.cut_out(piece)
+        if fresh:
+            # The others brought theirs when they joined.
+            first = self._submissions[piece.request_id][0]
+            if timed:
+                first.more()
+            self._add(fresh, first)
+        return timed
+
+    def _join(self, piece: Piece, submission: Submission) -> None:
+        """Add a request that is in the group already."""
+        if piece.body != self._pieces[piece.request_id].body:
+            submission.fail(another_body())
+            self._let_go()
+            return
+        waiting = self._submissions[piece.request_id]
+        fresh, timed = (None, True) if piece.body else timeless.cut_out(piece)
+        if fresh:
+            self._add(fresh, submission)
+            if not timed:
+                return
+            submission.more()
+        waiting.append(submission)
+
+    def _refuse(self, request_id: str) -> None:
+        self.fail([request_id], another_body())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Take out what nobody waits for any more: of a refused request nothing is stored."""
+        for request_id, submissions in list(self._submissions.items()):
+            if all(submission.failed for submission in submissions):
+                del self._pieces[request_id], self._submissions[request_id]
+
+
+def another_body() -> RefusedError:
+    """A permanent refusal of a key that came with another body before."""
+    return RefusedError(
+        Reason.WRONG_FIELD,
+        "this Idempotency-Key was sent with another body before; send a new key",
+        field="Idempotency-Key",
+    )

@@ -16,7 +16,7 @@ from ingest.status import Reason, RefusedError, too_large, unavailable
 from ingest.tenant import from_headers
 from tasks.chunk import MAX_BYTES
 from tasks.ledger import BrokerError
-from tasks.receipts import ChunkStatus
+from tasks.receipts import ReceiptStatus
 
 _NDJSON = {
     "application/x-ndjson",
@@ -28,7 +28,8 @@ _NDJSON = {
 _UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
 _MOST_PROBLEMS = 100
 _STORED_WITHIN = 30.0
-_LOOK_EVERY = 0.05
+_LOOK_FIRST_AFTER = 0.05
+_LOOK_LAST_AFTER = 1.0
 
 
 class JsonDoor:
@@ -56,31 +57,30 @@ class JsonDoor:
         """`POST /api/v1/bulk_logs`: as ingest, answered when stored; 202 if that takes long."""
         pieces, problems = self._read()
         receipt = self._receiver.commit(pieces)
-        states = self._await_stored(receipt)
-        dead = [state.reason for state in states if state and state.state == "dead"]
-        if dead:
-            raise RefusedError(Reason.WRONG_FIELD, f"ClickHouse refuses the records: {dead[0]}")
-        if receipt.backend != "db" and not all(s and s.state == "stored" for s in states):
-            return _accepted(receipt, pieces, problems)
+        if receipt.backend != "db":
+            status = self._await_stored(str(receipt))
+            if status is None or status.state in {"queued", "unknown"}:
+                return _accepted(receipt, pieces, problems)
+            if status.state != "stored":
+                raise _not_stored(receipt, status)
         counts = {"stored": pieces.records, "receipt": str(receipt)}
         return jsonify(counts | _problems(problems)), 200
 
     def log(self) -> tuple[Response, int]:
         """`POST /log`: one record, checked strictly → 202 and a receipt."""
         raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
-        pieces = _cut(json_records.convert([strict_record.parse(raw)]))
+        pieces = _cut(json_records.convert([strict_record.parse(raw)]), raw)
         return _accepted(self._receiver.commit(pieces), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
-        """`GET …/ingest/receipts/{id}`: queued, stored (rows, when) or dead (why)."""
+        """`GET …/ingest/receipts/{id}`: what became of each of its records."""
         try:
-            states = self._receiver.ledger.receipts.of(receipt)
+            status = self._receiver.ledger.receipts.status(receipt)
         except BrokerError as error:
             raise unavailable(f"the ledger cannot be asked: {error}") from error
-        known = [state for state in states if state is not None]
-        if not known:
+        if status is None:
             raise NotFound("no such receipt, or it is older than the receipt window")
-        return jsonify(receipt_body(receipt, known)), 200
+        return jsonify(receipt_body(receipt, status)), 200
 
     def _read(self) -> tuple[Pieces, list[Problem]]:
         limit = self._receiver.settings.max_request_bytes
@@ -93,22 +93,23 @@ class JsonDoor:
             converted = json_records.convert(records, problems)
             if len(converted.problems) == len(records):
                 raise RecordsRefusedError(converted.problems)
-            return _cut(converted), converted.problems
+            return _cut(converted, raw), converted.problems
 
-    def _await_stored(self, receipt: Receipt) -> list[ChunkStatus | None]:
-        if receipt.backend == "db":
-            return []
+    def _await_stored(self, receipt: str) -> ReceiptStatus | None:
+        """What became of a receipt when nothing of it is queued any more, or after 30 s."""
         deadline = time.monotonic() + _STORED_WITHIN
+        pause = _LOOK_FIRST_AFTER
         while True:
             try:
-                states = self._receiver.ledger.receipts.of(str(receipt))
+                status = self._receiver.ledger.receipts.status(receipt)
             except BrokerError:
                 # Accepted all the same: an error would make the client send it again.
-                states = [None]
-            waiting = any(state is None or state.state == "queued" for state in states)
+                status = None
+            waiting = status is None or status.tallies["queued"].chunks
             if not waiting or time.monotonic() > deadline:
-                return states
-            time.sleep(_LOOK_EVERY)
+                return status
+            time.sleep(pause)
+            pause = min(_LOOK_LAST_AFTER, 1.5 * pause)
 
 
 class RecordsRefusedError(RefusedError):
@@ -122,16 +123,20 @@ class RecordsRefusedError(RefusedError):
         self.problems = problems
 
 
-def receipt_body(receipt: str, known: list[ChunkStatus]) -> dict[str, Any]:
-    """A receipt's answer: the worst state of its chunks, and each chunk's."""
-    order = {"stored": 0, "queued": 1, "dead": 2}
-    worst = max(known, key=lambda state: order[state.state])
+def receipt_body(receipt: str, status: ReceiptStatus) -> dict[str, Any]:
+    """A receipt's answer: the worst state of its chunks, and how many records are in each."""
+    tallies = status.tallies
     return {
         "receipt": receipt,
-        "status": worst.state,
-        "rows": sum(state.rows for state in known if state.state == "stored"),
-        "at": max(state.at for state in known),
-        "reason": worst.reason or None,
+        "status": status.state,
+        "records": status.records,
+        "rows": status.rows,
+        "queued": tallies["queued"].records,
+        "dead": tallies["dead"].records,
+        "dropped": tallies["dropped"].records,
+        "unknown_chunks": tallies["unknown"].chunks,
+        "at": status.at,
+        "reason": status.reason or None,
     }
 
 
@@ -143,15 +148,21 @@ def describe(problems: list[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _cut(converted: Converted) -> Pieces:
+def _cut(converted: Converted, raw: bytes) -> Pieces:
     tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
-    key = request.headers.get("Idempotency-Key", "")
-    identity = f"Idempotency-Key {key}".encode() if key else b""
     payload = converted.request.SerializeToString()
-    pieces = cut_message(LOGS, converted.request, payload, tenant, identity)
+    pieces = cut_message(LOGS, converted.request, payload, tenant)
     if pieces.rejected:
         raise too_large("a record", MAX_BYTES)
-    return pieces
+    key = request.headers.get("Idempotency-Key", "")
+    return pieces.keyed(key, raw) if key else pieces
+
+
+def _not_stored(receipt: Receipt, status: ReceiptStatus) -> RefusedError:
+    refused = status.tallies["dead"].records + status.tallies["dropped"].records
+    text = f"ClickHouse refuses {refused} of {status.records} records"
+    reason = f": {status.reason}" if status.reason else ""
+    return RefusedError(Reason.WRONG_FIELD, f"{text}{reason} (receipt {receipt})")
 
 
 def _accepted(receipt: Receipt, pieces: Pieces, problems: list[Problem]) -> tuple[Response, int]:

@@ -1,6 +1,7 @@
 """A piece: what one request holds of one tenant, no larger than a chunk may be."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -20,7 +21,9 @@ class Piece(msgspec.Struct, frozen=True):
     payload: bytes
     records: int
     request_id: str
-    """128 bits in hexadecimal; equal for a byte-identical retry."""
+    """128 bits in hexadecimal; equal for a byte-identical retry, or for one with the same key."""
+    body: str = ""
+    """Digest of the whole request's body if an `Idempotency-Key` is its identity, else empty."""
 
 
 class Pieces(msgspec.Struct, frozen=True):
@@ -39,6 +42,19 @@ class Pieces(msgspec.Struct, frozen=True):
 
     def __iter__(self) -> Iterator[Piece]:
         return iter(self.pieces)
+
+    def keyed(self, key: str, body: bytes) -> "Pieces":
+        """The same, with the client's key as their identity; `body` is what must not change."""
+        digest = hashlib.sha256(body).hexdigest()[:32]
+        counts: Counter[Tenant] = Counter()
+        pieces = []
+        for piece in self.pieces:
+            # By tenant and number: another body under the key meets the first one's pieces.
+            identity = f"Idempotency-Key {key}\0{counts[piece.tenant]}".encode()
+            counts[piece.tenant] += 1
+            known_by = request_id(piece.tenant, piece.signal, identity)
+            pieces.append(msgspec.structs.replace(piece, request_id=known_by, body=digest))
+        return msgspec.structs.replace(self, pieces=tuple(pieces))
 
 
 def request_id(tenant: Tenant, signal: Signal, identity: bytes) -> str:

@@ -13,7 +13,9 @@ from ingest.otlp import Service, cut
 from ingest.piece import Pieces
 from ingest.status import RefusedError, unavailable
 from ingest.tenant import Tenant
+from ingest.untold import Untold
 from storage.client import Clickhouse
+from storage.direct_requests import DirectRequests
 from storage.insert import Inserter
 from tasks.announce import Announcer
 from tasks.ledger import Ledger
@@ -31,7 +33,10 @@ class Receiver:
         self.admission = Admission(settings, self.ledger)
         self._inserter = Inserter(settings)
         self._retention = RetentionView(settings, self.ledger.broker)
-        self._direct = DirectPath(settings, self.clickhouse, self._inserter, self._retention)
+        self._untold = Untold(settings, self.ledger, DirectRequests(self.clickhouse))
+        self._direct = DirectPath(
+            settings, self.clickhouse, self._inserter, self._untold, self._retention
+        )
         self._announcer = Announcer(app)
         self._binder = Binder(settings, self.ledger, self.admission, self._announcer, self._direct)
         self._patience = 2 * settings.broker_timeout + settings.insert_timeout + 10
@@ -41,6 +46,7 @@ class Receiver:
         self.admission.start()
         self._retention.start()
         self._announcer.start()
+        self._untold.start()
         self._binder.start()
 
     def stop(self) -> None:
@@ -48,6 +54,7 @@ class Receiver:
         self.admission.stop()
         self._binder.stop()
         self._direct.stop()
+        self._untold.stop()
         self._announcer.stop()
         self._retention.stop()
         self._inserter.close()

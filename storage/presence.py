@@ -29,7 +29,11 @@ def stop_earlier(clickhouse: Clickhouse, query_prefix: str) -> None:
 
 
 def missing(
-    clickhouse: Clickhouse, table: str, rows: pa.RecordBatch, time: str = "Timestamp"
+    clickhouse: Clickhouse,
+    table: str,
+    rows: pa.RecordBatch,
+    time: str = "Timestamp",
+    since_ns: int | None = None,
 ) -> pa.RecordBatch:
     """The rows of a batch whose (ChunkId, day) has no row in the table yet.
 
@@ -41,10 +45,12 @@ def missing(
         table: table the rows are for.
         rows: rows as :func:`storage.decode.decode` gives them.
         time: the column, in nanoseconds, that the table is partitioned by.
+        since_ns: also look for rows from this time on (Unix ns), if an earlier attempt may have
+            given them other times.
     """
     if rows.num_rows == 0:
         return rows
-    found = _present(clickhouse, table, rows, time)
+    found = _present(clickhouse, table, rows, time, since_ns)
     if not found:
         return rows
     if found.issuperset(partitions(rows, time)):
@@ -58,7 +64,7 @@ def missing(
 
 
 def _present(
-    clickhouse: Clickhouse, table: str, rows: pa.RecordBatch, time: str
+    clickhouse: Clickhouse, table: str, rows: pa.RecordBatch, time: str, since_ns: int | None
 ) -> set[tuple[int, int]]:
     instants = rows.column(time).view(pa.int64())
     bounds = pc.min_max(instants).as_py()
@@ -71,7 +77,7 @@ def _present(
     params = {
         "workspaces": tuple(pc.unique(rows.column("WorkspaceId")).to_pylist()),
         "chunks": tuple(pc.unique(rows.column("ChunkId")).to_pylist()),
-        "first": bounds["min"],
+        "first": bounds["min"] if since_ns is None else min(since_ns, bounds["min"]),
         "last": bounds["max"],
     }
     return set(clickhouse.query(query, params, _LIMITS))

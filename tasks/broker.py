@@ -37,6 +37,10 @@ class BrokerDoubtError(BrokerError):
     """The command was sent and no answer came: it may have run."""
 
 
+class BrokerReturnedError(BrokerError):
+    """The broker may have been away since the caller last looked: the command has not run."""
+
+
 class Script:
     """One atomic Lua script of `tasks/scripts`."""
 
@@ -54,6 +58,7 @@ class Broker:
 
     def __init__(self, settings: Settings) -> None:
         """Connect lazily to `settings.broker_url`, with `BROKER_TIMEOUT` for each answer."""
+        self._connects = 0
         self._pool = redis.ConnectionPool.from_url(
             settings.broker_url,
             socket_timeout=settings.broker_timeout,
@@ -61,18 +66,28 @@ class Broker:
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
+            redis_connect_func=self._connected,
         )
         self._client = redis.Redis(connection_pool=self._pool, retry=Retry(NoBackoff(), 0))
 
-    def run(self, script: Script, *args: str | bytes | float) -> Any:  # noqa: ANN401 - as Lua
+    def run(self, script: Script, *args: str | bytes | float, connects: int | None = None) -> Any:  # noqa: ANN401 - as Lua
         """Run an atomic script and give back its answer.
 
+        Args:
+            script: what to run.
+            args: its arguments.
+            connects: run it only if :meth:`connects` would still say this.
+
         Raises:
+            BrokerReturnedError: it has not run, connections were made since.
             BrokerAwayError: it has not run.
             BrokerFullError: it has not run, the broker's memory is full.
             BrokerDoubtError: it may have run.
         """
         connection = self._connect()
+        if connects not in {None, self._connects}:
+            self._pool.release(connection)
+            raise BrokerReturnedError("a connection was made anew")
         try:
             connection.send_command("EVALSHA", script.sha, 0, *args, check_health=False)
             try:
@@ -110,9 +125,24 @@ class Broker:
         except (RedisError, OSError) as error:
             raise BrokerAwayError(f"the broker cannot be reached: {error}") from error
 
+    def connects(self) -> int:
+        """How often a connection was made, which is made now if none stands.
+
+        As long as that stays the same, the broker has been there all the time.
+
+        Raises:
+            BrokerAwayError: the broker cannot be reached.
+        """
+        self._pool.release(self._connect())
+        return self._connects
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.disconnect()
+
+    def _connected(self, connection: Connection) -> None:
+        connection.on_connect()
+        self._connects += 1
 
     def _connect(self) -> Connection:
         try:

@@ -78,5 +78,6 @@ class Buried:
 
     def drop(self, chunk_id: str) -> bool:
         """Delete a dead letter for good. False: there is no such dead letter."""
-        window = self._settings.request_window
+        # Its receipts must be able to say so, and its requests are news for as long.
+        window = max(self._settings.request_window, self._settings.receipt_window)
         return bool(self._broker.run(self._drop, chunk_id, window))

@@ -8,9 +8,12 @@ All under `sheaf:`:
     batches         sorted set of sealed batches, by when they are due again in ms
     batch:<id>      hash: signal, chunks (never changes but for burials), attempt (the fence)
     dead            sorted set of the ids of dead letters, by burial in ms
-    request:<id>    chunk that a client's request went into, for the request window
-    stored:<id>     receipt of a stored chunk, for the receipt window
-    dropped:<id>    a dead letter that was dropped, for the request window
+    request:<id>    chunk that a client's request went into, for the request window; behind it the
+                    digest of the body that came with an Idempotency-Key
+    receipt:<id>    ids of the chunks that a receipt of several stands for, joined by spaces, for
+                    the receipt window
+    stored:<id>     a stored chunk: records, and when in ms; for the receipt window
+    dropped:<id>    the same of a dead letter that was dropped, for the longer of both windows
     waiting, totals counters
 """
 

@@ -7,7 +7,7 @@ there is to see of it is in `waiting`, `receipts` and `buried`.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from config.settings import Settings
@@ -19,11 +19,12 @@ from tasks.broker import (
     BrokerDoubtError,
     BrokerError,
     BrokerFullError,
+    BrokerReturnedError,
     Script,
 )
 from tasks.buried import Buried
 from tasks.chunk import SIGNALS, Chunk, Signal
-from tasks.receipts import Receipts
+from tasks.receipts import Receipts, claim
 from tasks.waiting import Waiting
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "BrokerDoubtError",
     "BrokerError",
     "BrokerFullError",
+    "BrokerReturnedError",
     "Entry",
     "Ledger",
     "LedgerFullError",
@@ -54,11 +56,18 @@ class LedgerFullError(Exception):
 
 
 class RepeatedRequestsError(Exception):
-    """Some requests are known already; nothing was accepted. `known`: request id → chunk id."""
+    """Some requests are known already; nothing was accepted.
+
+    Attributes:
+        known: Request id → id of the chunk that it went into.
+        bodies: Request id → digest of the body that came with it, if a key is its identity.
+    """
 
     def __init__(self, known: Mapping[str, str]) -> None:
+        """What the ledger knows of each request: a chunk id, or that and a digest."""
         super().__init__(f"{len(known)} requests were accepted before")
-        self.known = known
+        self.known = {request: text.partition(" ")[0] for request, text in known.items()}
+        self.bodies = {request: text.partition(" ")[2] for request, text in known.items()}
 
 
 class LostLeaseError(Exception):
@@ -74,6 +83,8 @@ class Entry:
     """Ids of the client requests in it, for retries within the request window."""
     tried: bool = False
     """Some of its rows may be in ClickHouse already."""
+    bodies: Mapping[str, str] = field(default_factory=dict)
+    """Request id → digest of its body, of requests whose identity is a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class Ledger:
 
     Attributes:
         waiting: What is in the ledger.
-        receipts: What became of chunks, in the ledger or out of it.
+        receipts: What became of requests and chunks, in the ledger or out of it.
         buried: The dead letters.
     """
 
@@ -126,12 +137,17 @@ class Ledger:
         """How long a batch belongs to its worker: longer than its insert may take."""
         return self._settings.insert_timeout + self._settings.lease_margin
 
-    def accept(self, entries: Sequence[Entry]) -> int:
+    def accept(self, entries: Sequence[Entry], connects: int | None = None) -> int:
         """Take chunks in, all or none; afterwards their clients may be answered.
+
+        Args:
+            entries: the chunks.
+            connects: take them only if :meth:`Broker.connects` would still say this.
 
         Returns: bytes waiting now.
 
         Raises:
+            BrokerReturnedError: it would not; nothing was taken.
             RepeatedRequestsError: some requests are known; nothing was taken.
             LedgerFullError: the high-water mark is reached; nothing was taken.
         """
@@ -146,8 +162,8 @@ class Ledger:
             header = entry.chunk.header
             args += [header.id, header.signal, chunks.pack_header(header), entry.chunk.payload]
             args += [header.records, header.bytes, int(entry.tried)]
-            args += [len(entry.requests), *entry.requests]
-        answer = self._broker.run(self._scripts["accept"], *args)
+            args += [len(entry.requests), *_claims(entry)]
+        answer = self._broker.run(self._scripts["accept"], *args, connects=connects)
         return _accepted(answer)
 
     def seal(self) -> Batch | None:
@@ -229,6 +245,12 @@ class Ledger:
     def _fenced(self, script: str, batch: Batch, *args: str | bytes | int) -> None:
         if not self._broker.run(self._scripts[script], batch.id, batch.attempt, *args):
             raise LostLeaseError(f"batch {batch.id} has passed to another worker")
+
+
+def _claims(entry: Entry) -> Sequence[str]:
+    if not entry.bodies:
+        return entry.requests
+    return [claim(request, entry.bodies.get(request, "")) for request in entry.requests]
 
 
 def _accepted(answer: list[bytes | int]) -> int:

@@ -1,23 +1,68 @@
 """Receipts: what became of the chunks that clients were answered for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from config.settings import Settings
+from storage.direct_requests import DirectRequest
 from tasks import keys
-from tasks.broker import Broker
+from tasks.broker import Broker, BrokerFullError, Script
+
+State = Literal["queued", "stored", "dead", "dropped", "unknown"]
+
+_FROM_BAD_TO_GOOD: tuple[State, ...] = ("dead", "dropped", "unknown", "queued", "stored")
+_TOLD: tuple[State, ...] = get_args(State)[:4]
+_LOOK = 1000
+"""Chunks that one script looks at: the broker does nothing else meanwhile."""
+
+_TELL = 500
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkStatus:
-    """What became of a chunk."""
+class Tally:
+    """Chunks in one state."""
 
-    state: Literal["queued", "stored", "dead"]
-    rows: int = 0
+    chunks: int = 0
+    records: int = 0
     at: float = 0.0
-    """When it came into this state, in Unix seconds."""
+    """When the last of them came into this state, in Unix seconds."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        at = max(self.at, other.at)
+        return Tally(self.chunks + other.chunks, self.records + other.records, at)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptStatus:
+    """What became of all that a receipt stands for.
+
+    Records are those of the chunks, which may hold other requests' as well.
+    """
+
+    tallies: Mapping[State, Tally]
     reason: str = ""
+    """Why the first of the dead letters is one."""
+
+    @property
+    def state(self) -> State:
+        """The worst state of its chunks: `stored` only if all of them are."""
+        return next(state for state in _FROM_BAD_TO_GOOD if self.tallies[state].chunks)
+
+    @property
+    def rows(self) -> int:
+        """Records that are stored."""
+        return self.tallies["stored"].records
+
+    @property
+    def records(self) -> int:
+        """Records in all, of chunks that anything is known of."""
+        return sum(tally.records for tally in self.tallies.values())
+
+    @property
+    def at(self) -> float:
+        """When the last of its chunks changed its state, in Unix seconds."""
+        return max(tally.at for tally in self.tallies.values())
 
 
 class Receipts:
@@ -27,42 +72,94 @@ class Receipts:
         """Look and note in `broker`."""
         self._settings = settings
         self._broker = broker
+        self._receipt = Script("receipt")
+        self._stored = Script("stored")
 
-    def status(self, chunk_id: str) -> ChunkStatus | None:
-        """What became of a chunk; None if nothing is known, or no longer."""
+    def status(self, receipt: str) -> ReceiptStatus | None:
+        """What became of a receipt's chunks; None if nothing is known of it, or no longer.
+
+        Raises:
+            BrokerError: the broker cannot be asked.
+        """
+        tallies: dict[State, Tally] = dict.fromkeys(get_args(State), Tally())
+        listed, passed, reason = 1, 0, ""
+        while passed < listed:
+            listed, looked, found, why = self._look(receipt, passed)
+            for state, tally in found.items():
+                tallies[state] += tally
+            passed, reason = passed + looked, reason or why
+            if not looked:
+                break
+        if not listed and tallies["unknown"].chunks:
+            return None
+        if listed and tallies["queued"].chunks:
+            self._keep(receipt)
+        return ReceiptStatus(tallies, reason)
+
+    def known(self, request_ids: Sequence[str]) -> dict[str, str]:
+        """Those of the requests that the ledger knows, and what of: as `accept` would answer."""
         with self._broker.reading() as client:
-            pipeline = client.pipeline(transaction=False)
-            pipeline.get(f"sheaf:stored:{chunk_id}")
-            pipeline.zscore("sheaf:dead", chunk_id)
-            pipeline.zscore("sheaf:ledger", chunk_id)
-            pipeline.hmget(keys.chunk(chunk_id), "records", "reason")
-            stored, dead, waiting, (records, reason) = pipeline.execute()
-        if stored is not None:
-            rows, at = stored.split()
-            return ChunkStatus("stored", int(rows), int(at) / 1000)
-        if dead is not None:
-            return ChunkStatus("dead", int(records or 0), dead / 1000, (reason or b"").decode())
-        if waiting is not None:
-            return ChunkStatus("queued", int(records or 0), waiting / 1000)
-        return None
+            keyed = [f"sheaf:request:{each}" for each in request_ids]
+            values = cast("list[bytes | None]", client.mget(keyed))
+            found = {
+                request_id: value.decode()
+                for request_id, value in zip(request_ids, values, strict=True)
+                if value is not None
+            }
+            dropped = (
+                client.mget(
+                    [f"sheaf:dropped:{value.partition(' ')[0]}" for value in found.values()]
+                )
+                if found
+                else []
+            )
+        pairs = zip(found.items(), dropped, strict=True)
+        return dict(pair for pair, gone in pairs if gone is None)
 
-    def of(self, receipt: str) -> list[ChunkStatus | None]:
-        """The states of a receipt's chunks; a receipt is their ids, joined by full stops."""
-        return [self.status(chunk_id) for chunk_id in receipt.split(".")]
+    def note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
+        """Leave receipts of what doors stored around the ledger, and of several chunks.
 
-    def note_stored(self, stored: Sequence[tuple[str, int, float]]) -> None:
-        """Leave receipts of requests that a door stored itself while the broker was away.
+        A full broker takes this too, up to 64 MiB beyond its limit. To note it twice changes
+        nothing.
 
         Args:
-            stored: request id, which is the chunk id as well; rows; when, in Unix seconds.
+            stored: requests that are in ClickHouse.
+            lists: receipt → ids of the chunks that it stands for.
+
+        Raises:
+            BrokerError: some of it may not be noted.
         """
+        for start in range(0, len(stored), _TELL):
+            self._note(stored[start : start + _TELL], {})
+        for receipt, chunk_ids in lists.items():
+            self._note((), {receipt: chunk_ids})
+
+    def _note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
         settings = self._settings
+        args: list[str | int] = [keys.now_ms(), settings.receipt_window * 1000]
+        args += [settings.request_window * 1000, len(stored)]
+        for each in stored:
+            args += [claim(each.id, each.body), each.records, int(each.at * 1000)]
+        for receipt, chunk_ids in lists.items():
+            args += [receipt, " ".join(chunk_ids)]
+        if not self._broker.run(self._stored, *args):
+            raise BrokerFullError("the broker's memory is beyond its limit")
+
+    def _look(self, receipt: str, passed: int) -> tuple[int, int, dict[State, Tally], str]:
+        answer = self._broker.run(self._receipt, receipt, passed, _LOOK)
+        listed, looked, *figures, why = cast("list[int]", answer)
+        found: dict[State, Tally] = {}
+        for place, state in enumerate(_TOLD):
+            chunks, records, ms = figures[3 * place : 3 * place + 3]
+            found[state] = Tally(chunks, records, ms / 1000)
+        found["unknown"] = Tally(looked - sum(tally.chunks for tally in found.values()))
+        return listed, looked, found, cast("bytes", why).decode()
+
+    def _keep(self, receipt: str) -> None:
         with self._broker.reading() as client:
-            pipeline = client.pipeline(transaction=False)
-            for request_id, rows, at in stored:
-                receipt = f"{rows} {int(at * 1000)}"
-                pipeline.set(f"sheaf:stored:{request_id}", receipt, ex=settings.receipt_window)
-                pipeline.set(
-                    f"sheaf:request:{request_id}", request_id, ex=settings.request_window, nx=True
-                )
-            pipeline.execute()
+            client.expire(f"sheaf:receipt:{receipt}", self._settings.receipt_window)
+
+
+def claim(request_id: str, body: str) -> str:
+    """A request as the scripts take it: its id, and its body's digest if a key is its identity."""
+    return f"{request_id} {body}" if body else request_id

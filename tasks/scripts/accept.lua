@@ -1,8 +1,10 @@
 -- Takes chunks into the ledger, all or none.
 -- ARGV: now_ms, request_window_ms, max_bytes, chunk count, then for each chunk
---   id, signal, header, payload, records, bytes, tries, request count, request ids...
+--   id, signal, header, payload, records, bytes, tries, request count, requests...
+--   A request is its id; one with an Idempotency-Key is its id, a space, its body's digest.
 -- Answers {'accepted', waiting_bytes} or {'full', waiting_bytes}
---   or {'repeats', request id, chunk id, ...} naming the requests that are known already.
+--   or {'repeats', request id, what is known of it, ...} naming the requests that are known
+--   already: a chunk id, and behind a space the body's digest if there was one.
 local now, window, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local chunks, repeats, bytes, at = {}, {}, 0, 5
 for _ = 1, tonumber(ARGV[4]) do
@@ -12,9 +14,10 @@ for _ = 1, tonumber(ARGV[4]) do
   local here = ARGV[at + 6] ~= '0' and
     redis.call('EXISTS', 'sheaf:chunk:' .. ARGV[at], 'sheaf:stored:' .. ARGV[at]) > 0
   for i = at + 8, at + 7 + requests do
-    local known = here and ARGV[at] or redis.call('GET', 'sheaf:request:' .. ARGV[i])
-    if known and redis.call('EXISTS', 'sheaf:dropped:' .. known) == 0 then
-      repeats[#repeats + 1] = ARGV[i]
+    local request = string.match(ARGV[i], '^%S+')
+    local known = redis.call('GET', 'sheaf:request:' .. request) or (here and ARGV[at])
+    if known and redis.call('EXISTS', 'sheaf:dropped:' .. string.match(known, '^%S+')) == 0 then
+      repeats[#repeats + 1] = request
       repeats[#repeats + 1] = known
     end
   end
@@ -43,7 +46,9 @@ for _, chunk in ipairs(chunks) do
   redis.call('HINCRBY', 'sheaf:waiting', 'open:' .. signal, records)
   redis.call('HINCRBY', 'sheaf:totals', 'accepted_records:' .. signal, records)
   for i = chunk[2], chunk[3] do
-    redis.call('SET', 'sheaf:request:' .. ARGV[i], id, 'PX', window)
+    local request = string.match(ARGV[i], '^%S+')
+    redis.call('SET', 'sheaf:request:' .. request, id .. string.sub(ARGV[i], #request + 1),
+      'PX', window)
   end
 end
 redis.call('HINCRBY', 'sheaf:totals', 'accepted_chunks', #chunks)

@@ -1,8 +1,12 @@
 #!lua flags=allow-oom
 -- Deletes one dead letter for good; its requests are news again when they come once more.
--- ARGV: chunk id, request_window_s. Answers 1, or 0 if there is no such dead letter.
+-- ARGV: chunk id, for how long that is remembered in s.
+-- Answers 1, or 0 if there is no such dead letter.
 if redis.call('ZREM', 'sheaf:dead', ARGV[1]) == 0 then return 0 end
-redis.call('SET', 'sheaf:dropped:' .. ARGV[1], '', 'EX', ARGV[2])
-redis.call('UNLINK', 'sheaf:chunk:' .. ARGV[1])
+local key, now = 'sheaf:chunk:' .. ARGV[1], redis.call('TIME')
+local records = redis.call('HGET', key, 'records') or '0'
+local now_ms = string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000))
+redis.call('SET', 'sheaf:dropped:' .. ARGV[1], records .. ' ' .. now_ms, 'EX', ARGV[2])
+redis.call('UNLINK', key)
 redis.call('HINCRBY', 'sheaf:totals', 'dropped_chunks', 1)
 return 1

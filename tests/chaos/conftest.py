@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.load import Load
+from tests.chaos.load import POISON, Load
 from tests.chaos.oracle import further_attempts, judge
 from tests.chaos.system import System
 
@@ -25,6 +25,12 @@ _SHORT = {
     "test_a_client_that_repeats_everything_is_stored_once",
     "test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed",
     "test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone[not zstd]",
+    "test_what_a_full_broker_did_not_take_is_known_when_it_has_room[stop]",
+    "test_what_was_stored_while_the_broker_was_away_is_known_when_it_is_back[kill]",
+    "test_a_door_that_tells_nobody_is_found_out",
+    "test_a_key_holds_around_the_broker_for_records_without_a_time[full]",
+    "test_a_receipt_tells_of_every_part_that_was_dropped",
+    "test_a_receipt_that_forgets_what_was_dropped_is_found_out",
     "test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_records",
     "test_a_process_that_is_asked_to_stop_under_load_stops[worker]",
     "test_another_signal_comes_through_every_kind_of_fault[traces]",
@@ -173,3 +179,18 @@ def scenario_on(request, seed, report, wait_until):
 def scenario(scenario_on, system):
     """A scenario on the system that all share."""
     return scenario_on(system)
+
+
+@pytest.fixture
+def constraint(system):
+    """A table that refuses rows with a certain severity; call what is given to end that."""
+    system.clickhouse.query(
+        "ALTER TABLE otel_logs ADD CONSTRAINT IF NOT EXISTS no_poison "
+        f"CHECK NOT startsWith(SeverityText, '{POISON}')"
+    )
+
+    def drop():
+        system.clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT IF EXISTS no_poison")
+
+    yield drop
+    drop()

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -15,6 +15,9 @@ _RETRYABLE = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
 }
+
+POISON = "refused by the database"
+"""How a severity begins that the table of the fixture `constraint` refuses."""
 
 _DAY = 86_400 * 10**9
 _CHANNEL = [
@@ -34,9 +37,14 @@ class Request:
     records: dict
     """Body to (workspace, client, attributes): what must be in the table if it is acknowledged."""
     poisoned: bool = False
+    timeless: bool = False
+    """None of its records carries a time, so that each time it is sent it may be an event."""
     acknowledged: float = 0.0
     receipt: str = ""
+    receipts: set = field(default_factory=set)
+    """All that it was answered with."""
     answers: int = 0
+    sends: int = 0
 
 
 @dataclass
@@ -81,7 +89,7 @@ def build(rng, name, tenant, number, shape):
         for key, value in attributes.items():
             record.attributes.add(key=key).value.string_value = value
         records[body] = (workspace, client, attributes)
-    return Request(request.SerializeToString(), records, poisoned)
+    return Request(request.SerializeToString(), records, poisoned, timeless)
 
 
 class Sender(threading.Thread):
@@ -141,6 +149,7 @@ class Sender(threading.Thread):
         end = time.monotonic() + self._patience
         while not self._give_up.is_set() and time.monotonic() < end:
             began = time.monotonic()
+            request.sends += 1
             try:
                 _, call = export.with_call(request.payload, timeout=self._deadline)
             except grpc.RpcError as error:
@@ -154,6 +163,7 @@ class Sender(threading.Thread):
                 request.acknowledged = request.acknowledged or time.time()
                 metadata = dict(call.trailing_metadata())
                 request.receipt = metadata.get("x-sheaf-receipt", request.receipt)
+                request.receipts.add(request.receipt)
                 return
 
     def _retry_after(self, error):
@@ -200,6 +210,16 @@ class Load:
             )
         for sender in self._senders:
             sender.start()
+
+    def send(self, requests, **options):
+        """Send these, from a client of its own."""
+        sender = Sender(self._port, self.signal, requests, self._give_up, **options)
+        self._senders.append(sender)
+        sender.start()
+
+    def make(self, tenant, number):
+        """One request of a tenant, as :meth:`start` sends them."""
+        return build(self._rng, self.name, tenant, number, self._shape)
 
     def _make(self, tenant, most):
         rng = random.Random(self._rng.random())

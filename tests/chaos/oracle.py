@@ -1,4 +1,8 @@
-"""What was acknowledged against what is stored: two multisets of whole records."""
+"""What was acknowledged against what is stored, and what receipts say of it.
+
+Records are two multisets of whole records. One that carries no time is there once for each answer
+at least, and once for each time it was sent at most.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,6 +25,8 @@ class Verdict:
     """Bodies that are stored more than once, acknowledged or not."""
     foreign: list
     """Rows that nobody sent, or that were changed on the way."""
+    untrue: list
+    """Receipts of acknowledged requests that say anything but what is stored."""
     redelivered: int
     longest: float
     """Seconds between the answer and the row, at most; below zero if the row came first."""
@@ -30,13 +36,14 @@ class Verdict:
         return (
             f"chaos {self.scenario}: seed={self.seed} accepted={self.accepted} "
             f"stored={self.stored} lost={len(self.lost)} doubled={len(self.doubled)} "
-            f"foreign={len(self.foreign)} redelivered={self.redelivered} dead={self.dead} "
+            f"foreign={len(self.foreign)} untrue={len(self.untrue)} "
+            f"redelivered={self.redelivered} dead={self.dead} "
             f"longest={self.longest:.1f}s"
         )
 
     def check(self):
         """Fail unless each acknowledged record is stored once, and nothing else is."""
-        for kind in ("lost", "doubled", "foreign"):
+        for kind in ("lost", "doubled", "foreign", "untrue"):
             assert not getattr(self, kind), f"{self}; {kind}: {getattr(self, kind)[:5]}"
         assert self.accepted > 0, f"{self}: nothing was accepted, so nothing was tested"
 
@@ -44,23 +51,29 @@ class Verdict:
 def judge(system, scenario, seed, load, attempts_before=0):
     """Compare; call it when the ledger is drained."""
     sent = {body: row for request in load.requests for body, row in request.records.items()}
-    acknowledged = {
-        body for request in load.requests if request.acknowledged for body in request.records
-    }
+    owed = Counter()
+    allowed = Counter()
+    for request in load.requests:
+        answered = request.answers if request.timeless else bool(request.acknowledged)
+        owed.update(dict.fromkeys(request.records, answered))
+        allowed.update(dict.fromkeys(request.records, request.sends if request.timeless else 1))
     stored = stored_rows(system, load)
     counts = Counter(body for body, _ in stored)
-    right = {body for body, row in stored if sent.get(body) == row}
+    right = Counter(body for body, row in stored if sent.get(body) == row)
+    receipts = {receipt for request in load.requests for receipt in request.receipts}
+    told = {receipt: system.ledger.receipts.status(receipt) for receipt in receipts}
     stats = system.ledger.waiting.stats()
     return Verdict(
         scenario=scenario,
         seed=seed,
-        accepted=len(acknowledged),
+        accepted=sum(1 for count in owed.values() if count),
         stored=len(stored),
-        lost=sorted(acknowledged - right),
-        doubled=sorted(body for body, count in counts.items() if count > 1),
+        lost=sorted(owed - right),
+        doubled=sorted(counts - allowed),
         foreign=sorted(body for body, row in stored if sent.get(body) != row),
+        untrue=sorted(untrue_receipts(load, right, told)),
         redelivered=further_attempts(system) - attempts_before,
-        longest=longest_wait(system, load),
+        longest=longest_wait(load, told),
         dead=stats.dead_chunks,
     )
 
@@ -83,16 +96,23 @@ def further_attempts(system):
         return 0
 
 
-def longest_wait(system, load):
-    """Seconds from a request's answer to the time on its receipt, the longest of all requests."""
-    receipts = {}
+def untrue_receipts(load, right, told):
+    """Receipts that are not known, or say `stored` where something is missing, or the reverse."""
     for request in load.requests:
-        if request.acknowledged and request.receipt:
-            known = receipts.get(request.receipt, request.acknowledged)
-            receipts[request.receipt] = min(known, request.acknowledged)
+        statuses = {receipt: told[receipt] for receipt in request.receipts}
+        yield from (receipt for receipt, status in statuses.items() if status is None)
+        stored = {each for each, status in statuses.items() if status and status.state == "stored"}
+        if not all(body in right for body in request.records):
+            yield from stored
+        elif not stored:
+            yield from statuses
+
+
+def longest_wait(load, told):
+    """Seconds from a request's answer to the time on its receipt, the longest of all requests."""
     longest = 0.0
-    for receipt, acknowledged in receipts.items():
-        for state in system.ledger.receipts.of(receipt):
-            if state and state.state == "stored":
-                longest = max(longest, state.at - acknowledged)
+    for request in load.requests:
+        status = told.get(request.receipt)
+        if request.acknowledged and status and status.state == "stored":
+            longest = max(longest, status.at - request.acknowledged)
     return longest

@@ -94,6 +94,11 @@ class System:
         surroundings = processes.environment(self.folder, **self._worker)
         return Process(name, arguments, surroundings, self.folder)
 
+    def door_variant(self, name, module):
+        """A door of its own making: `module` is run in the place of the gRPC door's."""
+        surroundings = processes.environment(self.folder, **self._door)
+        return Process(name, processes.python("-m", module), surroundings, self.folder)
+
     def another_worker(self):
         """A second worker like the first."""
         options = (*WORKER_OPTIONS, "--hostname", "second@%h")

@@ -132,7 +132,9 @@ def test_a_client_that_gives_up_early_and_repeats_is_stored_once_around_the_brok
 def test_an_insert_around_the_broker_whose_answer_is_lost_is_stored_once(scenario, long_run, fault):
     """The client comes back with the same bytes while the broker is away, or after it is back."""
     system = scenario.system
-    with scenario.under_load(Shape(records=20, timeless=0.5), deadline=1.0, pause=0.02):
+    share = Shape(records=20, timeless=0.5)
+    # With patience, every client might wait with a request that the broker may hold.
+    with scenario.under_load(share, deadline=1.0, patience=2.0, pause=0.02):
         for _ in range(6 if long_run else 1):
             scenario.pause(0.3, 0.8)
             system.processes["valkey"].kill()

@@ -3,34 +3,17 @@
 import pytest
 import zstandard
 
-from tests.chaos.load import Shape
+from tests.chaos.load import POISON, Shape
 from tests.chaos.oracle import stored_rows
 
 pytestmark = pytest.mark.chaos
-
-_POISON = "refused by the database"
-
-
-@pytest.fixture
-def constraint(system):
-    """A table that refuses rows with a certain severity; call what is given to end that."""
-    system.clickhouse.query(
-        "ALTER TABLE otel_logs ADD CONSTRAINT IF NOT EXISTS no_poison "
-        f"CHECK NOT startsWith(SeverityText, '{_POISON}')"
-    )
-
-    def drop():
-        system.clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT IF EXISTS no_poison")
-
-    yield drop
-    drop()
 
 
 def test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed(
     scenario, constraint, long_run
 ):
     system = scenario.system
-    share = Shape(records=10, poison=0.1, poison_text=_POISON)
+    share = Shape(records=10, poison=0.1, poison_text=POISON)
     with scenario.under_load(share, most=300 if long_run else 30):
         scenario.load.join(30)
     assert system.wait_until_drained(60)
@@ -81,7 +64,7 @@ def test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone(scenario, da
 
 def test_a_dropped_dead_letter_that_is_sent_again_is_stored(scenario, constraint):
     system = scenario.system
-    share = Shape(records=5, poison=1.0, poison_text=_POISON)
+    share = Shape(records=5, timeless=0.0, poison=1.0, poison_text=POISON)
     with scenario.under_load(share, tenants=1, most=1):
         scenario.load.join(30)
     [request] = scenario.load.requests

@@ -177,9 +177,10 @@ def stores(migrated, make_settings, valkey):
 
 @pytest.fixture
 def clickhouse(migrated):
-    """A connection to the engine, where `otel_logs` is empty."""
+    """A connection to the engine, where `otel_logs` is empty, and no door has left a note."""
     connection = Clickhouse(migrated)
     connection.query("TRUNCATE TABLE otel_logs")
+    connection.query("TRUNCATE TABLE direct_requests")
     yield connection
     connection.close()
 

@@ -1,120 +1,16 @@
 import base64
-import queue
 import random
 import time
 from collections import Counter
 
 import pytest
-from celery import Celery
 
 from ingest.group import Receipt
-from ingest.otlp import LOGS
-from ingest.receive import Receiver
 from ingest.status import Reason, RefusedError
-from ingest.tenant import Tenant
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from tasks.ledger import Ledger
-from tasks.write import Writer
+from tests.integration.ingest.door import ACME, BETA, away, taken
 from tests.integration.made_logs import NOON, payload
 
 pytestmark = pytest.mark.integration
-
-ACME, BETA = Tenant("acme", "web"), Tenant("beta", "web")
-
-
-class Door:
-    """A receiver, and what its clients are told."""
-
-    def __init__(self, settings):
-        app = Celery("door", broker=settings.broker_url)
-        app.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
-        self.receiver = Receiver(settings, app)
-        self.receiver.start()
-
-    def send(self, content, tenant=ACME):
-        """Send a request; its outcome will be in the queue."""
-        told = queue.SimpleQueue()
-        self.receiver.submit(self.receiver.cut(LOGS, content, tenant), told.put)
-        return told
-
-    def ask(self, content, tenant=ACME):
-        """Send a request and wait for its outcome."""
-        return self.send(content, tenant).get(timeout=20)
-
-
-@pytest.fixture
-def open_door():
-    made = []
-
-    def make(settings):
-        made.append(Door(settings))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.receiver.stop()
-
-
-@pytest.fixture
-def broker_gate(valkey, proxy):
-    """A proxy before the broker."""
-    return proxy(valkey.port)
-
-
-@pytest.fixture
-def insert_gate(migrated, proxy):
-    """A proxy before ClickHouse's port for inserts."""
-    return proxy(migrated.clickhouse_http_port)
-
-
-@pytest.fixture
-def door(open_door, stores, broker_gate, insert_gate, clickhouse):
-    """A door behind proxies, before an empty table."""
-    assert clickhouse
-    return open_door(
-        stores(
-            redis_url=f"redis://127.0.0.1:{broker_gate.port}/0",
-            clickhouse_http_port=insert_gate.port,
-            broker_timeout=0.3,
-        )
-    )
-
-
-@pytest.fixture
-def stored(stores, clickhouse):
-    """Store all that the ledger holds, and count the bodies in the table."""
-    settings = stores()
-    ledger, connection, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
-    writer = Writer(settings, ledger, connection, inserter)
-
-    def look():
-        while writer.drain():
-            pass
-        assert ledger.waiting.stats().waiting_chunks == 0
-        return Counter(body for (body,) in clickhouse.query("SELECT Body FROM otel_logs"))
-
-    yield look
-    inserter.close()
-    connection.close()
-    ledger.close()
-
-
-def taken(door, content):
-    """Repeat a request until it is taken, as clients do."""
-    for _ in range(200):
-        outcome = door.ask(content)
-        if isinstance(outcome, Receipt):
-            return outcome
-        time.sleep(0.05)
-    return pytest.fail(f"still refused: {outcome}")
-
-
-def away(gate):
-    gate.break_all("refuse")
-    gate.disconnect()
-    while gate._writers:
-        time.sleep(0.01)
 
 
 def test_small_requests_of_a_tenant_that_come_together_become_one_chunk(
@@ -182,7 +78,7 @@ def test_while_the_broker_is_away_the_door_stores_by_itself(door, broker_gate, s
     again = door.ask(payload(["a", "b"]))
     assert again.chunk_ids == direct.chunk_ids
     assert door.ask(payload(["after"])).backend == "redis"
-    [status] = door.receiver.ledger.receipts.of(str(direct))
+    status = door.receiver.ledger.receipts.status(str(direct))
     assert (status.state, status.rows) == ("stored", 2)
     assert stored() == Counter(["before", "a", "b", "after"])
 

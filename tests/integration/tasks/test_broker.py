@@ -2,7 +2,14 @@ import threading
 
 import pytest
 
-from tasks.broker import Broker, BrokerAwayError, BrokerDoubtError, BrokerFullError, Script
+from tasks.broker import (
+    Broker,
+    BrokerAwayError,
+    BrokerDoubtError,
+    BrokerFullError,
+    BrokerReturnedError,
+    Script,
+)
 from tasks.ledger import Ledger, RepeatedRequestsError
 from tests.integration.made_logs import entry
 
@@ -95,3 +102,19 @@ def test_any_number_of_threads_share_it(settings):
     assert failed == []
     assert ledger.waiting.stats().waiting_chunks == 160
     ledger.close()
+
+
+def test_a_broker_that_may_have_been_away_is_noticed_before_a_command_runs(through, ping):
+    gate, settings = through
+    broker = Broker(settings)
+    seen = broker.connects()
+    assert broker.connects() == seen == 1
+    assert broker.run(Script("drop"), "0" * 32, connects=seen) == 0
+    gate.disconnect()
+    while gate._writers:
+        pass
+    with pytest.raises(BrokerReturnedError):
+        broker.run(Script("drop"), "0" * 32, connects=seen)
+    assert broker.connects() == 2
+    assert ping(broker) == broker.run(Script("drop"), "0" * 32, connects=2) == 0
+    broker.close()

@@ -1,7 +1,11 @@
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 
+from storage.direct_requests import DirectRequest
+from tasks import keys
 from tasks.chunk import Chunk
 from tasks.ledger import (
     BrokerFullError,
@@ -52,17 +56,69 @@ def test_what_became_of_a_chunk_is_told_at_every_step(ledger):
     good_id, bad_id = ids([good, bad])
     assert ledger.receipts.status(good_id) is None
     ledger.accept([good, bad])
-    assert (ledger.receipts.status(good_id).state, ledger.receipts.status(good_id).rows) == (
-        "queued",
-        2,
-    )
+    queued = ledger.receipts.status(good_id)
+    assert (queued.state, queued.records, queued.rows) == ("queued", 2, 0)
     batch = ledger.seal()
     assert ledger.receipts.status(good_id).state == "queued"
     ledger.settle(ledger.bury(batch, bad_id, "it is broken"))
-    states = ledger.receipts.of(f"{good_id}.{bad_id}.{'0' * 32}")
-    assert [state and state.state for state in states] == ["stored", "dead", None]
-    assert (states[0].rows, states[1].reason) == (2, "it is broken")
-    assert states[0].at > 1_700_000_000
+    good, bad = ledger.receipts.status(good_id), ledger.receipts.status(bad_id)
+    assert (good.state, good.rows, good.records) == ("stored", 2, 2)
+    assert (bad.state, bad.rows, bad.records, bad.reason) == ("dead", 0, 1, "it is broken")
+    assert good.at > 1_700_000_000
+    ledger.buried.drop(bad_id)
+    bad = ledger.receipts.status(bad_id)
+    assert (bad.state, bad.rows, bad.records) == ("dropped", 0, 1)
+    assert bad.at >= good.at
+
+
+def test_a_receipt_of_several_chunks_is_as_good_as_the_worst_of_them(ledger, valkey):
+    entries = [entry(["x"] * (n + 1)) for n in range(4)]
+    stored, dead, dropped, expired = ids(entries)
+    ledger.accept(entries)
+    ledger.receipts.note([], {"several": ids(entries), "two": [stored, expired]})
+    receipt = ledger.receipts.status("several")
+    assert (receipt.state, receipt.records, receipt.rows) == ("queued", 10, 0)
+    batch = ledger.seal()
+    batch = ledger.bury(batch, dead, "why")
+    batch = ledger.bury(batch, dropped, "whatever")
+    ledger.settle(batch)
+    assert ledger.receipts.status("two").state == "stored"
+    receipt = ledger.receipts.status("several")
+    assert (receipt.state, receipt.records, receipt.rows) == ("dead", 10, 5)
+    assert receipt.reason in {"why", "whatever"}
+    ledger.buried.drop(dropped)
+    valkey.client.delete(f"sheaf:stored:{expired}")
+    told = ledger.receipts.status("several")
+    assert {state: (tally.chunks, tally.records) for state, tally in told.tallies.items()} == {
+        "queued": (0, 0),
+        "stored": (1, 1),
+        "dead": (1, 2),
+        "dropped": (1, 3),
+        "unknown": (1, 0),
+    }
+    assert (told.state, told.reason) == ("dead", "why")
+    assert ledger.receipts.status("two").state == "unknown"
+    ledger.buried.drop(dead)
+    assert ledger.receipts.status("several").state == "dropped"
+
+
+def test_a_receipt_of_very_many_chunks_is_short_and_told_in_few_trips(ledger, valkey):
+    chunks = [f"{number:032x}" for number in range(2500)]
+    stored = [DirectRequest(chunk_id, 2, 1_763_726_400.5) for chunk_id in chunks[:-1]]
+    with frozen_clock(1_763_726_401_000):
+        ledger.receipts.note(stored, {"many": chunks})
+    valkey.client.config_resetstat()
+    receipt = ledger.receipts.status("many")
+    assert (receipt.state, receipt.rows) == ("unknown", 2 * 2499)
+    assert receipt.tallies["unknown"].chunks == 1
+    assert valkey.client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 5
+
+
+@contextmanager
+def frozen_clock(now):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "now_ms", lambda: now)
+        yield
 
 
 def test_the_oldest_chunks_go_first_up_to_the_limit_of_rows(valkey, make_settings):
@@ -345,16 +401,70 @@ def test_no_chunk_is_given_to_two_workers_that_seal_at_once(valkey, make_setting
 
 
 def test_chunks_that_a_door_stored_itself_get_receipts_and_are_known_as_repeats(ledger):
-    request = "ab" * 16
-    ledger.receipts.note_stored([(request, 7, 1_763_726_400.5)])
+    request, keyed = "ab" * 16, "cd" * 16
+    now = time.time()
+    stored = [DirectRequest(request, 7, now), DirectRequest(keyed, 1, now, "digest")]
+    for _ in range(2):
+        ledger.receipts.note(stored, {})
     status = ledger.receipts.status(request)
-    assert (status.state, status.rows, status.at) == ("stored", 7, 1_763_726_400.5)
+    assert (status.state, status.rows) == ("stored", 7)
+    assert status.at == pytest.approx(now, abs=0.001)
     with pytest.raises(RepeatedRequestsError) as repeated:
-        ledger.accept([entry(["a"], requests=[request])])
-    assert repeated.value.known == {request: request}
+        ledger.accept([entry(["a"], requests=[request]), entry(["b"], requests=[keyed])])
+    assert repeated.value.known == {request: request, keyed: keyed}
+    assert repeated.value.bodies == {request: "", keyed: "digest"}
+    known = ledger.receipts.known([request, "ef" * 16, keyed])
+    assert known == {request: request, keyed: f"{keyed} digest"}
+
+
+def test_what_was_stored_directly_before_a_window_is_not_known_for_another(ledger, valkey):
+    ages = {"a" * 32: 599, "b" * 32: 601, "c" * 32: 3601}
+    stored = [DirectRequest(request, 1, 1_763_726_400.0 - age) for request, age in ages.items()]
+    with frozen_clock(1_763_726_400_000):
+        ledger.receipts.note(stored, {})
+    assert set(ledger.receipts.known(list(ages))) == {"a" * 32}
+    assert ledger.receipts.status("b" * 32).state == "stored"
+    assert ledger.receipts.status("c" * 32) is None
+    assert valkey.client.pttl("sheaf:request:" + "a" * 32) <= 1000
+
+
+def test_the_digest_of_a_body_is_kept_beside_its_key_and_no_chunk_takes_it_along(ledger):
+    kept = entry(["a", "b"], requests=["key", "plain"])
+    ledger.accept([Entry(kept.chunk, kept.requests, bodies={"key": "one body"[:3]})])
+    again = entry(["a"], requests=["plain", "key"])
+    with pytest.raises(RepeatedRequestsError) as repeated:
+        ledger.accept([Entry(again.chunk, again.requests, bodies={"key": "other"})])
+    assert repeated.value.known == dict.fromkeys(["key", "plain"], kept.chunk.header.id)
+    assert repeated.value.bodies == {"key": "one", "plain": ""}
+
+
+def test_a_full_broker_takes_the_receipts_of_what_was_stored_without_it(ledger, valkey):
+    valkey.client.config_set("maxmemory", 1)
+    with pytest.raises(BrokerFullError):
+        ledger.accept([entry(["a"])])
+    ledger.receipts.note([DirectRequest("ab" * 16, 7, time.time())], {"list": ["ab" * 16]})
+    assert ledger.receipts.status("list").rows == 7
+    assert ledger.receipts.known(["ab" * 16])
 
 
 def test_chunks_that_nobody_seals_are_counted_after_a_while(ledger):
     ledger.accept([entry(["a"])])
     assert ledger.waiting.left_lying(seconds=3600) == 0
     assert ledger.waiting.left_lying(seconds=-1) == 1
+
+
+def test_a_broker_that_is_far_beyond_its_memory_takes_no_receipts_either(
+    ledger, valkey, wait_until
+):
+    def noted():
+        try:
+            ledger.receipts.note([DirectRequest("ab" * 16, 7, time.time())], {})
+        except BrokerFullError:
+            return False
+        return True
+
+    valkey.client.set("ballast", b"x" * 80 * 1024 * 1024)
+    valkey.client.config_set("maxmemory", 1)
+    assert not noted()
+    valkey.client.delete("ballast")
+    wait_until(noted)

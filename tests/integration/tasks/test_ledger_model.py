@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from config.settings import Settings
+from storage.direct_requests import DirectRequest
 from tasks import keys
 from tasks import ledger as ledger_module
 from tasks.chunk import SIGNALS, Chunk
@@ -34,6 +35,7 @@ plans = st.lists(
         st.integers(0, 8),
         st.sampled_from([10, 100, 300_000]),
         st.lists(st.integers(0, 40), max_size=2, unique=True),
+        st.sampled_from(["", "body"]),
         st.booleans(),
     ),
     min_size=1,
@@ -61,7 +63,10 @@ class Model:
     requests: dict = field(default_factory=dict)
     leased: dict = field(default_factory=dict)
     due: dict = field(default_factory=dict)
-    dropped: set = field(default_factory=set)
+    dropped: dict = field(default_factory=dict)
+    direct: dict = field(default_factory=dict)
+    """Request to records, of what a door stored around the ledger."""
+    expired: set = field(default_factory=set)
 
     def of(self, *states):
         return {key for key, chunk in self.chunks.items() if chunk.state in states}
@@ -77,6 +82,10 @@ class Model:
 def pick(number, items):
     ordered = sorted(items)
     return ordered[number % len(ordered)]
+
+
+def request_name(number):
+    return f"{number:a>32}"
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -105,19 +114,25 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(plan=plans)
     def accept(self, plan):
         entries = []
-        for signal, records, size, requests, tried in plan:
+        for signal, records, size, numbers_, body, tried in plan:
             made = new_chunk(b"", records, signal=signal, chunk_id=f"{next(self.counted):032x}")
             chunk = Chunk(made.header, b"x" * size)
-            entries.append(Entry(chunk, tuple(map(str, requests)), tried))
+            requests = tuple(map(request_name, numbers_))
+            bodies = dict.fromkeys(requests, body) if body else {}
+            entries.append(Entry(chunk, requests, tried, bodies))
         model = self.model
         asked = [request for entry in entries for request in entry.requests]
         known = {r: model.requests[r] for r in asked if r in model.requests}
+        assert self.ledger.receipts.known(["other", *asked]) == {
+            request: f"{chunk_id} {body}".strip() for request, (chunk_id, body) in known.items()
+        }
         waiting = model.total("size", model.waiting)
         more = sum(len(entry.chunk.payload) for entry in entries)
         if known:
             with pytest.raises(RepeatedRequestsError) as repeated:
                 self.ledger.accept(entries)
-            assert repeated.value.known == known
+            assert repeated.value.known == {r: chunk_id for r, (chunk_id, _) in known.items()}
+            assert repeated.value.bodies == {r: body for r, (_, body) in known.items()}
         elif waiting + more > MOST_BYTES:
             with pytest.raises(LedgerFullError) as full:
                 self.ledger.accept(entries)
@@ -129,7 +144,26 @@ class LedgerMachine(RuleBasedStateMachine):
                 model.chunks[header.id] = Known(
                     header.signal, header.records, len(entry.chunk.payload), int(entry.tried)
                 )
-                model.requests |= dict.fromkeys(entry.requests, header.id)
+                for request in entry.requests:
+                    model.requests[request] = (header.id, entry.bodies.get(request, ""))
+
+    @rule(request=st.integers(0, 40), records=st.integers(0, 8), times=st.integers(1, 2))
+    def store_directly(self, request, records, times):
+        """A door that went around the ledger says so, perhaps twice."""
+        model, name = self.model, request_name(request)
+        for _ in range(times):
+            self.ledger.receipts.note([DirectRequest(name, records, next(self.counted) / 1000)], {})
+        model.direct[name] = records
+        model.requests.setdefault(name, (name, ""))
+
+    @precondition(lambda self: self.model.of("stored"))
+    @rule(number=numbers)
+    def forget(self, number):
+        """The receipt window of a chunk is over."""
+        key = pick(number, self.model.of("stored"))
+        self.client.delete(f"sheaf:stored:{key}")
+        del self.model.chunks[key]
+        self.model.expired.add(key)
 
     @rule()
     def seal(self):
@@ -234,9 +268,8 @@ class LedgerMachine(RuleBasedStateMachine):
         key = pick(number, self.model.of("dead"))
         assert self.ledger.buried.drop(key)
         assert not self.ledger.buried.drop(key)
-        del self.model.chunks[key]
-        self.model.dropped.add(key)
-        left = {r: known for r, known in self.model.requests.items() if known != key}
+        self.model.dropped[key] = self.model.chunks.pop(key).records
+        left = {r: known for r, known in self.model.requests.items() if known[0] != key}
         self.model.requests = left
 
     def gone(self, batch):
@@ -288,14 +321,44 @@ class LedgerMachine(RuleBasedStateMachine):
         assert len(sealed) == len(set(sealed))
         assert set(sealed) == model.of("sealed")
 
+    def told(self, key):
+        """The state and the records that a receipt must tell of a chunk."""
+        model = self.model
+        if key in model.chunks:
+            chunk = model.chunks[key]
+            states = {"open": "queued", "sealed": "queued"}
+            return states.get(chunk.state, chunk.state), chunk.records
+        if key in model.dropped:
+            return "dropped", model.dropped[key]
+        if key in model.direct:
+            return "stored", model.direct[key]
+        return "unknown", 0
+
     @invariant()
     def receipts_say_what_became_of_each_chunk(self):
-        told = {"open": "queued", "sealed": "queued", "stored": "stored", "dead": "dead"}
-        for key, chunk in self.model.chunks.items():
+        model = self.model
+        for key in {*model.chunks, *model.dropped, *model.direct}:
             status = self.ledger.receipts.status(key)
-            assert (status.state, status.rows) == (told[chunk.state], chunk.records)
-        for key in self.model.dropped:
+            assert (status.state, status.records) == self.told(key)
+            assert status.rows == (status.records if status.state == "stored" else 0)
+        for key in model.expired:
             assert self.ledger.receipts.status(key) is None
+
+    @rule(parts=st.lists(numbers, min_size=2, max_size=5))
+    def ask_for_several(self, parts):
+        """A receipt of several chunks is as good as the worst of them, and counts them all."""
+        model = self.model
+        every = {*model.chunks, *model.dropped, *model.direct, *model.expired}
+        chosen = list({pick(number, every | {"f" * 32}) for number in parts})
+        self.ledger.receipts.note([], {"list": chosen})
+        told = [self.told(key) for key in chosen]
+        status = self.ledger.receipts.status("list")
+        order = ["dead", "dropped", "unknown", "queued", "stored"]
+        assert status.state == min((state for state, _ in told), key=order.index)
+        for state in order:
+            of_state = [records for each, records in told if each == state]
+            tally = status.tallies[state]
+            assert (tally.chunks, tally.records) == (len(of_state), sum(of_state))
 
 
 def test_random_operations_leave_the_ledger_as_the_model_says(valkey, monkeypatch):

@@ -143,7 +143,7 @@ def test_only_the_chunks_that_cannot_be_decoded_are_dead_letters(store):
     }
     assert all("cannot be decoded" in letter.reason for letter in store.ledger.buried.newest())
     status = store.ledger.receipts.status(broken[0].chunk.header.id)
-    assert (status.state, status.rows) == ("dead", 3)
+    assert (status.state, status.records) == ("dead", 3)
 
 
 def test_a_batch_of_broken_chunks_alone_becomes_dead_letters_all(store):

@@ -1,0 +1,68 @@
+"""Doors before a real broker and a real engine, with proxies in between."""
+
+from collections import Counter
+
+import pytest
+
+from storage.client import Clickhouse
+from storage.insert import Inserter
+from tasks.ledger import Ledger
+from tasks.write import Writer
+from tests.integration.ingest.door import Door
+
+
+@pytest.fixture
+def open_door():
+    made = []
+
+    def make(settings):
+        made.append(Door(settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.receiver.stop()
+
+
+@pytest.fixture
+def broker_gate(valkey, proxy):
+    """A proxy before the broker."""
+    return proxy(valkey.port)
+
+
+@pytest.fixture
+def insert_gate(migrated, proxy):
+    """A proxy before ClickHouse's port for inserts."""
+    return proxy(migrated.clickhouse_http_port)
+
+
+@pytest.fixture
+def door(open_door, stores, broker_gate, insert_gate, clickhouse):
+    """A door behind proxies, before an empty table."""
+    assert clickhouse
+    return open_door(
+        stores(
+            redis_url=f"redis://127.0.0.1:{broker_gate.port}/0",
+            clickhouse_http_port=insert_gate.port,
+            broker_timeout=0.3,
+        )
+    )
+
+
+@pytest.fixture
+def stored(stores, clickhouse):
+    """Store all that the ledger holds, and count the bodies in the table."""
+    settings = stores()
+    ledger, connection, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
+    writer = Writer(settings, ledger, connection, inserter)
+
+    def look():
+        while writer.drain():
+            pass
+        assert ledger.waiting.stats().waiting_chunks == 0
+        return Counter(body for (body,) in clickhouse.query("SELECT Body FROM otel_logs"))
+
+    yield look
+    inserter.close()
+    connection.close()
+    ledger.close()

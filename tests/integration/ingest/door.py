@@ -1,0 +1,70 @@
+"""A door without a network: the receiver, and what its clients are told."""
+
+import queue
+import time
+
+import pytest
+from celery import Celery
+
+from ingest.group import Receipt
+from ingest.http_app import create_app
+from ingest.otlp import LOGS
+from ingest.receive import Receiver
+from ingest.tenant import Tenant
+
+ACME, BETA = Tenant("acme", "web"), Tenant("beta", "web")
+
+
+class Door:
+    """A receiver, and what its clients are told."""
+
+    def __init__(self, settings):
+        app = Celery("door", broker=settings.broker_url)
+        app.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
+        self.receiver = Receiver(settings, app)
+        self.receiver.start()
+
+    def send(self, content, tenant=ACME):
+        """Send a request; its outcome will be in the queue."""
+        told = queue.SimpleQueue()
+        self.receiver.submit(self.receiver.cut(LOGS, content, tenant), told.put)
+        return told
+
+    def ask(self, content, tenant=ACME):
+        """Send a request and wait for its outcome."""
+        return self.send(content, tenant).get(timeout=20)
+
+
+class Client:
+    """A client of the JSON door."""
+
+    def __init__(self, receiver):
+        self._client = create_app(receiver.settings, receiver).test_client()
+
+    def post(self, body, key="", path="/api/v1/ingest"):
+        """Status and answer of a request, under a key if one is given."""
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = self._client.post(path, data=body, headers=headers)
+        return answer.status_code, answer.json
+
+    def receipt(self, receipt):
+        """Status and answer about a receipt."""
+        answer = self._client.get(f"/api/v1/ingest/receipts/{receipt}")
+        return answer.status_code, answer.json
+
+
+def taken(door, content):
+    """Repeat a request until it is taken, as clients do."""
+    for _ in range(200):
+        outcome = door.ask(content)
+        if isinstance(outcome, Receipt):
+            return outcome
+        time.sleep(0.05)
+    return pytest.fail(f"still refused: {outcome}")
+
+
+def away(gate):
+    gate.break_all("refuse")
+    gate.disconnect()
+    while gate._writers:
+        time.sleep(0.01)
