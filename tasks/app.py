@@ -1,13 +1,12 @@
 """The Celery app: `celery -A tasks.app worker --pool threads`."""
 
-from functools import cache
-from threading import BoundedSemaphore
 from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
 from config import logging, settings
+from config.once import Once
 from storage import decode
 from storage.client import Clickhouse
 from storage.insert import Inserter
@@ -21,6 +20,7 @@ from tasks.jobs.retention import UNIT as EXPIRED_ROWS
 from tasks.jobs.run import JobRunner, Stores
 from tasks.ledger import Ledger
 from tasks.rollups import Rollups
+from tasks.storing import Storing
 from tasks.write import Writer
 
 # Celery imports this module to find its app: wrong settings end the process here, in a sentence.
@@ -29,27 +29,30 @@ _settings = settings.load_or_exit()
 app = Celery("sheaf")
 app.config_from_object("celeryconfig")
 
-# The pool has more threads than this: what else they run must not store more batches at a time.
-_storing = BoundedSemaphore(_settings.worker_threads)
 
-
-@cache
+@Once
 def _ledger() -> Ledger:
     return Ledger(_settings)
 
 
-@cache
+@Once
 def _writer() -> Writer:
     return Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
 
 
-@cache
+@Once
+def _storing() -> Storing:
+    rest = announce.Hint("any", records=_settings.log_batch_size)
+    return Storing(_writer(), _settings.worker_threads, lambda: rest.send(app))
+
+
+@Once
 def _jobs() -> JobRunner:
     stores = Stores(_settings, Clickhouse(_settings), _ledger())
     return JobRunner(JobBook(_settings, _ledger().broker), stores, KINDS)
 
 
-@cache
+@Once
 def _rollups() -> Rollups:
     return Rollups(Clickhouse(_settings))
 
@@ -64,8 +67,9 @@ def _rollups() -> Rollups:
 )
 def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
-    with _storing:
-        outcomes = _writer().drain()
+    outcomes = _storing().run()
+    if outcomes is None:
+        return f"{len(hints)} hints left to the batches under way"
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
@@ -125,5 +129,7 @@ def _finish(**_: object) -> None:
 
 @worker_shutdown.connect
 def _close(**_: object) -> None:
-    if _ledger.cache_info().currsize:
+    if _writer.is_built:
+        _writer().close()
+    if _ledger.is_built:
         _ledger().close()

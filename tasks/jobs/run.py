@@ -151,7 +151,7 @@ class JobRunner:
         self._stopping = threading.Event()
 
     def drain(self) -> int:
-        """Run jobs until none is due; how many were run. None if this worker is at one already."""
+        """Run jobs until none is due; how many. While another thread is at it, it does nothing."""
         if not self._busy.acquire(blocking=False):
             return 0
         count = 0
@@ -178,8 +178,17 @@ class JobRunner:
             except LostJobError:
                 log.warning("job: lease lost", attempt=lease.attempt)
             except BrokerError as error:
-                # The lease ends by itself, and whoever holds the job then goes on.
                 log.warning("job: broker away", error=str(error))
+                self._set_aside(lease)
+
+    def _set_aside(self, lease: Lease) -> None:
+        """Give the job back for a while; if the broker does not hear it, know that it is left."""
+        try:
+            self._book.save(lease, {}, seconds=_AWAY_SECONDS)
+        except BrokerError:
+            self._book.leave(lease)
+        except LostJobError:
+            log.warning("job: lease lost", attempt=lease.attempt)
 
     def _attempt(self, lease: Lease) -> None:
         work = Work(self._book, lease, self._stopping)
