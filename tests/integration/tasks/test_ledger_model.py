@@ -1,7 +1,7 @@
 """The ledger against a plain model of it, through random operations."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from config.settings import Settings
-from tasks import keys
+from tasks import keys, leases
 from tasks import ledger as ledger_module
 from tasks.chunk import SIGNALS, Chunk
 from tasks.ledger import (
@@ -93,7 +93,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client.flushall()
         self.counted = itertools.count(1)
         keys.now_ms = lambda: next(self.counted)
-        ledger_module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
+        for module in (ledger_module, leases):
+            module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
         self.ledger = Ledger(settings)
         self.model = Model()
         self.stale = []
@@ -184,6 +185,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.leased)
     @rule(number=numbers)
+    def leave(self, number):
+        batch = self.holder(number)
+        self.ledger.leave(batch)
+        self.model.due[batch.id] = batch
+        self.gone(batch)
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers)
     def renew(self, number):
         self.ledger.renew(self.holder(number))
 
@@ -202,7 +211,7 @@ class LedgerMachine(RuleBasedStateMachine):
             chunks = self.client.hget(f"sheaf:batch:{key}", "chunks")
             if chunks in by_chunks:
                 part = by_chunks.pop(chunks)
-                self.model.due[key] = type(batch)(key, batch.attempt, batch.signal, part, 0)
+                self.model.due[key] = replace(batch, id=key, chunk_ids=part)
         assert not by_chunks
 
     @precondition(lambda self: self.model.leased)
@@ -301,7 +310,8 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_random_operations_leave_the_ledger_as_the_model_says(valkey, monkeypatch):
     # Time and ids are counted by the machine: a run must be the same when it is repeated.
     monkeypatch.setattr(keys, "now_ms", None)
-    monkeypatch.setattr(ledger_module, "secrets", SimpleNamespace())
+    for module in (ledger_module, leases):
+        monkeypatch.setattr(module, "secrets", SimpleNamespace())
     case = type("BoundMachine", (LedgerMachine,), {"url": valkey.url}).TestCase
     case.settings = hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)
     case().runTest()
