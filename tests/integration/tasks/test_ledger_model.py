@@ -119,10 +119,10 @@ class LedgerMachine(RuleBasedStateMachine):
             with pytest.raises(RepeatedRequestsError) as repeated:
                 self.ledger.accept(entries)
             assert repeated.value.known == known
-        elif waiting + more > MOST_BYTES:
+        elif waiting + model.total("size", model.of("dead")) + more > MOST_BYTES:
             with pytest.raises(LedgerFullError) as full:
                 self.ledger.accept(entries)
-            assert full.value.waiting == waiting
+            assert full.value.waiting == waiting + model.total("size", model.of("dead"))
         else:
             assert self.ledger.accept(entries) == waiting + more
             for entry in entries:
@@ -275,6 +275,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert int(counters.get("records", 0)) == sum(int(r) for r, _ in held.values())
         assert int(counters.get("bytes", 0)) == sum(int(s) for _, s in held.values())
         assert set(held) == model.waiting
+        dead_bytes = self.ledger.waiting.stats().dead_bytes
+        assert dead_bytes == model.total("size", model.of("dead"))
         assert int(counters.get("records", 0)) == model.total("records", model.waiting)
         for signal in SIGNALS:
             opened = set(client.zrange(f"sheaf:open:{signal}", 0, -1))
