@@ -41,10 +41,19 @@ class Hint:
     newest: str = ""
     """Id of the last chunk."""
 
+    def __str__(self) -> str:
+        """As Flower shows it."""
+        records = {"any": "records", "traces": "spans", "metrics": "metric points"}
+        if not self.newest:
+            return "what is left"
+        what = records.get(self.signal, self.signal)
+        return f"{self.records:,} {what} in {self.chunks:,} chunks, {self.bytes:,} bytes"
+
     def send(self, app: Celery) -> None:
         """Send it once: if the broker is away, the next sweep finds the chunks."""
+        shown = {"argsrepr": str(self), "kwargsrepr": ""}
         try:
-            app.send_task(STORE_TASK, args=[asdict(self)], retry=False, ignore_result=True)
+            app.send_task(STORE_TASK, args=[asdict(self)], retry=False, ignore_result=True, **shown)
         except (OperationalError, OSError) as error:
             log.debug("hint: not sent", error=str(error))
 

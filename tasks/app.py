@@ -26,7 +26,7 @@ from tasks.write import Writer
 # Celery imports this module to find its app: wrong settings end the process here, in a sentence.
 _settings = settings.load_or_exit()
 
-app = Celery("sheaf")
+app = Celery("sheaf", events="tasks.events:Events")
 app.config_from_object("celeryconfig")
 
 
@@ -69,27 +69,27 @@ def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
     outcomes = _storing().run()
     if outcomes is None:
-        return f"{len(hints)} hints left to the batches under way"
+        return f"left to the batches under way, with {len(hints)} hints"
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
-        raise RuntimeError(f"{rows} rows stored, then: {'; '.join(problems)}")
-    return f"{rows} rows in {len(outcomes)} batches for {len(hints)} hints"
+        raise RuntimeError(f"{rows:,} rows stored, then: {'; '.join(problems)}")
+    return f"{rows:,} rows stored in {len(outcomes)} batches, for {len(hints)} hints"
 
 
 @app.task(name="sheaf.sweep")
-def sweep() -> int:
+def sweep() -> str:
     """Hint at what was left lying: lost hints, dead workers' batches, backoffs that are over."""
     waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
-    return waiting
+    return f"{waiting:,} chunks and batches were left lying"
 
 
 @app.task(name=announce.JOB_TASK)
-def run_jobs() -> int:
+def run_jobs() -> str:
     """Run the jobs that are due, dead workers' too, unless this worker is at one already."""
-    return _jobs().drain()
+    return f"{_jobs().drain()} jobs run"
 
 
 @app.task(name="sheaf.retention")
@@ -99,13 +99,13 @@ def retention() -> str:
     order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
     JobBook(_settings, _ledger().broker).add(order)
     announce.wake_for_jobs(app)
-    return order.id
+    return f"ordered as job {order.id}"
 
 
 @app.task(name="sheaf.rollups")
-def rollups() -> int:
+def rollups() -> str:
     """Compute the buckets that are stale, for as long as the time to the next look."""
-    return _rollups().refresh(_settings.rollup_interval)
+    return f"{_rollups().refresh(_settings.rollup_interval):,} hours and days computed"
 
 
 @setup_logging.connect
@@ -133,3 +133,4 @@ def _close(**_: object) -> None:
         _writer().close()
     if _ledger.is_built:
         _ledger().close()
+    app.events.outbox.close()

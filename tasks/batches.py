@@ -95,7 +95,8 @@ class RowBatches(Batches):
         started = time.monotonic()
         for request in requests:
             request.acknowledge()
-            _tell(request, "task-received", name=request.name, args=str(request.args))
+            about = {"args": request.argsrepr or str(request.args), "kwargs": request.kwargsrepr}
+            _tell(request, "task-received", name=request.name, **about)
 
         def on_accepted(_pid: int, _time_accepted: float) -> None:
             for request in requests:
