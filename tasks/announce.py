@@ -43,11 +43,13 @@ class Hint:
 
     def __str__(self) -> str:
         """As Flower shows it."""
-        records = {"any": "records", "traces": "spans", "metrics": "metric points"}
         if not self.newest:
             return "what is left"
-        what = records.get(self.signal, self.signal)
-        return f"{self.records:,} {what} in {self.chunks:,} chunks, {self.bytes:,} bytes"
+        noun = {"logs": "log", "traces": "span", "metrics": "metric point"}[self.signal]
+        return (
+            f"{counted(self.records, noun)} in {counted(self.chunks, 'chunk')}, "
+            f"{counted(self.bytes, 'byte')}"
+        )
 
     def send(self, app: Celery) -> None:
         """Send it once: if the broker is away, the next sweep finds the chunks."""
@@ -56,6 +58,13 @@ class Hint:
             app.send_task(STORE_TASK, args=[asdict(self)], retry=False, ignore_result=True, **shown)
         except (OperationalError, OSError) as error:
             log.debug("hint: not sent", error=str(error))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, as people write it."""
+    if number != 1:
+        noun = f"{noun[:-2]}ches" if noun.endswith("tch") else f"{noun}s"
+    return f"{number:,} {noun}"
 
 
 class Announcer:

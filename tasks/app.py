@@ -11,6 +11,7 @@ from storage import decode
 from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks import announce
+from tasks.announce import counted
 from tasks.batches import RowBatches
 from tasks.jobs.book import JobBook
 from tasks.jobs.export import drop_old_exports
@@ -69,12 +70,13 @@ def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
     outcomes = _storing().run()
     if outcomes is None:
-        return f"left to the batches under way, with {len(hints)} hints"
+        return f"{counted(len(hints), 'hint')} left to the batches under way"
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
-        raise RuntimeError(f"{rows:,} rows stored, then: {'; '.join(problems)}")
-    return f"{rows:,} rows stored in {len(outcomes)} batches, for {len(hints)} hints"
+        raise RuntimeError(f"{counted(rows, 'row')} stored, then: {'; '.join(problems)}")
+    batches = counted(len(outcomes), "batch")
+    return f"{counted(rows, 'row')} stored in {batches}, for {counted(len(hints), 'hint')}"
 
 
 @app.task(name="sheaf.sweep")
@@ -83,13 +85,13 @@ def sweep() -> str:
     waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
-    return f"{waiting:,} chunks and batches were left lying"
+    return f"{waiting:,} chunks and batches left lying"
 
 
 @app.task(name=announce.JOB_TASK)
 def run_jobs() -> str:
     """Run the jobs that are due, dead workers' too, unless this worker is at one already."""
-    return f"{_jobs().drain()} jobs run"
+    return f"{counted(_jobs().drain(), 'job')} run"
 
 
 @app.task(name="sheaf.retention")
@@ -105,7 +107,7 @@ def retention() -> str:
 @app.task(name="sheaf.rollups")
 def rollups() -> str:
     """Compute the buckets that are stale, for as long as the time to the next look."""
-    return f"{_rollups().refresh(_settings.rollup_interval):,} hours and days computed"
+    return f"{counted(_rollups().refresh(_settings.rollup_interval), 'rollup')} computed"
 
 
 @setup_logging.connect
