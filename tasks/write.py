@@ -18,6 +18,7 @@ from storage.rollups.marks import Marker
 from tasks.chunk import row_id
 from tasks.ledger import Batch, BrokerError, Ledger, LostLeaseError
 from tasks.live import LivePublisher
+from tasks.settling import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,6 @@ _HALVED_EVERY = 4
 """Attempts: each half has three of its own before it is halved again."""
 
 _LONGEST_BACKOFF = 15.0
-_BROKER_PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Writer:
         self._in_doubt = threading.Event()
         self._in_doubt.set()
         self._stopping = threading.Event()
+        self._settling = Settling(ledger, self._live, self._lease_margin, self._stopping)
 
     def drain(self, until: float = math.inf) -> list[Outcome]:
         """Store what waits: one batch, and more while a good part of a full one is behind it.
@@ -145,36 +146,9 @@ class Writer:
             return self._isolate(batch, str(error))
         except StorageError as error:
             return self._postpone(batch, error)
-        self._settle(batch, tables)
+        self._settling.settle(batch, tables)
         log.info("batch: stored", batch=batch.id, rows=rows, chunks=len(chunks))
         return Outcome(batch.id, rows)
-
-    def _settle(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> None:
-        """Settle the batch, then show its rows; where an answer is lost, ask what has happened."""
-        try:
-            self._ledger.settle(batch)
-        except BrokerError:
-            self._settle_again(batch, tables)
-        self._live.offer(tables)
-
-    def _settle_again(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> None:
-        end = time.monotonic() + self._lease_margin
-        while True:
-            try:
-                return self._settle_or_see(batch)
-            except BrokerError:
-                if time.monotonic() > end or self._stopping.wait(_BROKER_PAUSE):
-                    # It may have been settled after all, and then nobody will show its rows.
-                    self._live.leave_out(tables)
-                    raise
-
-    def _settle_or_see(self, batch: Batch) -> None:
-        try:
-            self._ledger.settle(batch)
-        except LostLeaseError:
-            status = self._ledger.receipts.status(batch.chunk_ids[0])
-            if status is None or status.state != "stored":
-                raise
 
     def _insert_all(self, batch: Batch, tables: dict[str, pa.RecordBatch]) -> int:
         if batch.attempt > 1:

@@ -1,9 +1,9 @@
 """Running jobs: lease one, do its steps, note how far it is, finish it.
 
-A job takes minutes, and must not keep rows from being stored. So it runs in the worker's own pool,
-which has one thread more than batches need: at most one job a worker at a time, and none of the
-threads that store is ever lent to it. A worker process for jobs alone would cost a laptop another
-150 MB for something that runs once a day.
+A job takes minutes, and must not keep rows from being stored, nor they it. So it runs in the
+worker's own pool, which has more threads than batches may take: at most one job a worker at a time,
+and none of the threads that store is ever lent to it. A worker process for jobs alone would cost a
+laptop another 150 MB for something that runs once a day.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 import pytest
 
 from storage import decode
+from storage.logs.search import LogFilters
 from tasks.live import MOST_BYTES, LivePublisher, pack, unpack
 from tests.integration.made_logs import NOON, entry
+from web.live_hub import LiveHub
 
 pytestmark = pytest.mark.integration
 
@@ -137,3 +139,20 @@ def test_what_waits_is_published_before_the_worker_ends(valkey, settings, wait_u
         messages = []
         while sum(len(each.rows) + each.lost for each in messages) < 3:
             messages.append(told(subscription, wait_until))
+
+
+def test_what_is_stored_until_a_broken_subscription_stands_again_is_told_as_unknown(
+    valkey, settings, wait_until
+):
+    hub = LiveHub(settings)
+    reader = hub.admit(LogFilters(workspace_id="acme"))
+    wait_until(reader.is_subscribed.is_set)
+    valkey.client.client_kill_filter(_type="pubsub", skipme=True)
+    assert wait_until(lambda: reader.take(1).lost is None)
+    valkey.client.publish("sheaf:live:acme", pack(tables("missed")["otel_logs"]))
+    assert wait_until(lambda: reader.take(1).lost is None)
+    publisher = LivePublisher(settings)
+    publisher.offer(tables("seen"))
+    wait_until(lambda: reader.take(1).lines)
+    publisher.close()
+    hub.stop()
