@@ -27,8 +27,10 @@ timezone = "UTC"
 
 # Hints are small and acknowledged at once: a limit would only stop the flush by rows.
 worker_prefetch_multiplier = 0
-# Jobs run in the same pool, one at a time (tasks/jobs/run.py); batches keep their own threads.
-worker_concurrency = _settings.worker_threads + 1
+# What takes long turns others away at once when as many as may be are at it: `worker_threads` store
+# (tasks/storing.py), one runs jobs (tasks/jobs/run.py), one computes rollups. So a thread is always
+# left for what is quick: sweeps, retention's daily order, and those that are turned away.
+worker_concurrency = _settings.worker_threads + 3
 worker_send_task_events = True
 worker_hijack_root_logger = False
 # It is about tasks that are acknowledged late, which none is; without it, each loss is a warning.
@@ -43,7 +45,7 @@ beat_schedule = {
     "rollups": {
         "task": "sheaf.rollups",
         "schedule": _settings.rollup_interval,
-        "options": {"expires": _settings.rollup_interval, "retry": False},
+        "options": {"expires": 10 * _settings.rollup_interval, "retry": False},
     },
     "jobs": {
         "task": "sheaf.job",

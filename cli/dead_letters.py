@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_filters(replay)
     replay.set_defaults(act=_replay)
     drop = actions.add_parser("drop", help="delete some for good")
-    drop.add_argument("ids", nargs="+", metavar="id")
+    drop.add_argument("ids", nargs="*", metavar="id")
+    drop.add_argument("--all", action="store_true", help="all that match, instead of ids")
+    _add_filters(drop)
     drop.set_defaults(act=_drop)
     return parser
 
@@ -106,8 +108,7 @@ def _show(shelf: DeadLetters, options: argparse.Namespace) -> int:
 
 
 def _replay(shelf: DeadLetters, options: argparse.Namespace) -> int:
-    if bool(options.ids) == options.all:
-        print("Name dead letters by their ids, or say --all; not both.", file=sys.stderr)
+    if not _is_clear(options):
         return 2
     if options.all:
         print(f"{shelf.replay_all(_filters(options))} wait to be stored again")
@@ -118,7 +119,20 @@ def _replay(shelf: DeadLetters, options: argparse.Namespace) -> int:
     return 0 if replayed == len(letters) else 1
 
 
+def _is_clear(options: argparse.Namespace) -> bool:
+    """Whether it says which dead letters are meant."""
+    if bool(options.ids) != options.all:
+        return True
+    print("Name dead letters by their ids, or say --all; not both.", file=sys.stderr)
+    return False
+
+
 def _drop(shelf: DeadLetters, options: argparse.Namespace) -> int:
+    if not _is_clear(options):
+        return 2
+    if options.all:
+        print(f"{shelf.drop_all(_filters(options))} dropped")
+        return 0
     letters = [_found(shelf, each) for each in options.ids]
     dropped = sum(shelf.drop(letter) for letter in letters if letter)
     print(f"{dropped} dropped")

@@ -48,6 +48,7 @@ WAITING = dict(
         _of_ledger("waiting_bytes", "gauge", "Their bytes, compressed: see LEDGER_MAX_BYTES."),
         _of_ledger("oldest_seconds", "gauge", "Age of the oldest of them."),
         _of_ledger("dead_chunks", "gauge", "Dead letters that are kept now."),
+        _of_ledger("dead_bytes", "gauge", "Their bytes, which count towards LEDGER_MAX_BYTES."),
     )
 )
 """What waits now, by the names of `tasks.waiting.LedgerStats`."""

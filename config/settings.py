@@ -111,7 +111,9 @@ class Settings(BaseSettings):
     ledger_max_bytes: int = Field(
         1024 * MIB,
         ge=MIB,
-        description="High-water mark: with more waiting chunk bytes than this, doors push back.",
+        description=(
+            "High-water mark: with more bytes of waiting chunks and dead letters, doors push back."
+        ),
     )
     broker_timeout: float = Field(
         2.0, gt=0, le=60, description="Seconds a door waits for the broker before it gives up."

@@ -4,9 +4,10 @@ import threading
 
 import structlog
 
-from config.settings import Settings
+from config.settings import MIB, Settings
 from ingest.status import Reason, RefusedError, too_large, unavailable
 from tasks.ledger import BrokerError, Ledger
+from tasks.waiting import LedgerStats
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Admission:
         self._ledger = ledger
         self._full = False
         self._oldest = 0.0
+        self._dead_bytes = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="admission", daemon=True)
 
@@ -53,10 +55,23 @@ class Admission:
             raise self.overloaded()
 
     def overloaded(self) -> RefusedError:
-        """The refusal of a full ledger; the wait it asks for grows with the backlog's age."""
-        wait = min(_LONGEST_WAIT, 1.0 + self._oldest / 10)
-        text = "more is waiting to be stored than the ledger may hold; try again later"
+        """The refusal of a full ledger; the wait it asks for grows with the backlog's age.
+
+        Where dead letters hold most of it, waiting alone does not help: somebody has to act.
+        """
+        if self._dead_bytes >= self._max_waiting / 2:
+            wait, text = _LONGEST_WAIT, self._full_of_dead_letters()
+        else:
+            wait = min(_LONGEST_WAIT, 1.0 + self._oldest / 10)
+            text = "more is waiting to be stored than the ledger may hold; try again later"
         return RefusedError(Reason.OVERLOADED, text, retry_after=wait)
+
+    def _full_of_dead_letters(self) -> str:
+        dead, most = self._dead_bytes / MIB, self._max_waiting / MIB
+        return (
+            f"dead letters hold {dead:,.1f} of the {most:,.1f} MiB that LEDGER_MAX_BYTES allows; "
+            "replay or drop them with `sheaf dead-letters`, then try again"
+        )
 
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):
@@ -66,5 +81,11 @@ class Admission:
                 log.debug("admission: the ledger cannot be seen", error=str(error))
                 self._full = False
                 continue
-            self._full = stats.waiting_bytes >= _NEARLY_FULL * self._max_waiting
-            self._oldest = stats.oldest_seconds
+            self.see(stats)
+
+    def see(self, stats: LedgerStats) -> None:
+        """Decide by these figures from now on."""
+        self._dead_bytes = stats.dead_bytes
+        self._oldest = stats.oldest_seconds
+        kept = stats.waiting_bytes + stats.dead_bytes
+        self._full = kept >= _NEARLY_FULL * self._max_waiting

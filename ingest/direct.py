@@ -18,6 +18,7 @@ from storage.direct_requests import DirectRequest, DirectRequests
 from storage.errors import OutcomeUnknownError, StorageError
 from storage.rollups.marks import Marker
 from tasks.chunk import row_id
+from tasks.live import LivePublisher
 from tasks.retention import RetentionView
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class DirectPath:
         """What the ledger does not know yet."""
         self._window = settings.request_window
         self._marker = Marker(clickhouse, settings)
+        self._live = LivePublisher(settings)
         self._begin_seconds = settings.lease_margin
         self._pool = ThreadPoolExecutor(max(1, self._most), thread_name_prefix="direct")
         self._room = threading.BoundedSemaphore(max(1, self._most * _QUEUED))
@@ -98,6 +100,7 @@ class DirectPath:
         """Finish what was begun."""
         self._stopping.set()
         self._pool.shutdown(wait=True)
+        self._live.close()
 
     def _store(self, group: Group, request_ids: Sequence[str], *, full: bool) -> None:
         query_id = f"sheaf-direct-{secrets.token_hex(8)}"
@@ -183,7 +186,12 @@ class DirectPath:
             self.seen.add(piece.request_id, note=self.seen.get(piece.request_id) or now)
         begin_before = time.monotonic() + self._begin_seconds
         self._marker.cover(table, rows)
-        self._inserter.insert(table, rows, query_id, begin_before)
+        try:
+            self._inserter.insert(table, rows, query_id, begin_before)
+        except OutcomeUnknownError:
+            self._live.leave_out({table: rows})
+            raise
+        self._live.offer({table: rows})
 
     def _rows(self, piece: Piece, received_ns: int) -> ChunkRows:
         return ChunkRows(

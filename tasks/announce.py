@@ -41,12 +41,30 @@ class Hint:
     newest: str = ""
     """Id of the last chunk."""
 
+    def __str__(self) -> str:
+        """As Flower shows it."""
+        if not self.newest:
+            return "what is left"
+        noun = {"logs": "log", "traces": "span", "metrics": "metric point"}[self.signal]
+        return (
+            f"{counted(self.records, noun)} in {counted(self.chunks, 'chunk')}, "
+            f"{counted(self.bytes, 'byte')}"
+        )
+
     def send(self, app: Celery) -> None:
         """Send it once: if the broker is away, the next sweep finds the chunks."""
+        shown = {"argsrepr": str(self), "kwargsrepr": ""}
         try:
-            app.send_task(STORE_TASK, args=[asdict(self)], retry=False, ignore_result=True)
+            app.send_task(STORE_TASK, args=[asdict(self)], retry=False, ignore_result=True, **shown)
         except (OperationalError, OSError) as error:
             log.debug("hint: not sent", error=str(error))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, as people write it."""
+    if number != 1:
+        noun = f"{noun[:-2]}ches" if noun.endswith("tch") else f"{noun}s"
+    return f"{number:,} {noun}"
 
 
 class Announcer:

@@ -1,17 +1,17 @@
 """The Celery app: `celery -A tasks.app worker --pool threads`."""
 
-from functools import cache
-from threading import BoundedSemaphore
 from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
 from config import logging, settings
+from config.once import Once
 from storage import decode
 from storage.client import Clickhouse
 from storage.insert import Inserter
 from tasks import announce
+from tasks.announce import counted
 from tasks.batches import RowBatches
 from tasks.jobs.book import JobBook
 from tasks.jobs.export import drop_old_exports
@@ -21,35 +21,39 @@ from tasks.jobs.retention import UNIT as EXPIRED_ROWS
 from tasks.jobs.run import JobRunner, Stores
 from tasks.ledger import Ledger
 from tasks.rollups import Rollups
+from tasks.storing import Storing
 from tasks.write import Writer
 
 # Celery imports this module to find its app: wrong settings end the process here, in a sentence.
 _settings = settings.load_or_exit()
 
-app = Celery("sheaf")
+app = Celery("sheaf", events="tasks.events:Events")
 app.config_from_object("celeryconfig")
 
-# The pool has more threads than this: what else they run must not store more batches at a time.
-_storing = BoundedSemaphore(_settings.worker_threads)
 
-
-@cache
+@Once
 def _ledger() -> Ledger:
     return Ledger(_settings)
 
 
-@cache
+@Once
 def _writer() -> Writer:
     return Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
 
 
-@cache
+@Once
+def _storing() -> Storing:
+    rest = announce.Hint("any", records=_settings.log_batch_size)
+    return Storing(_writer(), _settings.worker_threads, lambda: rest.send(app))
+
+
+@Once
 def _jobs() -> JobRunner:
     stores = Stores(_settings, Clickhouse(_settings), _ledger())
     return JobRunner(JobBook(_settings, _ledger().broker), stores, KINDS)
 
 
-@cache
+@Once
 def _rollups() -> Rollups:
     return Rollups(Clickhouse(_settings))
 
@@ -64,28 +68,30 @@ def _rollups() -> Rollups:
 )
 def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
-    with _storing:
-        outcomes = _writer().drain()
+    outcomes = _storing().run()
+    if outcomes is None:
+        return f"{counted(len(hints), 'hint')} left to the batches under way"
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
-        raise RuntimeError(f"{rows} rows stored, then: {'; '.join(problems)}")
-    return f"{rows} rows in {len(outcomes)} batches for {len(hints)} hints"
+        raise RuntimeError(f"{counted(rows, 'row')} stored, then: {'; '.join(problems)}")
+    batches = counted(len(outcomes), "batch")
+    return f"{counted(rows, 'row')} stored in {batches}, for {counted(len(hints), 'hint')}"
 
 
 @app.task(name="sheaf.sweep")
-def sweep() -> int:
+def sweep() -> str:
     """Hint at what was left lying: lost hints, dead workers' batches, backoffs that are over."""
     waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
-    return waiting
+    return f"{waiting:,} chunks and batches left lying"
 
 
 @app.task(name=announce.JOB_TASK)
-def run_jobs() -> int:
+def run_jobs() -> str:
     """Run the jobs that are due, dead workers' too, unless this worker is at one already."""
-    return _jobs().drain()
+    return f"{counted(_jobs().drain(), 'job')} run"
 
 
 @app.task(name="sheaf.retention")
@@ -95,13 +101,13 @@ def retention() -> str:
     order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
     JobBook(_settings, _ledger().broker).add(order)
     announce.wake_for_jobs(app)
-    return order.id
+    return f"ordered as job {order.id}"
 
 
 @app.task(name="sheaf.rollups")
-def rollups() -> int:
+def rollups() -> str:
     """Compute the buckets that are stale, for as long as the time to the next look."""
-    return _rollups().refresh(_settings.rollup_interval)
+    return f"{counted(_rollups().refresh(_settings.rollup_interval), 'rollup')} computed"
 
 
 @setup_logging.connect
@@ -125,5 +131,8 @@ def _finish(**_: object) -> None:
 
 @worker_shutdown.connect
 def _close(**_: object) -> None:
-    if _ledger.cache_info().currsize:
+    if _writer.is_built:
+        _writer().close()
+    if _ledger.is_built:
         _ledger().close()
+    app.events.outbox.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from celery_batches import Batches
@@ -22,12 +23,13 @@ class RowBatches(Batches):
 
     Differs from its base in six ways. The base counts messages, which says nothing of rows. Its
     flush timer belongs to one broker connection and is never set again after a reconnect. It
-    sends no events, so that Flower shows nothing. And it acknowledges after the work, though an
-    exception is acknowledged too: a hint carries no work of its own, so it is acknowledged at once.
-    And it runs without any hint when it connects and every `look_interval`: a broker whose memory
-    is full takes no hints, and gets room again only by what is stored. And it waits no longer when
-    hints have ceased for `calm_interval`: nothing would join the batch. That happens at most once
-    in `flush_interval`, so that a trickle of hints does not become a trickle of inserts.
+    sends no events and counts no tasks, so that Flower shows nothing. And it acknowledges after the
+    work, though an exception is acknowledged too: a hint carries no work of its own, so it is
+    acknowledged at once. And it runs without any hint when it connects and every `look_interval`:
+    a broker whose memory is full takes no hints, and gets room again only by what is stored. And it
+    waits no longer when hints have ceased for `calm_interval`: nothing would join the batch. That
+    happens at most once in `flush_interval`, so that a trickle of hints does not become a trickle
+    of inserts.
     """
 
     abstract = True
@@ -95,15 +97,18 @@ class RowBatches(Batches):
         started = time.monotonic()
         for request in requests:
             request.acknowledge()
-            _tell(request, "task-received", name=request.name, args=str(request.args))
+            about = {"args": request.argsrepr or str(request.args), "kwargs": request.kwargsrepr}
+            _tell(request, "task-received", name=request.name, **about)
 
         def on_accepted(_pid: int, _time_accepted: float) -> None:
             for request in requests:
+                state.task_accepted(request)
                 _tell(request, "task-started")
 
         def on_return(result: tuple[bool, str]) -> None:
             done, text = result
             for request in requests:
+                state.task_ready(request)
                 if done:
                     runtime = time.monotonic() - started
                     _tell(request, "task-succeeded", result=text, runtime=runtime)

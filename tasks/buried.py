@@ -1,6 +1,6 @@
 """Dead letters as the ledger keeps them; looking through them is in `tasks/dead_letters.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +10,7 @@ from tasks.broker import Broker, Script
 from tasks.chunk import Header, Signal, unpack_header
 
 _PAGE = 64
+"""Dead letters that are looked at together where nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Buried:
         Only those buried at `latest_ms` or before. What is buried, replayed or dropped meanwhile
         shifts no other out of sight.
         """
+        for page in self.pages(latest_ms):
+            yield from page
+
+    def pages(self, latest_ms: int | None = None, size: int = _PAGE) -> Iterator[list[DeadLetter]]:
+        """As :meth:`newest`, so many at a time: two trips to the broker for each page."""
         highest: float | str = "+inf" if latest_ms is None else latest_ms
         seen: set[bytes] = set()
         while True:
@@ -51,15 +57,28 @@ class Buried:
                 page = cast(
                     "list[tuple[bytes, float]]",
                     client.zrevrangebyscore(
-                        "sheaf:dead", highest, "-inf", 0, _PAGE + len(seen), withscores=True
+                        "sheaf:dead", highest, "-inf", 0, size + len(seen), withscores=True
                     ),
                 )
-            fresh = [chunk_id for chunk_id, _ in page if chunk_id not in seen]
-            yield from filter(None, (self.one(each.decode()) for each in fresh))
+            fresh = [(chunk_id, at) for chunk_id, at in page if chunk_id not in seen]
             if not fresh:
                 return
+            yield self._letters(fresh)
             highest = page[-1][1]
             seen = {chunk_id for chunk_id, at in page if at == highest}
+
+    def _letters(self, found: Sequence[tuple[bytes, float]]) -> list[DeadLetter]:
+        """Those that have not gone meanwhile."""
+        with self._broker.reading() as client:
+            pipeline = client.pipeline(transaction=False)
+            for chunk_id, _ in found:
+                pipeline.hmget(keys.chunk(chunk_id.decode()), "header", "reason")
+            replies = pipeline.execute()
+        return [
+            DeadLetter(unpack_header(header), at / 1000, (reason or b"").decode())
+            for (_, at), (header, reason) in zip(found, replies, strict=True)
+            if header is not None
+        ]
 
     def one(self, chunk_id: str) -> DeadLetter | None:
         """The dead letter of that id, None if there is none."""
@@ -74,7 +93,16 @@ class Buried:
 
     def replay(self, chunk_id: str, signal: Signal) -> bool:
         """Put a dead letter back among the open chunks. False: there is no such dead letter."""
-        return bool(self._broker.run(self._replay, chunk_id, signal, keys.now_ms()))
+        return bool(self.replay_many([(chunk_id, signal)]))
+
+    def replay_many(self, letters: Sequence[tuple[str, Signal]]) -> int:
+        """Put dead letters back among the open chunks, by their ids and signals, in one trip.
+
+        Returns: how many; the others are no dead letters any more.
+        """
+        flat = [value for letter in letters for value in letter]
+        answer: int = self._broker.run(self._replay, keys.now_ms(), *flat) if flat else 0
+        return answer
 
     def drop(self, chunk_id: str) -> bool:
         """Delete a dead letter for good. False: there is no such dead letter."""

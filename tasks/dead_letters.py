@@ -1,7 +1,9 @@
 """Dead letters: chunks that could not be stored, to look at, to replay and to drop."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +20,9 @@ from tasks.ledger import Ledger
 PROTOBUF = "application/x-protobuf"
 """Content type of :meth:`DeadLetters.otlp`."""
 
+REPLAYED_AT_ONCE = 500
+"""Dead letters that one script puts back; for those milliseconds the broker does nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -32,6 +37,11 @@ class Filters:
     """Unix seconds: buried then or later."""
     until: float = float("inf")
     """Unix seconds: buried then or before."""
+
+    @property
+    def latest_ms(self) -> int | None:
+        """Where to begin to look, in Unix milliseconds; None: at the newest."""
+        return math.ceil(self.until * 1000) if math.isfinite(self.until) else None
 
     def let_pass(self, letter: DeadLetter) -> bool:
         """Whether the dead letter is meant."""
@@ -54,6 +64,16 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the list that was looked through."""
+
+    letters: list[DeadLetter]
+    """What matches in it."""
+    end: Position | None
+    """Where to go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some dead letters, and where the next page begins; None on the last one."""
 
@@ -70,12 +90,22 @@ class DeadLetters:
 
     def matching(self, filters: Filters, after: Position | None = None) -> Iterator[DeadLetter]:
         """Dead letters that `filters` let pass, newest first, those behind `after`."""
-        latest = after.buried_ms if after else None
-        for letter in self._ledger.buried.newest(latest):
-            if letter.buried_at < filters.since:
+        for stretch in self.stretches(filters, after):
+            yield from stretch.letters
+
+    def stretches(
+        self, filters: Filters, after: Position | None = None, size: int = 64
+    ) -> Iterator[Stretch]:
+        """As :meth:`matching`, by the `size` dead letters that are looked at in one trip."""
+        latest = after.buried_ms if after else filters.latest_ms
+        for page in self._ledger.buried.pages(latest, size):
+            behind = [each for each in page if after is None or _behind(each, after)]
+            yield Stretch(
+                [letter for letter in behind if filters.let_pass(letter)],
+                position_of(page[-1]) if page else after,
+            )
+            if page and page[-1].buried_at < filters.since:
                 return
-            if (after is None or _behind(letter, after)) and filters.let_pass(letter):
-                yield letter
 
     def page(self, filters: Filters, limit: int, after: Position | None = None) -> Page:
         """At most `limit` dead letters."""
@@ -117,15 +147,24 @@ class DeadLetters:
 
     def replay(self, letter: DeadLetter) -> bool:
         """Put it back among what waits. False: it is no dead letter any more."""
-        return self._ledger.buried.replay(letter.id, letter.header.signal)
+        return bool(self.replay_these([letter]))
+
+    def replay_these(self, letters: Sequence[DeadLetter]) -> int:
+        """As :meth:`replay`, all at once; how many were put back."""
+        return self._ledger.buried.replay_many([(each.id, each.header.signal) for each in letters])
 
     def replay_all(self, filters: Filters) -> int:
         """Replay all that `filters` let pass as of now; how many."""
-        return sum(self.replay(letter) for letter in list(self.matching(filters)))
+        stretches = self.stretches(_as_of_now(filters), size=REPLAYED_AT_ONCE)
+        return sum(self.replay_these(stretch.letters) for stretch in stretches)
 
     def drop(self, letter: DeadLetter) -> bool:
         """Delete it for good. False: it is no dead letter any more."""
         return self._ledger.buried.drop(letter.id)
+
+    def drop_all(self, filters: Filters) -> int:
+        """Delete all that `filters` let pass as of now for good; how many."""
+        return sum(self.drop(letter) for letter in self.matching(_as_of_now(filters)))
 
     def _chunk(self, letter: DeadLetter) -> Chunk | None:
         found = self._ledger.fetch([letter.id])
@@ -147,6 +186,10 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
         "buried_ms": round(letter.buried_at * 1000),
         "reason": letter.reason,
     }
+
+
+def _as_of_now(filters: Filters) -> Filters:
+    return replace(filters, until=min(filters.until, time.time()))
 
 
 def _behind(letter: DeadLetter, after: Position) -> bool:

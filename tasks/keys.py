@@ -6,7 +6,8 @@ All under `sheaf:`:
     ledger          sorted set of the ids of all waiting chunks, by acceptance in ms
     open:<signal>   sorted set of the ids that no batch has sealed yet
     batches         sorted set of sealed batches, by when they are due again in ms
-    batch:<id>      hash: signal, chunks (never changes but for burials), attempt (the fence)
+    batch:<id>      hash: signal, chunks (never changes but for burials), attempt (the fence), lease
+                    (its name)
     dead            sorted set of the ids of dead letters, by burial in ms
     request:<id>    chunk that a client's request went into, for the request window; behind it the
                     digest of the body that came with an Idempotency-Key
@@ -14,7 +15,7 @@ All under `sheaf:`:
                     the receipt window
     stored:<id>     a stored chunk: records, and when in ms; for the receipt window
     dropped:<id>    the same of a dead letter that was dropped, for the longer of both windows
-    waiting, totals counters
+    waiting, totals counters; dead_bytes in waiting is missing until they were counted once
 """
 
 import time

@@ -7,8 +7,8 @@ there is to see of it is in `waiting`, `receipts` and `buried`.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from config.settings import Settings
 from tasks import chunk as chunks
@@ -24,6 +24,7 @@ from tasks.broker import (
 )
 from tasks.buried import Buried
 from tasks.chunk import SIGNALS, Chunk, Signal
+from tasks.leases import LeftLeases, new_lease
 from tasks.receipts import Receipts, claim
 from tasks.waiting import Waiting
 
@@ -98,6 +99,8 @@ class Batch:
     chunk_ids: tuple[str, ...]
     open_records: int
     """Records of the signal that wait unsealed behind this batch."""
+    lease: str
+    """Name of the lease; who has left it may take it back before its time."""
 
 
 class Ledger:
@@ -121,6 +124,7 @@ class Ledger:
         self.buried = Buried(settings, self._broker)
         names = ("accept", "seal", "renew", "settle", "split", "bury")
         self._scripts = {name: Script(name) for name in names}
+        self._left = LeftLeases(self.lease_seconds)
 
     @property
     def broker(self) -> Broker:
@@ -167,26 +171,41 @@ class Ledger:
         return _accepted(answer)
 
     def seal(self) -> Batch | None:
-        """Lease the next batch: one left by somebody else, else a new one of open chunks."""
+        """Lease the next batch: one left by this process or another, else a new one."""
+        lease = new_lease()
+        try:
+            answer = self._seal(lease)
+        except BrokerDoubtError:
+            self._left.add(lease)
+            raise
+        if not answer:
+            return None
+        batch, attempt, signal, behind, *ids = answer
+        chunk_ids = tuple(each.decode() for each in ids)
+        return Batch(batch.decode(), attempt, signal.decode(), chunk_ids, int(behind), lease)
+
+    def _seal(self, lease: str) -> list[Any] | None:
         settings = self._settings
-        answer = self._broker.run(
+        left = self._left.names()
+        answer: list[Any] | None = self._broker.run(
             self._scripts["seal"],
             keys.now_ms(),
             int(self.lease_seconds * 1000),
-            secrets.token_hex(8),
+            lease,
             settings.log_batch_size,
             settings.batch_max_bytes,
             MAX_BATCH_CHUNKS,
             settings.worker_threads,
             self.worth_while,
+            len(left),
+            *left,
             *SIGNALS,
         )
-        if not answer:
-            return None
-        batch, attempt, signal, left, *ids = answer
-        return Batch(
-            batch.decode(), attempt, signal.decode(), tuple(i.decode() for i in ids), int(left)
-        )
+        return answer
+
+    def leave(self, batch: Batch) -> None:
+        """Say that nobody here works on the batch any more: the next :meth:`seal` may give it."""
+        self._left.add(batch.lease)
 
     def fetch(self, chunk_ids: Sequence[str]) -> list[Chunk]:
         """The chunks of these ids, in this order; those that are gone are left out."""
@@ -228,7 +247,7 @@ class Ledger:
         """Make one chunk a dead letter. Returns the batch without it. Raises LostLeaseError."""
         rest = tuple(other for other in batch.chunk_ids if other != chunk_id)
         self._fenced("bury", batch, keys.now_ms(), chunk_id, batch.signal, reason, " ".join(rest))
-        return Batch(batch.id, batch.attempt, batch.signal, rest, batch.open_records)
+        return replace(batch, chunk_ids=rest)
 
     def ping(self) -> None:
         """Ask the broker for a sign of life."""

@@ -1,21 +1,26 @@
 """The live tail's feed: rows that were just stored, published to whoever watches their workspace.
 
-Nothing here may hold up or fail a batch: rows are handed to a thread of their own, and dropped
-where it cannot keep up. They travel as Arrow, so that a worker makes no object of a record.
+Nothing here may hold up or fail a batch: rows are handed to a thread of their own, and left out
+where it cannot keep up. How many were left out is kept until it is told. They travel as Arrow, so
+that a worker makes no object of a record.
 """
 
 import queue
+import secrets
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
 from config.settings import MIB, Settings
+from storage.decode.columns import conform
+from storage.decode.logs import SCHEMA
 from tasks.broker import Broker, BrokerError
 
 log = structlog.get_logger(__name__)
@@ -47,7 +52,15 @@ _COLUMNS = {
     "ResourceAttributes": "resource_attributes",
     "LogAttributes": "log_attributes",
 }
-_LOST = b"lost"
+_LOST, _SENDER, _NUMBER = b"lost", b"sender", b"number"
+
+_TICK_SECONDS = 1.0
+"""How long a count waits for rows that it can travel with."""
+
+_PAUSE_SECONDS = 0.25
+_CLOSING_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,11 @@ class LiveRows:
     rows: list[dict[str, Any]]
     """By the keys of `storage.logs.read.LogRow`."""
     lost: int
-    """How many more were stored with them, and left out."""
+    """How many more were stored with them or before them, and left out."""
+    sender: str = ""
+    """Who has published them; one whose broker did not answer publishes a message again."""
+    number: int = 0
+    """Grows with each of the sender's messages, those to other workspaces too."""
 
 
 class LivePublisher:
@@ -70,6 +87,10 @@ class LivePublisher:
         self._lock = threading.Lock()
         self._left_out: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
+        self._sender = secrets.token_hex(8)
+        self._number = 0
+        self._closing = threading.Event()
+        self._nothing = conform([], SCHEMA)
 
     def offer(self, tables: Mapping[str, pa.RecordBatch]) -> None:
         """Publish the log records of a batch that was stored; returns at once."""
@@ -80,8 +101,22 @@ class LivePublisher:
         try:
             self._waiting.put_nowait(rows)
         except queue.Full:
-            with self._lock:
-                self._left_out.update(_workspaces(rows).to_pylist())
+            self._count(_counted(rows))
+
+    def leave_out(self, tables: Mapping[str, pa.RecordBatch]) -> None:
+        """Tell that the log records of a batch were stored, or may have been, and are not shown."""
+        rows = tables.get(_TABLE)
+        if rows is not None and rows.num_rows:
+            self._start()
+            self._count(_counted(rows))
+
+    def close(self) -> None:
+        """Publish what was offered before, within seconds; then end the thread."""
+        with self._lock:
+            thread = self._thread
+        self._closing.set()
+        if thread:
+            thread.join(_CLOSING_SECONDS)
 
     def _start(self) -> None:
         with self._lock:
@@ -89,44 +124,89 @@ class LivePublisher:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
 
-    def _run(self) -> None:
-        while True:
-            rows = self._waiting.get()
-            try:
-                self._publish(rows)
-            except BrokerError as error:
-                log.debug("live: not published", error=str(error))
-            except Exception:
-                log.exception("live: not published")
-
-    def _publish(self, rows: pa.RecordBatch) -> None:
-        """Ask once who watches, and publish for them alone."""
-        workspaces = _workspaces(rows)
+    def _count(self, left_out: Mapping[str, int]) -> None:
         with self._lock:
-            left_out, self._left_out = self._left_out, Counter()
-        names = pc.unique(workspaces).to_pylist()
+            self._left_out.update(left_out)
+
+    def _run(self) -> None:
+        while not (self._closing.is_set() and self._waiting.empty() and not self._left_out):
+            rows = self._next()
+            with self._lock:
+                left_out, self._left_out = self._left_out, Counter()
+            if rows.num_rows or left_out:
+                self._publish_or_count(rows, left_out)
+
+    def _next(self) -> pa.RecordBatch:
+        seconds = 0.01 if self._closing.is_set() else _TICK_SECONDS
+        try:
+            return self._waiting.get(timeout=seconds)
+        except queue.Empty:
+            return self._nothing
+
+    def _publish_or_count(self, rows: pa.RecordBatch, left_out: Counter[str]) -> None:
+        try:
+            self._publish(rows, left_out)
+        except BrokerError as error:
+            log.warning("live: not published", error=str(error))
+        except Exception:
+            log.exception("live: not published")
+            self._count(left_out + _counted(rows))
+
+    def _publish(self, rows: pa.RecordBatch, left_out: Counter[str]) -> None:
+        """Ask once who watches, and publish for them alone; the others' counts are for nobody."""
+        workspaces = _workspaces(rows)
+        names = {*pc.unique(workspaces).to_pylist(), *left_out}
+        for name in self._until_answered(partial(self._watched, names)):
+            own = rows.filter(pc.equal(workspaces, name))
+            self._number += 1
+            content = pack(own, left_out[name], self._sender, self._number)
+            self._until_answered(partial(self._send, name, content))
+
+    def _watched(self, names: Iterable[str]) -> list[str]:
         with self._broker.reading() as client:
             answer: Any = client.pubsub_numsub(*(CHANNEL + name for name in names))
-            for name, (channel, watchers) in zip(names, answer, strict=True):
-                if watchers:
-                    own = rows.filter(pc.equal(workspaces, name))
-                    client.publish(channel, pack(own, left_out[name]))
+        return [channel.decode().removeprefix(CHANNEL) for channel, count in answer if count]
+
+    def _send(self, name: str, content: bytes) -> None:
+        with self._broker.reading() as client:
+            client.publish(CHANNEL + name, content)
+
+    def _until_answered(self, call: Callable[[], T]) -> T:
+        """Call until the broker answers; meanwhile what is offered waits, or is counted."""
+        told = False
+        while True:
+            try:
+                return call()
+            except BrokerError as error:
+                if not told:
+                    log.warning("live: waits, broker away", error=str(error))
+                told = True
+                if self._closing.wait(_PAUSE_SECONDS):
+                    raise
 
 
 def _workspaces(rows: pa.RecordBatch) -> pa.Array:
     return rows.column("WorkspaceId").cast(pa.string())
 
 
-def pack(rows: pa.RecordBatch, left_out: int = 0) -> bytes:
+def _counted(rows: pa.RecordBatch) -> Counter[str]:
+    """How many rows are of which workspace."""
+    counts = _workspaces(rows).value_counts()
+    names, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
+    return Counter(dict(zip(names, numbers, strict=True)))
+
+
+def pack(rows: pa.RecordBatch, left_out: int = 0, sender: str = "", number: int = 0) -> bytes:
     """Rows of one workspace as a message, as many as fit; `left_out` more were lost before."""
     size = max(1, rows.nbytes)
     kept = min(rows.num_rows, max(1, rows.num_rows * MOST_BYTES // size))
     chosen = rows.slice(0, kept).select(list(_COLUMNS))
-    lost = {_LOST: str(rows.num_rows - kept + left_out).encode()}
+    lost = str(rows.num_rows - kept + left_out).encode()
+    told = {_LOST: lost, _SENDER: sender.encode(), _NUMBER: str(number).encode()}
     output = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_stream(output, chosen.schema.with_metadata(lost), options=options) as stream:
-        stream.write_batch(chosen.replace_schema_metadata(lost))
+    with pa.ipc.new_stream(output, chosen.schema.with_metadata(told), options=options) as stream:
+        stream.write_batch(chosen.replace_schema_metadata(told))
     content: bytes = output.getvalue().to_pybytes()
     return content
 
@@ -134,7 +214,7 @@ def pack(rows: pa.RecordBatch, left_out: int = 0) -> bytes:
 def unpack(content: bytes) -> LiveRows:
     """What :func:`pack` made a message of."""
     with pa.ipc.open_stream(content) as stream:
-        lost = int(stream.schema.metadata[_LOST])
+        told = stream.schema.metadata
         table = stream.read_all().rename_columns(list(_COLUMNS.values()))
     place = table.schema.get_field_index("timestamp_ns")
     times = table.column(place).cast(pa.int64())
@@ -142,4 +222,5 @@ def unpack(content: bytes) -> LiveRows:
     for row in rows:
         for name in ("resource_attributes", "log_attributes"):
             row[name] = dict(row[name])
-    return LiveRows(rows, lost)
+    sender, number = told.get(_SENDER, b"").decode(), int(told.get(_NUMBER, 0))
+    return LiveRows(rows, int(told[_LOST]), sender, number)

@@ -13,7 +13,7 @@ import structlog
 
 from config.settings import Settings
 from storage.retention import Limits
-from tasks.broker import Broker, BrokerError
+from tasks.broker import Broker, BrokerError, Script
 from tasks.chunk import SIGNALS
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,7 @@ class RetentionBook:
         """Keep the wishes in `broker`; `settings` hold for all others."""
         self._default = default_days(settings)
         self._broker = broker
+        self._wish = Script("wish")
 
     def own(self, workspace_id: str) -> Days:
         """What a workspace wishes itself."""
@@ -54,15 +55,13 @@ class RetentionBook:
         return _unpacked(packed) if packed else {}
 
     def wish(self, workspace_id: str, changes: Mapping[str, int | None]) -> Days:
-        """Change a workspace's wishes, None takes one back; gives those that it has then."""
-        merged = {**self.own(workspace_id), **changes}
-        wishes = {signal: days for signal, days in merged.items() if days is not None}
-        with self._broker.reading() as client:
-            if wishes:
-                client.hset(_KEY, workspace_id, msgspec.json.encode(wishes))
-            else:
-                client.hdel(_KEY, workspace_id)
-        return wishes
+        """Change a workspace's wishes, None takes one back; gives those that it has then.
+
+        Changes of different signals at the same time all hold.
+        """
+        pairs = ((signal, "" if days is None else days) for signal, days in changes.items())
+        flat = [value for pair in pairs for value in pair]
+        return _unpacked(self._broker.run(self._wish, workspace_id, *flat))
 
     def days(self, workspace_id: str) -> Days:
         """What holds for a workspace."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from tasks import keys
-from tasks.broker import Broker
+from tasks.broker import Broker, Script
 from tasks.chunk import SIGNALS
 
 
@@ -18,16 +18,18 @@ class LedgerStats:
     waiting_bytes: int
     oldest_seconds: float
     dead_chunks: int
+    dead_bytes: int
     totals: Mapping[str, int]
     """Counters since the ledger was made, by the names of `config.metrics.TOTALS`."""
 
 
 class Waiting:
-    """A look at the chunks that wait; changes nothing."""
+    """A look at the chunks that wait; of what counts, it changes nothing."""
 
     def __init__(self, broker: Broker) -> None:
         """Look into `broker`."""
         self._broker = broker
+        self._count_dead = Script("count_dead")
 
     def stats(self) -> LedgerStats:
         """How much waits, and the counters."""
@@ -39,6 +41,9 @@ class Waiting:
             pipeline.zcard("sheaf:dead")
             pipeline.zrange("sheaf:ledger", 0, 0, withscores=True)
             waiting, totals, count, dead, oldest = pipeline.execute()
+        dead_bytes = waiting.get(b"dead_bytes")
+        if dead_bytes is None:
+            dead_bytes = self._broker.run(self._count_dead)
         age = (keys.now_ms() - oldest[0][1]) / 1000 if oldest else 0.0
         return LedgerStats(
             waiting_chunks=count,
@@ -46,6 +51,7 @@ class Waiting:
             waiting_bytes=int(waiting.get(b"bytes", 0)),
             oldest_seconds=max(0.0, age),
             dead_chunks=dead,
+            dead_bytes=max(0, int(dead_bytes)),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
 

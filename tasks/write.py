@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -15,8 +16,9 @@ from storage.decode import UndecodableError
 from storage.errors import RowsRefusedError, StorageError, UnavailableError
 from storage.rollups.marks import Marker
 from tasks.chunk import row_id
-from tasks.ledger import Batch, Ledger, LostLeaseError
+from tasks.ledger import Batch, BrokerError, Ledger, LostLeaseError
 from tasks.live import LivePublisher
+from tasks.settling import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +53,8 @@ class Outcome:
     """Why it is not settled; empty if it is."""
     postponed: bool = False
     """Whether it must wait: what comes after it would not fare better now."""
+    broker_away: bool = False
+    """Whether that is the broker's doing; what was leased is taken up again when it answers."""
 
 
 class Writer:
@@ -69,27 +73,33 @@ class Writer:
         self._in_doubt = threading.Event()
         self._in_doubt.set()
         self._stopping = threading.Event()
+        self._settling = Settling(ledger, self._live, self._lease_margin, self._stopping)
 
-    def drain(self) -> list[Outcome]:
+    def drain(self, until: float = math.inf) -> list[Outcome]:
         """Store what waits: one batch, and more while a good part of a full one is behind it.
 
         Nothing is sealed while ClickHouse is away, so that what waits grows into large batches.
+        No batch is begun after `until`, on the clock `time.monotonic`.
         """
         outcomes: list[Outcome] = []
-        while not self._stopping.is_set() and self._clickhouse_answers():
-            batch = self._ledger.seal()
-            if batch is None:
-                break
-            outcome = self.store(batch)
-            outcomes.append(outcome)
-            fresh = batch.attempt == 1 and not outcome.problem
-            if outcome.postponed or (fresh and batch.open_records < self._ledger.worth_while):
-                break
+        goes_on = True
+        while goes_on and self._may_begin(until) and self._clickhouse_answers():
+            batch, outcome = self._store_next()
+            outcomes += filter(None, [outcome])
+            goes_on = bool(batch and outcome and self._more_is_worth_it(batch, outcome))
         return outcomes
 
     def stop(self) -> None:
         """Begin no further batch; those under way are finished."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Show what was stored last; once no batch is under way."""
+        self._live.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; False if it is to stop."""
+        return not self._stopping.wait(seconds)
 
     def store(self, batch: Batch) -> Outcome:
         """Make sure that every row of a leased batch is in ClickHouse once, and settle it."""
@@ -98,6 +108,26 @@ class Writer:
         except LostLeaseError as error:
             log.warning("batch: lease lost", batch=batch.id, attempt=batch.attempt)
             return Outcome(batch.id, problem=str(error))
+        except BrokerError as error:
+            self._ledger.leave(batch)
+            log.warning("batch: broker away", batch=batch.id, error=str(error))
+            return Outcome(batch.id, problem=str(error), postponed=True, broker_away=True)
+
+    def _may_begin(self, until: float) -> bool:
+        return not self._stopping.is_set() and time.monotonic() < until
+
+    def _store_next(self) -> tuple[Batch | None, Outcome | None]:
+        try:
+            batch = self._ledger.seal()
+        except BrokerError as error:
+            log.warning("batch: none sealed, broker away", error=str(error))
+            return None, Outcome("", problem=str(error), postponed=True, broker_away=True)
+        return batch, self.store(batch) if batch else None
+
+    def _more_is_worth_it(self, batch: Batch, outcome: Outcome) -> bool:
+        fresh = batch.attempt == 1 and not outcome.problem
+        much_waits = batch.open_records >= self._ledger.worth_while
+        return not outcome.postponed and (not fresh or much_waits)
 
     def _store(self, batch: Batch) -> Outcome:
         if batch.attempt % _HALVED_EVERY == 0 and len(batch.chunk_ids) > 1:
@@ -117,8 +147,7 @@ class Writer:
             return self._isolate(batch, str(error))
         except StorageError as error:
             return self._postpone(batch, error)
-        self._ledger.settle(batch)
-        self._live.offer(tables)
+        self._settling.settle(batch, tables)
         log.info("batch: stored", batch=batch.id, rows=records, chunks=len(chunks))
         return Outcome(batch.id, records)
 

@@ -150,6 +150,8 @@ class LiveHub:
         )
         with client, client.pubsub() as subscription:
             channels = _Channels(subscription)
+            # What was stored until the subscription stands again was missed as well.
+            missed = {reader for reader in self._present() if reader.is_subscribed.is_set()}
             while self._read.is_set() and not self.is_stopping:
                 readers = self._present()
                 channels.want({reader.filters.workspace_id for reader in readers})
@@ -157,13 +159,18 @@ class LiveHub:
                 for reader in readers:
                     if reader.filters.workspace_id in channels.confirmed:
                         reader.is_subscribed.set()
+                        if reader in missed:
+                            missed.remove(reader)
+                            reader.interrupt()
                 if received:
-                    self._pass_on(*received)
+                    self._pass_on(*received, channels)
 
-    def _pass_on(self, workspace_id: str, content: bytes) -> None:
+    def _pass_on(self, workspace_id: str, content: bytes, channels: "_Channels") -> None:
         readers = [each for each in self._present() if each.filters.workspace_id == workspace_id]
         try:
-            distribute(unpack(content), readers)
+            live = unpack(content)
+            if channels.is_news(workspace_id, live):
+                distribute(live, readers)
         except Exception:
             log.exception("live: a message cannot be passed on", workspace_id=workspace_id)
             for reader in readers:
@@ -182,6 +189,7 @@ class _Channels:
         self._wanted: set[str] = set()
         self.confirmed: set[str] = set()
         """Workspaces of which nothing is missed from now on."""
+        self._heard: dict[tuple[str, str], int] = {}
 
     def want(self, workspaces: set[str]) -> None:
         """Ask for these workspaces, and for no others any more."""
@@ -203,6 +211,14 @@ class _Channels:
         if message["type"] == "subscribe" and workspace_id in self._wanted:
             self.confirmed.add(workspace_id)
         return None
+
+    def is_news(self, workspace_id: str, live: LiveRows) -> bool:
+        """Whether the message was not heard before; one of unknown outcome comes twice."""
+        heard = (workspace_id, live.sender)
+        if live.sender and live.number <= self._heard.get(heard, 0):
+            return False
+        self._heard[heard] = live.number
+        return True
 
 
 def distribute(live: LiveRows, readers: Iterable[Reader]) -> None:

@@ -107,6 +107,7 @@ class Queue(ma.Schema):
     waiting_bytes = fields.Integer(required=True)
     oldest_seconds = fields.Float(required=True)
     dead_chunks = fields.Integer(required=True)
+    dead_bytes = fields.Integer(required=True)
 
 
 class HealthAnswer(Answer):

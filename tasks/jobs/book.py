@@ -19,8 +19,9 @@ import msgspec
 
 from config.settings import Settings
 from tasks import keys
-from tasks.broker import Broker, Script
+from tasks.broker import Broker, BrokerError, Script
 from tasks.jobs.job import Job, Order, State
+from tasks.leases import LeftLeases, new_lease
 
 _FIELDS = (
     *("order", "state", "done", "total", "cancel_asked"),
@@ -37,6 +38,8 @@ class Lease:
     """A job in the hands of one worker."""
 
     job: Job
+    name: str
+    """Who has left the lease may take it back before its time."""
     attempt: int
     """Counts leases and fences them: a script refuses a holder whose count is not the newest."""
     deaths: int
@@ -84,6 +87,7 @@ class JobBook:
         self._scripts = {name: Script(f"job_{name}") for name in names}
         self.lease_seconds = settings.query_max_seconds + settings.lease_margin
         """How long a job belongs to its worker: longer than one query may take."""
+        self._left = LeftLeases(self.lease_seconds)
 
     def add(self, order: Order) -> Job:
         """Take an order in; the next worker that looks runs it."""
@@ -93,19 +97,31 @@ class JobBook:
         return Job(order, "queued")
 
     def lease(self) -> Lease | None:
-        """Take the job that has been due for the longest; None if none is due."""
-        answer = self._broker.run(
-            self._scripts["lease"], keys.now_ms(), int(self.lease_seconds * 1000)
-        )
-        if not answer:
-            return None
-        job_id, attempt, deaths = answer
+        """Take a job that this process has left, else the one that has been due for the longest.
+
+        None if none is due.
+        """
+        name = new_lease()
+        left = self._left.names()
+        lease_ms = int(self.lease_seconds * 1000)
+        try:
+            answer = self._broker.run(self._scripts["lease"], keys.now_ms(), lease_ms, name, *left)
+            return self._leased(name, *answer) if answer else None
+        except BrokerError:
+            self._left.add(name)
+            raise
+
+    def _leased(self, name: str, job_id: bytes, attempt: int, deaths: int) -> Lease:
         with self._broker.reading() as client:
             notes = cast("bytes | None", client.hget(_key(job_id.decode()), "notes"))
         job = self._look(job_id.decode())
         if job is None:
             raise LostJobError(f"job {job_id.decode()} is gone")
-        return Lease(job, attempt, deaths, msgspec.json.decode(notes) if notes else {})
+        return Lease(job, name, attempt, deaths, msgspec.json.decode(notes) if notes else {})
+
+    def leave(self, lease: Lease) -> None:
+        """Say that nobody here works on the job any more: the next :meth:`lease` may give it."""
+        self._left.add(lease.name)
 
     def save(
         self, lease: Lease, fields: Mapping[str, str | bytes | int], *, seconds: float | None = None

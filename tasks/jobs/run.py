@@ -1,9 +1,9 @@
 """Running jobs: lease one, do its steps, note how far it is, finish it.
 
-A job takes minutes, and must not keep rows from being stored. So it runs in the worker's own pool,
-which has one thread more than batches need: at most one job a worker at a time, and none of the
-threads that store is ever lent to it. A worker process for jobs alone would cost a laptop another
-150 MB for something that runs once a day.
+A job takes minutes, and must not keep rows from being stored, nor they it. So it runs in the
+worker's own pool, which has more threads than batches may take: at most one job a worker at a time,
+and none of the threads that store is ever lent to it. A worker process for jobs alone would cost a
+laptop another 150 MB for something that runs once a day.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class JobRunner:
         self._stopping = threading.Event()
 
     def drain(self) -> int:
-        """Run jobs until none is due; how many were run. None if this worker is at one already."""
+        """Run jobs until none is due; how many. While another thread is at it, it does nothing."""
         if not self._busy.acquire(blocking=False):
             return 0
         count = 0
@@ -178,8 +178,17 @@ class JobRunner:
             except LostJobError:
                 log.warning("job: lease lost", attempt=lease.attempt)
             except BrokerError as error:
-                # The lease ends by itself, and whoever holds the job then goes on.
                 log.warning("job: broker away", error=str(error))
+                self._set_aside(lease)
+
+    def _set_aside(self, lease: Lease) -> None:
+        """Give the job back for a while; if the broker does not hear it, know that it is left."""
+        try:
+            self._book.save(lease, {}, seconds=_AWAY_SECONDS)
+        except BrokerError:
+            self._book.leave(lease)
+        except LostJobError:
+            log.warning("job: lease lost", attempt=lease.attempt)
 
     def _attempt(self, lease: Lease) -> None:
         work = Work(self._book, lease, self._stopping)

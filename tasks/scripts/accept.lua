@@ -1,4 +1,4 @@
--- Takes chunks into the ledger, all or none.
+-- Takes chunks into the ledger, all or none. Dead letters take room as well.
 -- ARGV: now_ms, request_window_ms, max_bytes, chunk count, then for each chunk
 --   id, signal, header, payload, records, bytes, tries, request count, requests...
 --   A request is its id; one with an Idempotency-Key is its id, a space, its body's digest.
@@ -29,7 +29,8 @@ if #repeats > 0 then
   table.insert(repeats, 1, 'repeats')
   return repeats
 end
-local waiting = tonumber(redis.call('HGET', 'sheaf:waiting', 'bytes') or '0')
+local kept = redis.call('HMGET', 'sheaf:waiting', 'bytes', 'dead_bytes')
+local waiting = (tonumber(kept[1]) or 0) + (tonumber(kept[2]) or 0)
 if waiting + bytes > max_bytes then
   return {'full', waiting}
 end

@@ -10,6 +10,9 @@ redis.call('ZADD', 'sheaf:dead', ARGV[3], id)
 redis.call('ZREM', 'sheaf:ledger', id)
 redis.call('HINCRBY', 'sheaf:waiting', 'records', -chunk[1])
 redis.call('HINCRBY', 'sheaf:waiting', 'bytes', -chunk[2])
+if redis.call('HEXISTS', 'sheaf:waiting', 'dead_bytes') == 1 then
+  redis.call('HINCRBY', 'sheaf:waiting', 'dead_bytes', chunk[2])
+end
 redis.call('HINCRBY', 'sheaf:totals', 'dead_records:' .. ARGV[5], chunk[1])
 if ARGV[7] == '' then
   redis.call('ZREM', 'sheaf:batches', ARGV[1])

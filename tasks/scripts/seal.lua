@@ -1,20 +1,33 @@
 #!lua flags=allow-oom
--- Leases the next batch to one worker: one whose lease or backoff has run out, else a new one
--- sealed from the oldest open chunks. Its list of chunks never changes afterwards.
+-- Leases the next batch to one worker: one under a lease that this worker has left, else one whose
+-- lease or backoff has run out, else a new one sealed from the oldest open chunks. Its list of
+-- chunks never changes afterwards.
 -- Where less waits than a full batch for each thread, a new one is an even share of it, lest one
 -- thread is still at a full batch when there is nothing left for the others.
--- ARGV: now_ms, lease_ms, new batch id, max_rows, max_bytes, max_chunks, threads,
---   rows that are worth a batch of their own, signals...
+-- ARGV: now_ms, lease_ms, name of the lease and id of a new batch, max_rows, max_bytes, max_chunks,
+--   threads, rows that are worth a batch of their own, count of left leases, their names...,
+--   signals...
 -- Answers nil or {batch id, attempt, signal, open records left, chunk ids...}.
 local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
-local due = redis.call('ZRANGEBYSCORE', 'sheaf:batches', '-inf', now, 'LIMIT', 0, 1)
-if due[1] then
-  local key = 'sheaf:batch:' .. due[1]
+local left, first_signal = {}, 10 + tonumber(ARGV[9])
+for i = 10, first_signal - 1 do left[ARGV[i]] = true end
+local function left_or_due()
+  if first_signal > 10 then
+    for _, batch in ipairs(redis.call('ZRANGE', 'sheaf:batches', 0, -1)) do
+      if left[redis.call('HGET', 'sheaf:batch:' .. batch, 'lease')] then return batch end
+    end
+  end
+  return redis.call('ZRANGEBYSCORE', 'sheaf:batches', '-inf', now, 'LIMIT', 0, 1)[1]
+end
+local again = left_or_due()
+if again then
+  local key = 'sheaf:batch:' .. again
   local attempt = redis.call('HINCRBY', key, 'attempt', 1)
+  redis.call('HSET', key, 'lease', ARGV[3])
   local batch = redis.call('HMGET', key, 'signal', 'chunks')
-  redis.call('ZADD', 'sheaf:batches', now + lease, due[1])
+  redis.call('ZADD', 'sheaf:batches', now + lease, again)
   redis.call('HINCRBY', 'sheaf:totals', 'further_attempts', 1)
-  local answer = {due[1], attempt, batch[1],
+  local answer = {again, attempt, batch[1],
     tonumber(redis.call('HGET', 'sheaf:waiting', 'open:' .. batch[1]) or '0')}
   for id in string.gmatch(batch[2], '%S+') do answer[#answer + 1] = id end
   return answer
@@ -26,7 +39,7 @@ local function most_rows(waiting)
   if waiting - share < worth_while then return max_rows end
   return math.min(share, max_rows)
 end
-for i = 9, #ARGV do
+for i = first_signal, #ARGV do
   local signal = ARGV[i]
   local open = 'sheaf:open:' .. signal
   local most = most_rows(tonumber(redis.call('HGET', 'sheaf:waiting', 'open:' .. signal) or '0'))
@@ -41,11 +54,11 @@ for i = 9, #ARGV do
   if #ids > 0 then
     local batch = ARGV[3]
     redis.call('HSET', 'sheaf:batch:' .. batch, 'signal', signal, 'attempt', attempt,
-      'chunks', table.concat(ids, ' '))
+      'lease', batch, 'chunks', table.concat(ids, ' '))
     redis.call('ZADD', 'sheaf:batches', now + lease, batch)
     redis.call('ZREM', open, unpack(ids))
-    local left = redis.call('HINCRBY', 'sheaf:waiting', 'open:' .. signal, -rows)
-    return {batch, attempt, signal, left, unpack(ids)}
+    local behind = redis.call('HINCRBY', 'sheaf:waiting', 'open:' .. signal, -rows)
+    return {batch, attempt, signal, behind, unpack(ids)}
   end
 end
 return false

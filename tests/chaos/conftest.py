@@ -23,6 +23,8 @@ _SHORT = {
     "test_a_commit_whose_answer_is_lost_is_stored_once[cut]",
     "test_a_broker_that_is_away_is_gone_around_until_it_is_back",
     "test_a_client_that_repeats_everything_is_stored_once",
+    "test_after_a_stall_of_the_broker_no_lease_has_to_run_out",
+    "test_through_a_stall_of_the_broker_the_live_tail_shows_or_counts_every_record",
     "test_poison_becomes_dead_letters_alone_and_is_stored_once_when_replayed",
     "test_a_chunk_that_cannot_be_decoded_becomes_a_dead_letter_alone[not zstd]",
     "test_what_a_full_broker_did_not_take_is_known_when_it_has_room[stop]",

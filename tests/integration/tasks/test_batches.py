@@ -1,13 +1,16 @@
 import itertools
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from celery.events.event import Event
 from kombu.asynchronous import set_event_loop
 
+from tasks.announce import Hint
 from tasks.batches import RowBatches
 
 pytestmark = pytest.mark.integration
@@ -25,7 +28,7 @@ class Bench:
     """A Celery app with one task, a worker of it in this process, and what it was given."""
 
     def __init__(self, url, **options):
-        self.app = Celery("bench", broker=url)
+        self.app = Celery("bench", broker=url, events="tasks.events:Events")
         self.app.conf.update(
             task_default_queue=f"bench-{next(_queues)}",
             task_ignore_result=True,
@@ -39,6 +42,10 @@ class Bench:
         self.batches = []
         self.looks = 0
         self.app.task(base=RowBatches, name="bench.store", shared=False, **options)(self._run)
+        self.ran = itertools.count()
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.goes_on.set()
+        self.app.task(name="bench.quick", shared=False)(self._quick)
 
     def _run(self, hints):
         if not hints:
@@ -49,6 +56,11 @@ class Bench:
         if 666 in records:
             raise ValueError("a poisoned batch")
         return f"{sum(records)} rows"
+
+    def _quick(self):
+        self.begun.set()
+        assert self.goes_on.wait(30)
+        return next(self.ran)
 
     @property
     def seen(self):
@@ -219,3 +231,84 @@ def test_a_hint_is_acknowledged_before_the_work(bench, wait_until, valkey):
     made.send(1, 2, 3)
     wait_until(lambda: sorted(made.seen) == [1, 2, 3])
     wait_until(lambda: not valkey.client.exists("unacked"))
+
+
+def told(seen):
+    """How many tasks were told of, by event."""
+    return Counter(event["type"] for event in list(seen) if event["type"].startswith("task-"))
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_what_is_told_of_many_short_tasks_agrees_with_what_ran(bench, watch, wait_until, pool):
+    made = bench(pool, flush_interval=0.05)
+    seen = watch(made.app)
+    count = 0
+    for number in range(150):
+        made.app.send_task("bench.quick")
+        made.send(number + 1000)
+        count += 2
+        if number % 10 == 0:
+            wait_until(lambda count=count: told(seen)["task-received"] == count)
+    kinds = ("task-received", "task-started", "task-succeeded")
+    wait_until(lambda: told(seen) == dict.fromkeys(kinds, count))
+    assert len(made.seen) == next(made.ran) == 150
+    state = made.app.events.State()
+    for event in seen:
+        state.event(dict(event))
+    assert Counter(task.state for task in state.tasks.values()) == {"SUCCESS": count}
+
+
+def test_a_task_that_ends_after_the_connection_was_renewed_is_told_as_ended(
+    bench, watch, wait_until, valkey
+):
+    made = bench(flush_interval=3600, flush_rows=1)
+    made.goes_on.clear()
+    seen = watch(made.app)
+    made.app.send_task("bench.quick")
+    assert made.begun.wait(30)
+    looks = made.looks
+    valkey.client.client_kill_filter(_type="normal", skipme=True)
+    wait_until(lambda: made.looks > looks)
+    # The watcher's connection broke as well; what is told until it is back, nobody hears.
+    again = watch(made.app)
+    made.goes_on.set()
+    wait_until(lambda: events_of(again, "task-succeeded") or events_of(seen, "task-succeeded"))
+
+
+def test_what_the_last_tasks_tell_is_sent_before_the_worker_ends(bench, watch, wait_until):
+    made = bench()
+    seen = watch(made.app)
+    outbox = made.app.events.outbox
+    for number in range(1200):
+        outbox.put(Event("task-succeeded", uuid=str(number), hostname="h", clock=number))
+    outbox.close()
+    wait_until(lambda: len(events_of(seen, "task-succeeded")) == 1200)
+    assert [event["uuid"] for event in events_of(seen, "task-succeeded")] == [
+        str(number) for number in range(1200)
+    ]
+
+
+def test_events_wait_while_the_broker_is_away(valkey, proxy, watch, wait_until):
+    gate = proxy(valkey.port)
+    app = Celery("away", broker=f"redis://127.0.0.1:{gate.port}/0", events="tasks.events:Events")
+    seen = watch(Celery("away", broker=valkey.url))
+    outbox = app.events.outbox
+    gate.break_all("refuse")
+    outbox.put(Event("task-started", uuid="1", hostname="h", clock=1))
+    wait_until(lambda: gate.hits)
+    outbox.put(Event("task-succeeded", uuid="1", hostname="h", clock=2))
+    gate.heal()
+    wait_until(lambda: told(seen) == {"task-started": 1, "task-succeeded": 1})
+    outbox.close()
+    app.close()
+
+
+def test_a_hint_shows_what_it_stands_for(bench, watch, wait_until):
+    made = bench(flush_interval=0.05)
+    seen = watch(made.app)
+    made.app.tasks["bench.store"].apply_async(
+        args=[{"records": 5000}], argsrepr=str(Hint("logs", 3, 5000, 70_000, "id")), kwargsrepr=""
+    )
+    [received] = wait_until(lambda: events_of(seen, "task-received"))
+    assert received["args"] == "5,000 logs in 3 chunks, 70,000 bytes"
+    wait_until(lambda: events_of(seen, "task-succeeded"))

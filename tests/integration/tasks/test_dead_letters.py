@@ -1,13 +1,23 @@
 import json
+import threading
 
 import pytest
+from msgspec import structs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from cli.dead_letters import run
+from config.settings import MIB
+from ingest.admission import Admission
+from ingest.status import Reason, RefusedError
 from storage.client import Clickhouse
 from storage.insert import Inserter
-from tasks.dead_letters import DeadLetters, Filters, position_of
+from tasks.chunk import Chunk, pack_header
+from tasks.dead_letters import REPLAYED_AT_ONCE, DeadLetters, Filters, position_of
+from tasks.jobs.replay import replay
+from tasks.jobs.run import Work
+from tasks.ledger import Entry, Ledger, LedgerFullError
 from tasks.write import Writer
+from tests.integration.made_jobs import Worker, order
 from tests.integration.made_logs import NOON, broken_entry, entry, payload
 from web.app import create_app
 
@@ -225,3 +235,148 @@ def test_the_command_line_says_when_the_broker_is_away(make_settings, free_port,
     settings = make_settings(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     assert run(settings, ["list"]) == 1
     assert "cannot be asked" in capsys.readouterr().err
+
+
+def test_all_that_match_are_dropped(settings, bury, ledger, capsys):
+    bury(entry(["a"], workspace="other"))
+    for number in range(5):
+        bury(entry([str(number)]))
+    assert run(settings, ["drop"]) == 2
+    assert run(settings, ["drop", "--all", "--workspace", "acme"]) == 0
+    assert capsys.readouterr().out == "5 dropped\n"
+    stats = ledger.waiting.stats()
+    assert stats.dead_chunks == 1
+    assert run(settings, ["drop", "--all"]) == 0
+    assert ledger.waiting.stats().dead_bytes == 0
+
+
+@pytest.fixture
+def bury_many(valkey):
+    """Make dead letters of one millisecond each, as :meth:`Ledger.bury` leaves them."""
+
+    def put(count, first_ms=1_000):
+        made = [entry([str(number)]) for number in range(20)]
+        pipeline = valkey.client.pipeline(transaction=False)
+        for number in range(count):
+            header = structs.replace(made[number % 20].chunk.header, id=f"{number:032x}")
+            payload = made[number % 20].chunk.payload
+            pipeline.hset(
+                f"sheaf:chunk:{header.id}",
+                mapping={
+                    "header": pack_header(header),
+                    "payload": payload,
+                    "records": 1,
+                    "bytes": header.bytes,
+                    "size": len(payload),
+                    "tries": 0,
+                    "reason": "because",
+                },
+            )
+            pipeline.zadd("sheaf:dead", {header.id: first_ms + number // 3})
+        pipeline.execute()
+
+    return put
+
+
+MANY = 20_000
+
+
+def test_many_dead_letters_are_replayed_in_few_trips(settings, valkey, bury_many):
+    bury_many(MANY)
+    worker = Worker(settings)
+    trips = ("eval", "evalsha", "zrevrangebyscore")
+    before = calls(valkey, *trips)
+    job = worker.run(order("replay", workspace="acme"))
+    assert (job.state, job.done, job.total) == ("done", MANY, MANY)
+    assert calls(valkey, *trips) - before < MANY / 50
+    stats = worker.ledger.waiting.stats()
+    assert (stats.dead_chunks, stats.dead_bytes, stats.waiting_chunks) == (0, 0, MANY)
+    worker.close()
+
+
+def calls(valkey, *names):
+    stats = valkey.client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in names)
+
+
+def test_a_replay_that_was_interrupted_goes_on_where_it_was(settings, valkey, bury_many):
+    bury_many(5_000)
+    first = Worker(settings)
+    job = first.book.add(order("replay", {"reason": "nobody has this"}, workspace="acme"))
+    looked = []
+
+    lease = first.book.lease()
+    work = Work(first.book, lease, threading.Event())
+    save = work.save
+
+    def save_and_stop():
+        save()
+        looked.append(dict(work.notes))
+        if len(looked) == 4:
+            raise ConnectionResetError
+
+    work.save = save_and_stop
+    with pytest.raises(ConnectionResetError):
+        replay(work, first.stores)
+    first.book.save(lease, {}, seconds=0)
+    before = calls(valkey, "zrevrangebyscore")
+    second = Worker(settings)
+    assert second.runner.drain() == 1
+    assert second.look(job).result == {"replayed": 0}
+    left = (5_000 - 3 * REPLAYED_AT_ONCE) / REPLAYED_AT_ONCE
+    assert calls(valkey, "zrevrangebyscore") - before <= left + 2
+    for worker in (first, second):
+        worker.close()
+
+
+def test_dead_letters_of_an_older_sheaf_are_counted_once_and_kept_counted(
+    ledger, valkey, bury_many, bury
+):
+    bury_many(100)
+    size = int(valkey.client.hget(f"sheaf:chunk:{0:032x}", "size"))
+    bury(entry(["one more"]))
+    assert not valkey.client.hexists("sheaf:waiting", "dead_bytes")
+
+    def recount():
+        ids_ = valkey.client.zrange("sheaf:dead", 0, -1)
+        return sum(int(valkey.client.hget(b"sheaf:chunk:" + each, "size")) for each in ids_)
+
+    assert ledger.waiting.stats().dead_bytes == recount() > 100 * size / 2
+    bury(entry(["and another"]))
+    assert ledger.waiting.stats().dead_bytes == recount()
+    shelf = DeadLetters(ledger)
+    letters = list(shelf.matching(Filters()))
+    assert shelf.drop(letters[0])
+    assert not shelf.drop(letters[0])
+    assert ledger.waiting.stats().dead_bytes == recount()
+    assert shelf.replay_these(letters[:50]) == 49
+    assert ledger.waiting.stats().dead_bytes == recount()
+
+
+def test_dead_letters_fill_the_ledger_and_the_refusal_says_what_to_do(valkey, make_settings):
+    small = make_settings(redis_url=valkey.url, ledger_max_bytes=MIB)
+    ledger = Ledger(small)
+    admission = Admission(small, ledger)
+
+    def wide():
+        made = entry(["x"])
+        return Entry(Chunk(made.chunk.header, b"x" * 100_000), made.requests)
+
+    for _ in range(10):
+        made = wide()
+        ledger.accept([made])
+        ledger.bury(ledger.seal(), made.chunk.header.id, "poison")
+        admission.see(ledger.waiting.stats())
+    with pytest.raises(LedgerFullError):
+        ledger.accept([wide()])
+    with pytest.raises(RefusedError) as refused:
+        admission.admit(1)
+    assert "dead letters hold" in refused.value.text
+    assert "`sheaf dead-letters`" in refused.value.text
+    assert refused.value.reason is Reason.OVERLOADED
+    shelf = DeadLetters(ledger)
+    assert shelf.drop_all(Filters()) == 10
+    admission.see(ledger.waiting.stats())
+    admission.admit(1)
+    ledger.accept([wide()])
+    ledger.close()

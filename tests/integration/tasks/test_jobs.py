@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from storage.errors import UnavailableError
+from tasks.broker import BrokerDoubtError
 from tasks.jobs.book import JobFilters, LostJobError
 from tasks.jobs.run import MOST_DEATHS, JobFailedError
 from tests.integration.made_jobs import Worker, order
@@ -85,6 +86,40 @@ def test_a_dead_workers_job_goes_on_from_its_last_step_once_its_lease_is_over(op
     with pytest.raises(LostJobError):
         dead.book.end(lease, "failed")
     assert worker.look(job).state == "done"
+
+
+def test_a_job_whose_lease_was_answered_to_nobody_is_run_at_once(open_worker, valkey, proxy):
+    gate = proxy(valkey.port)
+    through = {"redis_url": f"redis://127.0.0.1:{gate.port}/0", "broker_timeout": 0.3}
+    worker = open_worker(**through)
+    assert worker.runner.drain() == 0
+    job = worker.book.add(order())
+    gate.break_next("swallow", 1)
+    with pytest.raises(BrokerDoubtError):
+        worker.runner.drain()
+    assert open_worker().runner.drain() == 0
+    assert worker.runner.drain() == 1
+    assert worker.look(job).state == "done"
+
+
+def test_a_job_that_loses_the_broker_in_the_midst_goes_on_by_the_same_worker(
+    open_worker, valkey, proxy
+):
+    gate = proxy(valkey.port)
+    through = {"redis_url": f"redis://127.0.0.1:{gate.port}/0", "broker_timeout": 0.3}
+
+    def count(work, _stores):
+        for _ in range(work.done, 4):
+            work.done += 1
+            if work.done == 2 and work.attempt == 1:
+                gate.break_next("swallow", 2)
+            work.save()
+        return {"attempts": work.attempt}
+
+    worker = open_worker(count, **through)
+    job = worker.book.add(order())
+    worker.runner.drain()
+    assert worker.look(job).result == {"attempts": 2}
 
 
 def test_a_late_holder_notes_nothing_while_the_next_one_is_at_it(open_worker):

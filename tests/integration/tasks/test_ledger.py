@@ -8,6 +8,7 @@ from storage.direct_requests import DirectRequest
 from tasks import keys
 from tasks.chunk import Chunk
 from tasks.ledger import (
+    BrokerDoubtError,
     BrokerFullError,
     Entry,
     Ledger,
@@ -282,6 +283,72 @@ def test_a_lease_that_ran_out_passes_on_and_a_renewed_one_does_not(
     ledger.release(taken, 0)
     assert ledger.waiting.left_lying(0) == 1
     ledger.close()
+
+
+def test_a_batch_whose_seal_was_answered_to_nobody_is_taken_up_at_once(
+    ledger, valkey, make_settings, proxy
+):
+    gate = proxy(valkey.port)
+    own = Ledger(make_settings(redis_url=f"redis://127.0.0.1:{gate.port}/0", broker_timeout=0.3))
+    assert own.seal() is None
+    ledger.accept([entry(["a"])])
+    gate.break_next("swallow", 1)
+    with pytest.raises(BrokerDoubtError):
+        own.seal()
+    assert ledger.seal() is None, "another process took what it knows nothing of"
+    batch = own.seal()
+    assert batch.attempt == 2
+    assert own.seal() is None
+    own.settle(batch)
+    assert ledger.waiting.stats().waiting_records == 0
+    own.close()
+
+
+def test_a_batch_that_was_left_is_taken_up_at_once_by_who_has_left_it_alone(
+    ledger, valkey, make_settings
+):
+    other = Ledger(make_settings(redis_url=valkey.url))
+    ledger.accept([entry(["a"])])
+    batch = ledger.seal()
+    ledger.leave(batch)
+    assert other.seal() is None
+    again = ledger.seal()
+    assert (again.id, again.attempt) == (batch.id, batch.attempt + 1)
+    assert ledger.seal() is None
+    with pytest.raises(LostLeaseError):
+        ledger.settle(batch)
+    ledger.settle(again)
+    other.close()
+
+
+def test_a_seal_that_runs_after_its_caller_gave_up_leaves_nothing_behind(ledger):
+    """A broker that wakes up runs what it had received, though nobody waits for it any more."""
+    ledger.accept([entry(["a"]), entry(["b"])])
+    late = ledger.seal()
+    ledger.leave(late)
+    first = seal_or_fail(ledger)
+    ledger.settle(first)
+    ledger.accept([entry(["c"])])
+    script, arguments = ledger._scripts["seal"], []
+    run = ledger.broker.run
+    ledger.broker.run = lambda asked, *args: arguments.append(args) or doubt(asked)
+    with pytest.raises(BrokerDoubtError):
+        ledger.seal()
+    ledger.broker.run = run
+    assert seal_or_fail(ledger)
+    ledger.accept([entry(["d"])])
+    assert run(script, *arguments[0])
+    assert seal_or_fail(ledger).chunk_ids
+
+
+def seal_or_fail(ledger):
+    batch = ledger.seal()
+    assert batch is not None
+    return batch
+
+
+def doubt(_script):
+    raise BrokerDoubtError("no answer")
 
 
 def test_the_parts_of_a_split_batch_are_due_at_once_and_count_on(ledger):

@@ -1,7 +1,7 @@
 """The ledger against a plain model of it, through random operations."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from config.settings import Settings
 from storage.direct_requests import DirectRequest
-from tasks import keys
+from tasks import keys, leases
 from tasks import ledger as ledger_module
 from tasks.chunk import SIGNALS, Chunk
 from tasks.ledger import (
@@ -102,7 +102,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client.flushall()
         self.counted = itertools.count(1)
         keys.now_ms = lambda: next(self.counted)
-        ledger_module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
+        for module in (ledger_module, leases):
+            module.secrets.token_hex = lambda size: f"{next(self.counted):0{2 * size}x}"
         self.ledger = Ledger(settings)
         self.model = Model()
         self.stale = []
@@ -133,10 +134,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.accept(entries)
             assert repeated.value.known == {r: chunk_id for r, (chunk_id, _) in known.items()}
             assert repeated.value.bodies == {r: body for r, (_, body) in known.items()}
-        elif waiting + more > MOST_BYTES:
+        elif waiting + model.total("size", model.of("dead")) + more > MOST_BYTES:
             with pytest.raises(LedgerFullError) as full:
                 self.ledger.accept(entries)
-            assert full.value.waiting == waiting
+            assert full.value.waiting == waiting + model.total("size", model.of("dead"))
         else:
             assert self.ledger.accept(entries) == waiting + more
             for entry in entries:
@@ -218,6 +219,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.leased)
     @rule(number=numbers)
+    def leave(self, number):
+        batch = self.holder(number)
+        self.ledger.leave(batch)
+        self.model.due[batch.id] = batch
+        self.gone(batch)
+
+    @precondition(lambda self: self.model.leased)
+    @rule(number=numbers)
     def renew(self, number):
         self.ledger.renew(self.holder(number))
 
@@ -236,7 +245,7 @@ class LedgerMachine(RuleBasedStateMachine):
             chunks = self.client.hget(f"sheaf:batch:{key}", "chunks")
             if chunks in by_chunks:
                 part = by_chunks.pop(chunks)
-                self.model.due[key] = type(batch)(key, batch.attempt, batch.signal, part, 0)
+                self.model.due[key] = replace(batch, id=key, chunk_ids=part)
         assert not by_chunks
 
     @precondition(lambda self: self.model.leased)
@@ -299,6 +308,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert int(counters.get("records", 0)) == sum(int(r) for r, _ in held.values())
         assert int(counters.get("bytes", 0)) == sum(int(s) for _, s in held.values())
         assert set(held) == model.waiting
+        dead_bytes = self.ledger.waiting.stats().dead_bytes
+        assert dead_bytes == model.total("size", model.of("dead"))
         assert int(counters.get("records", 0)) == model.total("records", model.waiting)
         for signal in SIGNALS:
             opened = set(client.zrange(f"sheaf:open:{signal}", 0, -1))
@@ -364,7 +375,8 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_random_operations_leave_the_ledger_as_the_model_says(valkey, monkeypatch):
     # Time and ids are counted by the machine: a run must be the same when it is repeated.
     monkeypatch.setattr(keys, "now_ms", None)
-    monkeypatch.setattr(ledger_module, "secrets", SimpleNamespace())
+    for module in (ledger_module, leases):
+        monkeypatch.setattr(module, "secrets", SimpleNamespace())
     case = type("BoundMachine", (LedgerMachine,), {"url": valkey.url}).TestCase
     case.settings = hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)
     case().runTest()

@@ -3,8 +3,10 @@
 import pytest
 
 from storage import decode
+from storage.logs.search import LogFilters
 from tasks.live import MOST_BYTES, LivePublisher, pack, unpack
 from tests.integration.made_logs import NOON, entry
+from web.live_hub import LiveHub
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +82,77 @@ def test_a_broker_that_is_away_costs_a_batch_nothing(settings, free_port):
         publisher.offer(tables(str(number)))
     publisher.offer({})
     assert publisher._thread.is_alive()
+    publisher.close()
+
+
+def told(subscription, wait_until):
+    """The next message that is news, unpacked."""
+    return unpack(wait_until(lambda: subscription.get_message(timeout=1))["data"])
+
+
+def test_what_was_left_out_of_a_workspace_is_told_without_rows_of_it(valkey, settings, wait_until):
+    publisher = LivePublisher(settings)
+    with watch(valkey, "a", "b") as subscription:
+        publisher.leave_out(tables("1", "2", workspace="a"))
+        message = told(subscription, wait_until)
+        assert (message.rows, message.lost) == ([], 2)
+        publisher.leave_out(tables("3", workspace="a"))
+        publisher.offer(tables("4", workspace="b"))
+        messages = [told(subscription, wait_until) for _ in range(2)]
+        assert sorted((len(each.rows), each.lost) for each in messages) == [(0, 1), (1, 0)]
+
+
+def test_through_a_stall_of_the_broker_every_record_is_shown_or_counted_once(
+    valkey, proxy, make_settings, wait_until
+):
+    gate = proxy(valkey.port)
+    publisher = LivePublisher(
+        make_settings(redis_url=f"redis://127.0.0.1:{gate.port}/0", broker_timeout=0.2)
+    )
+    with watch(valkey, "acme", "other") as subscription:
+        publisher.offer(tables("first"))
+        seen = {told(subscription, wait_until).number: 1}
+        lost = 0
+        gate.break_all("swallow")
+        publisher.offer(tables("of another", workspace="other"))
+        wait_until(lambda: gate.hits > 2)
+        for number in range(9):
+            publisher.offer(tables(str(number)))
+        gate.heal()
+        while sum(seen.values()) + lost < 11:
+            message = told(subscription, wait_until)
+            if message.number not in seen:
+                seen[message.number] = len(message.rows)
+                lost += message.lost
+        assert lost > 0
+        assert sum(seen.values()) + lost == 11
+
+
+def test_what_waits_is_published_before_the_worker_ends(valkey, settings, wait_until):
+    publisher = LivePublisher(settings)
+    with watch(valkey, "acme") as subscription:
+        publisher.offer(tables("a"))
+        publisher.offer(tables("b"))
+        publisher.leave_out(tables("c"))
+        publisher.close()
+        assert not publisher._thread.is_alive()
+        messages = []
+        while sum(len(each.rows) + each.lost for each in messages) < 3:
+            messages.append(told(subscription, wait_until))
+
+
+def test_what_is_stored_until_a_broken_subscription_stands_again_is_told_as_unknown(
+    valkey, settings, wait_until
+):
+    hub = LiveHub(settings)
+    reader = hub.admit(LogFilters(workspace_id="acme"))
+    wait_until(reader.is_subscribed.is_set)
+    valkey.client.client_kill_filter(_type="pubsub", skipme=True)
+    assert wait_until(lambda: reader.take(1).lost is None)
+    valkey.client.publish("sheaf:live:acme", pack(tables("missed")["otel_logs"]))
+    assert wait_until(lambda: reader.take(1).lost is None)
+    publisher = LivePublisher(settings)
+    publisher.offer(tables("seen"))
+    wait_until(lambda: reader.take(1).lines)
+    publisher.close()
+    hub.stop()

@@ -1,4 +1,5 @@
 import argparse
+import threading
 import time
 
 import pytest
@@ -140,6 +141,28 @@ def test_wishes_are_merged_and_taken_back(book):
     assert book.days("acme") == {"logs": 3, "traces": 0, "metrics": 7}
     assert book.wish("acme", {"logs": None, "traces": None}) == {}
     assert book.all_wishes() == {}
+
+
+def test_wishes_for_different_signals_at_the_same_time_all_hold(settings):
+    signals = ("logs", "traces", "metrics")
+    books = {signal: RetentionBook(settings, Broker(settings)) for signal in signals}
+    for book in books.values():
+        book.wish("warm", {"logs": 1})
+    for round_ in range(1, 60):
+        together = threading.Barrier(len(signals))
+
+        def change(signal, days=round_, together=together):
+            together.wait()
+            books[signal].wish("acme", {signal: days})
+
+        threads = [threading.Thread(target=change, args=(signal,)) for signal in signals]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert books["logs"].own("acme") == dict.fromkeys(signals, round_)
+    for book in books.values():
+        book._broker.close()
 
 
 def test_hours_are_kept_in_full(make_settings):

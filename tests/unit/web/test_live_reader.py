@@ -3,7 +3,15 @@ import pytest
 from config.settings import Settings
 from storage.logs.search import LogFilters
 from tasks.live import LiveRows
-from web.live_hub import BUFFER, LiveHub, Reader, Taken, TooManyReadersError, distribute
+from web.live_hub import (
+    BUFFER,
+    LiveHub,
+    Reader,
+    Taken,
+    TooManyReadersError,
+    _Channels,
+    distribute,
+)
 
 ALL = LogFilters(workspace_id="acme")
 
@@ -64,6 +72,14 @@ def test_each_reader_gets_what_its_filters_find_and_what_the_worker_left_out():
     taken = [reader.take(0) for reader in (everything, first, other)]
     assert [(len(each.lines), each.lost) for each in taken] == [(2, 4), (1, 4), (1, 4)]
     assert '"body":"line 1"' in taken[1].lines[0]
+
+
+def test_a_message_that_is_published_twice_is_passed_on_once():
+    channels = _Channels(None)
+    messages = [("a", "one", 1), ("a", "one", 2), ("a", "one", 2), ("a", "one", 1)]
+    messages += [("b", "one", 2), ("a", "two", 1), ("a", "", 0), ("a", "", 0)]
+    news = [channels.is_news(name, LiveRows([], 1, *about)) for name, *about in messages]
+    assert news == [True, True, False, False, True, True, True, True]
 
 
 def test_a_reader_is_refused_when_there_are_enough_and_its_place_is_given_to_the_next():

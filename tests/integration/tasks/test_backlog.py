@@ -1,0 +1,91 @@
+"""A real worker that has more to store than it can: what else is due runs all the same."""
+
+import pytest
+
+from storage.rollups.buckets import TABLE
+from storage.rollups.marks import mark
+from tasks import announce
+from tasks.app import app as sheaf
+from tasks.jobs.book import JobBook
+from tasks.jobs.job import EVERY_WORKSPACE
+from tasks.ledger import Ledger
+from tests.chaos import processes
+from tests.chaos.processes import Process
+from tests.chaos.system import WORKER, WORKER_OPTIONS
+from tests.integration.made_jobs import order
+from tests.integration.made_logs import NOON, entry
+
+pytestmark = pytest.mark.integration
+
+CHUNKS = 3000
+
+
+@pytest.fixture
+def settings(stores):
+    return stores(log_batch_size=10, log_batch_timeout=0.1, worker_threads=2)
+
+
+@pytest.fixture
+def client(settings):
+    """Sends Celery's messages."""
+    with sheaf.connection_for_write(settings.broker_url) as connection:
+        yield lambda task, *args: sheaf.send_task(
+            task, args=args, connection=connection, expires=60
+        )
+
+
+@pytest.fixture
+def worker(settings, tmp_path):
+    """Start a worker process."""
+    changed = settings.model_dump(exclude_defaults=True, exclude={"data_dir"})
+    named = {name.upper(): str(value) for name, value in changed.items()}
+    command = processes.python(*WORKER, *WORKER_OPTIONS)
+    made = Process("worker", command, processes.environment(tmp_path, **named), tmp_path)
+    yield made
+    made.kill()
+
+
+def test_jobs_rollups_and_retention_run_while_more_waits_than_can_be_stored(
+    settings, client, worker, clickhouse, wait_until
+):
+    ledger, book = Ledger(settings), JobBook(settings)
+    for number in range(CHUNKS):
+        ledger.accept([entry([f"{number}-{n}" for n in range(10)])])
+    mark(clickhouse, [("at-rest", NOON // 10**9)], seconds=0)
+    worker.start()
+    wait_until(lambda: ledger.waiting.stats().totals.get("stored_batches"), 60)
+
+    def hint():
+        """Far more often than batches end: each hint would have a thread of its own."""
+        client(announce.STORE_TASK, {"records": 1_000_000})
+        return True
+
+    for asked in range(3):
+        assert hint()
+        job = book.add(order("replay", workspace=f"w{asked}"))
+        client(announce.JOB_TASK)
+        wait_until(
+            lambda job=job: hint() and book.one(job.order.workspace_id, job.order.id).finished
+        )
+    client("sheaf.retention")
+    client("sheaf.rollups")
+    wait_until(lambda: hint() and retained(ledger, book))
+    wait_until(lambda: hint() and rolled_up(clickhouse))
+    stats = ledger.waiting.stats()
+    assert stats.waiting_chunks > 0, "the backlog has ended, so that nothing was shown"
+    assert stats.totals["stored_batches"] < CHUNKS
+    book.close()
+    ledger.close()
+
+
+def rolled_up(clickhouse):
+    [(count,)] = clickhouse.query(f"SELECT count() FROM {TABLE} WHERE WorkspaceId = 'at-rest'")
+    return count
+
+
+def retained(ledger, book):
+    """Whether a job of retention has ended."""
+    with ledger.broker.reading() as broker:
+        ids = [key.decode().rpartition(":")[2] for key in broker.scan_iter("sheaf:job:*")]
+    jobs = [book.one(EVERY_WORKSPACE, job_id) for job_id in ids]
+    return [job for job in jobs if job and job.order.kind == "retention" and job.finished]
