@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         le=1024 * MIB,
         description="Largest request a door takes, in bytes, before and after decompression.",
     )
+    max_request_records: int = Field(
+        250_000,
+        ge=1,
+        le=10_000_000,
+        description="Most log records, spans or data points in one request.",
+    )
     commit_interval_ms: float = Field(
         2.0,
         ge=0,

@@ -1,5 +1,6 @@
 """The JSON door: records as plain JSON, and what became of them."""
 
+import secrets
 import time
 from typing import Any
 
@@ -19,13 +20,10 @@ from tasks.ledger import BrokerError
 from tasks.receipts import ChunkStatus
 
 _NDJSON = {
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/jsonlines",
+    *("application/x-ndjson", "application/ndjson", "application/jsonl"),
+    *("application/jsonlines", "application/x-jsonlines", "text/x-ndjson"),
 }
-# What curl says of any data that it is not told the type of.
-_UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
+_TYPES = _NDJSON | body.UNTYPED | {"application/json", "text/json"}
 _MOST_PROBLEMS = 100
 _STORED_WITHIN = 30.0
 _LOOK_EVERY = 0.05
@@ -68,7 +66,7 @@ class JsonDoor:
     def log(self) -> tuple[Response, int]:
         """`POST /log`: one record, checked strictly → 202 and a receipt."""
         raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
-        pieces = _cut(json_records.convert([strict_record.parse(raw)]))
+        pieces, _ = _cut([strict_record.parse(raw)], [])
         return _accepted(self._receiver.commit(pieces), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
@@ -83,17 +81,19 @@ class JsonDoor:
         return jsonify(receipt_body(receipt, known)), 200
 
     def _read(self) -> tuple[Pieces, list[Problem]]:
-        limit = self._receiver.settings.max_request_bytes
-        if request.mimetype not in _NDJSON | _UNTYPED | {"application/json"}:
-            text = f"Content-Type {request.mimetype[:60]!r} is not JSON or NDJSON"
+        settings = self._receiver.settings
+        if request.mimetype not in _TYPES:
+            text = (
+                f"Unsupported Content-Type {request.mimetype[:60]!r}: "
+                "use application/json or application/x-ndjson"
+            )
             raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
-        raw = body.read(request, self._receiver.admission, limit)
+        raw = body.read(request, self._receiver.admission, settings.max_request_bytes)
         with body.parsing(raw):
-            records, problems = json_records.parse(raw, lines=request.mimetype in _NDJSON)
-            converted = json_records.convert(records, problems)
-            if len(converted.problems) == len(records):
-                raise RecordsRefusedError(converted.problems)
-            return _cut(converted), converted.problems
+            records, problems = json_records.parse(
+                raw, lines=request.mimetype in _NDJSON, most=settings.max_request_records
+            )
+            return _cut(records, problems)
 
     def _await_stored(self, receipt: Receipt) -> list[ChunkStatus | None]:
         if receipt.backend == "db":
@@ -143,15 +143,37 @@ def describe(problems: list[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _cut(converted: Converted) -> Pieces:
+def _cut(records: list[Any], problems: list[Problem]) -> tuple[Pieces, list[Problem]]:
+    """The records as pieces, and what is wrong with the others; not all may be wrong."""
+    converted = _convert(records, problems)
+    pieces = _pieces(converted)
+    if pieces.rejected:
+        # Told apart only now: most requests hold no record that is near the limit.
+        converted = _convert(records, problems, MAX_BYTES)
+        pieces = _pieces(converted)
+    if pieces.rejected:
+        raise too_large("a record", MAX_BYTES)
+    return pieces, converted.problems
+
+
+def _convert(records: list[Any], problems: list[Problem], most_bytes: int = 0) -> Converted:
+    converted = json_records.convert(records, problems, most_bytes)
+    if len(converted.problems) == len(records):
+        if most_bytes and len(records) == 1:
+            raise too_large("a record", MAX_BYTES)
+        raise RecordsRefusedError(converted.problems)
+    return converted
+
+
+def _pieces(converted: Converted) -> Pieces:
     tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
     key = request.headers.get("Idempotency-Key", "")
     identity = f"Idempotency-Key {key}".encode() if key else b""
+    if converted.timeless and not key:
+        # Equal bytes are no retry: the same may have happened twice.
+        identity = secrets.token_bytes(16)
     payload = converted.request.SerializeToString()
-    pieces = cut_message(LOGS, converted.request, payload, tenant, identity)
-    if pieces.rejected:
-        raise too_large("a record", MAX_BYTES)
-    return pieces
+    return cut_message(LOGS, converted.request, payload, tenant, identity)
 
 
 def _accepted(receipt: Receipt, pieces: Pieces, problems: list[Problem]) -> tuple[Response, int]:
