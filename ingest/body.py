@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from flask import Request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from ingest.admission import Admission
 from ingest.compression import decompress
@@ -39,7 +39,12 @@ def read(request: Request, admission: Admission, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise too_large("the request", limit)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    raw = request.stream.read(limit + 1)
+    try:
+        raw = request.stream.read(limit + 1)
+    except RequestEntityTooLarge:
+        raise too_large("the request", limit) from None
+    except ClientDisconnected:
+        raise invalid("the body ends before its Content-Length") from None
     if len(raw) > limit:
         raise too_large("the request", limit)
     if request.content_length is not None and len(raw) < request.content_length:

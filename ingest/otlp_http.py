@@ -1,5 +1,6 @@
 """OTLP/HTTP: `POST /v1/logs` and its like, in protobuf and JSON."""
 
+import re
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
@@ -14,6 +15,8 @@ from ingest.tenant import Tenant, from_headers
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+
+_JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:\}|"[^\x00-\x1f"]*"\s*:)')
 
 
 def blueprint(receiver: Receiver) -> Blueprint:
@@ -32,6 +35,7 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         encoding = _encoding()
         limit = receiver.settings.max_request_bytes
         payload = body.read(request, receiver.admission, limit)
+        encoding = encoding or _guess(payload)
         tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
         with body.parsing(payload):
             pieces = _cut(service, encoding, payload, tenant)
@@ -44,13 +48,28 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
 
 
 def _encoding() -> str:
+    """The encoding that the request names; empty if it names none."""
     if request.mimetype in {PROTOBUF, JSON}:
         return request.mimetype
+    if request.mimetype in body.UNTYPED:
+        return ""
     raise RefusedError(
         Reason.UNSUPPORTED,
-        f"Content-Type {request.mimetype[:60]!r} is not spoken here; use {PROTOBUF} or {JSON}",
+        f"Unsupported Content-Type {request.mimetype[:60]!r}: use {PROTOBUF} or {JSON}",
         field="Content-Type",
     )
+
+
+def _guess(payload: bytes) -> str:
+    r"""JSON for what begins as JSON does, else protobuf.
+
+    Protobuf may begin with `\n{`, which is a first resource of 123 bytes, but has a control
+    character where JSON has its first name.
+    """
+    is_json = _JSON_START.match(payload) or (
+        not payload.startswith(b"\n") and payload[:64].lstrip()[:1] in {b"{", b"["}
+    )
+    return JSON if is_json else PROTOBUF
 
 
 def _cut(service: Service, encoding: str, payload: bytes, tenant: Tenant) -> Pieces:
