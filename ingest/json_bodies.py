@@ -50,7 +50,8 @@ def parse(body: bytes, *, lines: bool, most: int = sys.maxsize) -> tuple[list[An
         if isinstance(record, Broken)
     ]
     if len(problems) == len(records):
-        what = "no line of the body is JSON; the first" if len(records) > 1 else "the body"
+        several = lines or len(records) > 1
+        what = "no line of the body is JSON; the first" if several else "the body"
         raise invalid(f"{what} {problems[0].reason}")
     return records, problems
 

@@ -127,6 +127,14 @@ def test_an_array_whose_members_cannot_be_told_apart_is_refused_whole(body):
     assert refused.value.reason is Reason.INVALID
 
 
+@pytest.mark.parametrize(
+    ("body", "lines"), [(b"\xff", True), (b"{bad}\n{bad}", True), (b"{bad}\n{bad}", False)]
+)
+def test_lines_of_which_none_is_json_are_called_lines(body, lines):
+    with pytest.raises(RefusedError, match="no line of the body is JSON; the first is not JSON"):
+        parse(body, lines=lines)
+
+
 @pytest.mark.parametrize(("form", "lines"), FORMS)
 @pytest.mark.parametrize("last", [GOOD, b"{bad}"])
 def test_more_records_than_the_limit_are_refused(form, lines, last):

@@ -1,9 +1,11 @@
 """Records as real loggers write them."""
 
 import json
+import re
 
 import pytest
 
+from ingest.json_fields import ALIASES
 from ingest.json_records import convert, parse
 from storage.decode.any_value import text
 
@@ -245,6 +247,16 @@ def test_a_number_is_a_level_of_the_scale_that_its_field_has(field, level, text,
     found, _ = stored({"message": "x", field: level})
     assert (found.severity_text, found.severity_number) == (text, number)
     assert attributes(found) == {}
+
+
+def test_the_documentation_lists_every_name_in_its_order(project_root):
+    rows = (project_root / "docs/json.md").read_text().splitlines()
+    for name, aliases in ALIASES.items():
+        field = "severity_number" if name == "number" else name
+        row = next(row for row in rows if row.startswith(f"| `{field}` |"))
+        names = re.findall("`(.*?)`", "".join(row.split("|")[1:3]))
+        listed = [each for each in names if each in aliases]
+        assert tuple(listed) == aliases
 
 
 def test_a_number_stays_a_number_as_a_message():
