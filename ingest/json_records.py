@@ -13,6 +13,7 @@ from ingest.any_value import any_value, key_values
 from ingest.json_bodies import Problem, parse
 from ingest.json_fields import Fields, adopt, identity
 from ingest.levels import Severity, severity
+from ingest.misplaced import otlp_in
 from ingest.status import RefusedError, invalid
 from ingest.tenant import checked
 from ingest.timestamps import unix_ns
@@ -111,7 +112,7 @@ def _set_body(body: AnyValue, fields: Fields, adopted: Mapping[str, Any]) -> Non
     if isinstance(message, str):
         body.string_value = message
     elif message is None:
-        raise invalid("message is missing", "message")
+        raise otlp_in(fields) or invalid("message is missing", "message")
     elif isinstance(message, bool) or not isinstance(message, int | float):
         raise invalid("message must be a string", "message")
     else:

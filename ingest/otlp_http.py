@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from google.protobuf.message import Message
 
-from ingest import body, otlp, otlp_json
+from ingest import body, misplaced, otlp, otlp_json
 from ingest.otlp import SERVICES, Service
 from ingest.piece import Pieces
 from ingest.receive import Receiver
@@ -39,6 +39,8 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
         with body.parsing(payload):
             pieces = _cut(service, encoding, payload, tenant)
+            if encoding == JSON and not pieces.records and not pieces.rejected:
+                misplaced.check(service, payload, receiver.settings.api_v1_prefix)
         receipt = receiver.commit(pieces)
         answer = _answer(service.answer(pieces.rejected, pieces.reason), encoding, 200)
         answer.headers["X-Sheaf-Receipt"] = str(receipt)

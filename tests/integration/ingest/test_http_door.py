@@ -180,6 +180,34 @@ def test_broken_json_without_a_type_is_called_json(body, door):
     assert "JSON" in answer.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field", "right"),
+    [
+        ("/v1/logs", b'{"message": "x"}', "resourceLogs", "plain JSON records to /api/v1/ingest"),
+        ("/v1/logs", b'{"resourceSpans": []}', "resourceLogs", "resourceSpans to /v1/traces"),
+        ("/v1/traces", b'{"resource_logs": []}', "resourceSpans", "resource_logs to /v1/logs"),
+        ("/v1/metrics", b'{"resourceLogs": []}', "resourceMetrics", "resourceLogs to /v1/logs"),
+    ],
+)
+def test_what_came_to_the_wrong_path_is_not_lost_with_a_200(path, body, field, right, door):
+    answer = door.ask(path, body)
+    assert answer.status_code == 400
+    assert answer.json["message"] == f"the request has no {field}; send {right}"
+
+
+def test_otlp_at_the_json_door_is_told_its_path(door):
+    answer = door.ask("/api/v1/ingest", OTLP_JSON)
+    assert answer.status_code == 422
+    assert "resourceLogs is OTLP: send it to /v1/logs" in answer.json["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"resourceLogs": []}', b'{"resourceLogs": null, "x": 1}']
+)
+def test_an_empty_otlp_request_is_taken(body, door):
+    assert door.ask("/v1/logs", body, JSON).status_code == 200
+
+
 def test_records_need_no_type_either(door):
     for content_type in (None, "application/x-www-form-urlencoded", "text/plain", "text/json"):
         assert door.ask("/api/v1/ingest", b'{"message": "x"}', content_type).status_code == 202
