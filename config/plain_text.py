@@ -1,5 +1,7 @@
 """Text of others within Sheaf's own log: it can neither end a line nor begin another."""
 
+import logging
+
 from structlog.types import EventDict, WrappedLogger
 
 _TRACEBACKS = ("exception", "stack")
@@ -22,6 +24,14 @@ def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
         if isinstance(value, str):
             event[name] = _traceback(value) if name in _TRACEBACKS else escape(value)
     return event
+
+
+class PlainFormatter(logging.Formatter):
+    """Events of the standard library's log, escaped as Sheaf's are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event in one line, and indented ones."""
+        return _traceback(super().format(record))
 
 
 def _traceback(text: str) -> str:

@@ -1,6 +1,7 @@
 """Text of others in Sheaf's own log."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.plain_text import escape
+from config.plain_text import PlainFormatter, escape
 
 # What terminals and viewers take for the end of a line, or for a command.
 ENDS = ["\n", "\r", "\x0b", "\x0c", "\x1b[2K", "\x1c", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"]
@@ -66,6 +67,15 @@ def test_json_keeps_the_text(written):
         assert events[0]["path"] == text
         assert events[1]["event"] == f"unknown {text}"
         assert text in events[2]["exception"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_embedded_engines_log_cannot_be_forged_either(end):
+    record = logging.LogRecord("a", 30, "", 0, "query %s", (f"x{end}{FORGED}",), None)
+    lines = PlainFormatter("%(levelname)s %(message)s").format(record).split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert lines[0].startswith("WARNING query x")
+    assert not any(line.startswith(FORGED) for line in lines)
 
 
 @given(st.text())
