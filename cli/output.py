@@ -10,6 +10,8 @@ from typing import Self, TextIO
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 
+from config.plain_text import escape
+
 OWN_NAME = "sheaf"
 
 
@@ -65,7 +67,9 @@ class Output:
     def _copy(self, name: str) -> None:
         with os.fdopen(self.reading_ends[name], "rb") as pipe:
             for line in pipe:
-                self.line(name, line)
+                # Else what is within a line may end it: not all processes write Sheaf's own log.
+                text = line.decode(errors="replace").rstrip("\r\n")
+                self.line(name, escape(text.expandtabs()))
 
     def _write(self, write: Callable[[], None]) -> None:
         with self._lock:

@@ -1,10 +1,13 @@
 """Sheaf's own log: structured, on standard error, one line an event."""
 
+import json
 import logging
 import sys
+from typing import Any
 
 import structlog
 
+from config.plain_text import escape_values
 from config.settings import Settings
 
 
@@ -19,13 +22,6 @@ def configure(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -39,10 +35,8 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
-            ]
-            if settings.log_format == "json"
-            else [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+                *_renderers(settings.log_format),
+            ],
         )
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[output], force=True)
@@ -50,3 +44,18 @@ def configure(settings: Settings) -> None:
         # At info they write three lines for every sweep.
         for chatty in ("celery", "kombu"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _renderers(log_format: str) -> list[structlog.types.Processor]:
+    """What writes an event, so that text of others in it stays within it."""
+    if log_format == "json":
+        return [structlog.processors.JSONRenderer(_json)]
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return [escape_values, renderer]
+
+
+def _json(event: object, **options: Any) -> str:  # noqa: ANN401 - the encoder's
+    # All but ASCII is escaped in JSON, and of ASCII all that is not printed but this.
+    return json.dumps(event, **options).replace("\x7f", "\\u007f")

@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field(
         "",
-        description="Comma-separated origins that browsers may call the API from; `*` for any.",
+        description="Comma-separated origins of pages that may call the API and the HTTP door; "
+        "`*` for any.",
     )
     door_processes: int = Field(
         1, ge=1, le=64, description="gRPC door processes that share the port (SO_REUSEPORT)."

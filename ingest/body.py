@@ -1,33 +1,27 @@
 """Request bodies over HTTP: read and decompressed, never beyond the limit."""
 
 import threading
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-import zstandard
 from flask import Request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from ingest.admission import Admission
-from ingest.status import Reason, RefusedError, invalid, too_large
+from ingest.compression import decompress
+from ingest.status import invalid, too_large
 
-_PIECE = 512
-"""Bytes decompressed at a time: zstd makes up to 128 KiB out of four of them."""
+__all__ = ["UNTYPED", "decompress", "discard", "parsing", "read"]
 
-_MOST_MEMBERS = 4096
+UNTYPED = frozenset(
+    {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
+)
+"""What clients say of data that they were not told the type of, curl first of all."""
+
 _DISCARDED = 1 << 20
 
 _LARGE = 1 << 20
 _parser = threading.Lock()
-
-_STREAMS: dict[str, Callable[[], Any]] = {
-    "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
-    "x-gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
-    "deflate": lambda: zlib.decompressobj(zlib.MAX_WBITS),
-    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
-}
 
 
 def read(request: Request, admission: Admission, limit: int) -> bytes:
@@ -45,7 +39,12 @@ def read(request: Request, admission: Admission, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise too_large("the request", limit)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    raw = request.stream.read(limit + 1)
+    try:
+        raw = request.stream.read(limit + 1)
+    except RequestEntityTooLarge:
+        raise too_large("the request", limit) from None
+    except ClientDisconnected:
+        raise invalid("the body ends before its Content-Length") from None
     if len(raw) > limit:
         raise too_large("the request", limit)
     if request.content_length is not None and len(raw) < request.content_length:
@@ -77,47 +76,3 @@ def parsing(payload: bytes) -> Iterator[None]:
         return
     with _parser:
         yield
-
-
-def decompress(raw: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a `Content-Encoding`: gzip, deflate, zstd or identity; never more than `limit` bytes.
-
-    Raises:
-        RefusedError: unknown encoding, broken bytes, or more than `limit`.
-    """
-    if encoding in {"identity", ""}:
-        return raw
-    if encoding not in _STREAMS:
-        raise RefusedError(
-            Reason.UNSUPPORTED,
-            f"Content-Encoding {encoding[:40]!r} is not spoken here; use gzip, zstd or identity",
-            field="Content-Encoding",
-        )
-    try:
-        return _expand(raw, _STREAMS[encoding], limit)
-    except (zlib.error, zstandard.ZstdError) as error:
-        text = f"the body is not what Content-Encoding says: {error}"
-        raise invalid(text, "Content-Encoding") from error
-
-
-def _expand(raw: bytes, stream: Callable[[], Any], limit: int) -> bytes:
-    """Decompress a body of one or more members (gzip) or frames (zstd)."""
-    out = bytearray()
-    current = None
-    members = 0
-    for start in range(0, len(raw), _PIECE):
-        rest = raw[start : start + _PIECE]
-        while rest:
-            if current is None:
-                current = stream()
-                members += 1
-            out += current.decompress(rest)
-            rest = current.unused_data if current.eof else b""
-            current = None if current.eof else current
-            if len(out) > limit:
-                raise too_large("the decompressed request", limit)
-            if members > _MOST_MEMBERS:
-                raise invalid(f"the body has more than {_MOST_MEMBERS} compressed members")
-    if current is not None:
-        raise invalid("the compressed body is cut off", "Content-Encoding")
-    return bytes(out)

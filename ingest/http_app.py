@@ -6,15 +6,16 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
 
 from config import logging, settings
+from config.cors import allow_origin, origins_of
+from config.paths import forgive_slashes
 from config.settings import Settings
 from config.wsgi import Server
 from ingest import body, otlp_http
-from ingest.json_http import JsonDoor, RecordsRefusedError, describe
+from ingest.http_errors import answer_errors
+from ingest.json_http import JsonDoor
 from ingest.receive import Receiver
-from ingest.status import RefusedError, unavailable
 from storage.errors import StorageError
 from tasks.app import app as celery_app
 from tasks.exposition import CONTENT_TYPE, exposition
@@ -26,16 +27,16 @@ log = structlog.get_logger(__name__)
 def create_app(loaded: Settings, receiver: Receiver) -> Flask:
     """The Flask app in front of a started `receiver`."""
     app = Flask(__name__, static_folder=None)
+    forgive_slashes(app)
+    origins = origins_of(loaded.cors_origins)
     app.before_request(_name_request)
-    app.after_request(lambda answer: _sign(answer, loaded.max_request_bytes))
+    app.after_request(lambda answer: _sign(answer, loaded.max_request_bytes, origins))
     app.register_blueprint(otlp_http.blueprint(receiver))
     app.register_blueprint(JsonDoor(receiver).routes(loaded.api_v1_prefix))
     app.add_url_rule("/health", "health", lambda: jsonify(status="alive"))
     app.add_url_rule("/ready", "ready", lambda: _ready(receiver))
     app.add_url_rule("/metrics", "metrics", lambda: _metrics(receiver))
-    app.register_error_handler(RefusedError, _refused)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _fault)
+    answer_errors(app, loaded)
     return app
 
 
@@ -43,10 +44,11 @@ def _name_request() -> None:
     g.request_id = request.headers.get("X-Request-Id", "")[:128] or secrets.token_hex(8)
 
 
-def _sign(answer: Response, limit: int) -> Response:
+def _sign(answer: Response, limit: int, origins: frozenset[str]) -> Response:
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         body.discard(request, limit)
     answer.headers["X-Request-Id"] = g.request_id
+    allow_origin(answer, origins, credentials=True)
     return answer
 
 
@@ -69,37 +71,6 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
         parts["clickhouse"] = str(error)
     ready = "ok" in parts.values()
     return jsonify(status="ready" if ready else "not ready", **parts), 200 if ready else 503
-
-
-def _error(
-    code: int, reason: str, fields: dict[str, list[str]] | None = None, **more: object
-) -> tuple[Response, int]:
-    error = {"code": code, "reason": reason, "fields": fields or {}, "request_id": g.request_id}
-    return jsonify(error=error | more), code
-
-
-def _refused(refusal: RefusedError) -> tuple[Response, int]:
-    fields = {refusal.field: [refusal.text]} if refusal.field else {}
-    more: dict[str, object] = {}
-    if isinstance(refusal, RecordsRefusedError):
-        more = {"errors": describe(refusal.problems), "rejected": len(refusal.problems)}
-    answer, code = _error(refusal.answer.http_status, refusal.text, fields, **more)
-    if refusal.answer.retryable:
-        answer.headers["Retry-After"] = refusal.retry_after_header
-    return answer, code
-
-
-def _http_error(error: HTTPException) -> tuple[Response, int]:
-    answer, code = _error(error.code or 500, error.description or error.name)
-    if valid := getattr(error, "valid_methods", None):
-        answer.headers["Allow"] = ", ".join(sorted(valid))
-    return answer, code
-
-
-def _fault(error: Exception) -> tuple[Response, int]:
-    # A client drops what is answered 500, and the fault may pass.
-    log.error("request: failed", path=request.path, exc_info=error)
-    return _refused(unavailable("an internal fault; try again"))
 
 
 def main() -> None:

@@ -1,73 +1,171 @@
-"""What OTLP's JSON encoding asks of the fields of a message, known once for each message."""
+"""Names that loggers give to what a log record has fields for: one table, and who reads what."""
 
-import math
-import re
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from ingest.levels import Severity, severity
+from ingest.status import invalid
+from ingest.timestamps import OutOfRangeError, unix_ns
 
-_ID_SIZES = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
-"""By field, the bytes of an id."""
+Fields = dict[str, Any]
 
-_HEX = re.compile("[0-9a-fA-F]*")
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "message": (
+        *("msg", "body", "MESSAGE", "Message", "RenderedMessage", "short_message", "@m", "@mt"),
+        *("event", "log"),
+    ),
+    "timestamp": (
+        *("@timestamp", "time", "ts", "datetime", "Timestamp", "Time", "@t", "asctime"),
+        *("time_unix_nano", "timeUnixNano", "__REALTIME_TIMESTAMP"),
+    ),
+    "level": (
+        *("severity_text", "severityText", "SeverityText", "severity", "log.level", "levelname"),
+        *("level_name", "lvl", "loglevel", "log_level", "Level", "LogLevel", "@l", "PRIORITY"),
+        *("levelno", "level_number"),
+    ),
+    "number": ("severity_number", "severityNumber", "SeverityNumber"),
+    "service": (
+        *("service.name", "service_name", "serviceName", "ServiceName"),
+        *("_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER"),
+    ),
+    "trace_id": ("traceId", "traceID", "TraceId", "trace.id"),
+    "span_id": ("spanId", "spanID", "SpanId", "span.id"),
+}
+"""Other names of a record's fields, the first one that can be read wins.
 
+Loggers: pino, bunyan, winston, structlog, python-json-logger, Zap, slog, Serilog, GELF, ECS,
+Docker, journald, and OpenTelemetry's own names. What is not taken stays an attribute.
+"""
 
-class Field(NamedTuple):
-    """A field of a message."""
+_NESTED = {"log": "level", "service": "name", "trace": "id", "span": "id"}
+"""Objects of ECS, by the member that makes them one: `{"log": {"level": …}}` is `log.level`."""
 
-    number: int
-    name: str
-    json_name: str
-    message: Descriptor | None
-    """Of what message, if any."""
-    owner: Descriptor
-    is_repeated: bool
-    is_id: bool
-    is_double: bool
-    enum_names: frozenset[str] | None
+_KNOWN = frozenset(
+    [*(alias for names in ALIASES.values() for alias in names), "log", "trace", "span"]
+)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_ID_SIZES = {"trace_id": 16, "span_id": 8}
+_BUNYAN = frozenset({"v", "hostname", "pid", "level", "name"})
 
-
-@cache
-def known_fields(message: Descriptor) -> dict[str, Field]:
-    """The fields of a message, by both their names."""
-    fields = [_field(field, message) for field in message.fields]
-    return {name: field for field in fields for name in (field.json_name, field.name)}
-
-
-def _field(field: FieldDescriptor, owner: Descriptor) -> Field:
-    return Field(
-        number=field.number,
-        name=field.name,
-        json_name=field.json_name,
-        message=field.message_type,
-        owner=owner,
-        is_repeated=field.is_repeated,
-        is_id=field.name in _ID_SIZES,
-        is_double=field.type == FieldDescriptor.TYPE_DOUBLE,
-        enum_names=frozenset(field.enum_type.values_by_name) if field.enum_type else None,
-    )
-
-
-def id_bytes(value: object, field: str) -> bytes:
-    """An id from its hexadecimal text; empty for what is none, as an id that is not there."""
-    digits = 2 * _ID_SIZES[field]
-    if isinstance(value, str) and len(value) == digits and _HEX.fullmatch(value):
-        return bytes.fromhex(value)
-    return b""
+_LEAST_TIME = 10**8
+"""Of a number that is not called `timestamp`: seconds before 1973 are more likely a duration."""
 
 
-def is_beyond_double(text: str) -> bool:
-    """Whether text is a number that no double holds; `Infinity` is none of these."""
-    return is_number(text) and math.isinf(float(text))
+def adopt(fields: Fields) -> Mapping[str, Any]:
+    """Take what stands under other names out of a record's fields, by the field that it is.
+
+    What a field's own name says wins. Values come as they are stored: times in Unix ns, ids as
+    bytes, a level as :class:`ingest.levels.Severity`.
+
+    Raises:
+        RefusedError: a time is one and cannot be stored.
+    """
+    if _KNOWN.isdisjoint(fields) and not isinstance(fields.get("service"), dict):
+        return _NOTHING
+    _flatten(fields)
+    if fields.keys() >= _BUNYAN and fields.get("service") is None:
+        # Only bunyan means the application by it.
+        fields["service"] = fields.pop("name")
+    adopted: Fields = {}
+    for name, read in _READERS.items():
+        if fields.get(name) is None:
+            _adopt(fields, name, read, adopted)
+    return adopted
 
 
-def is_number(value: object) -> bool:
-    """Whether a JSON value is a number, or the text of one."""
+def identity(name: str, value: Any) -> bytes | None:  # noqa: ANN401 - any JSON value
+    """A trace or span id; empty for an empty one or one of zeros, None for what is no id."""
     if not isinstance(value, str):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return None
+    if not value.strip("0"):
+        return b""
     try:
-        float(value)
+        raw = bytes.fromhex(value)
     except ValueError:
-        return False
-    return value.strip("+-. ")[:1].isdigit()
+        return None
+    size = _ID_SIZES[name]
+    return raw if len(raw) == size and len(value) == 2 * size else None
+
+
+def _adopt(fields: Fields, name: str, read: Callable[[str, Any], Any], adopted: Fields) -> None:
+    for alias in ALIASES[name]:
+        if (value := fields.get(alias)) is None:
+            continue
+        if (taken := read(alias, value)) is not None:
+            del fields[alias]
+            adopted[name] = taken
+            return
+
+
+def _flatten(fields: Fields) -> None:
+    for name, member in _NESTED.items():
+        inner = fields.get(name)
+        if isinstance(inner, dict) and inner.get(member) is not None:
+            del fields[name]
+            for key, value in inner.items():
+                fields.setdefault(f"{name}.{key}", value)
+
+
+def _message(alias: str, value: Any) -> str | float | None:  # noqa: ANN401 - any JSON value
+    match value:
+        case str():
+            # The end of the line, which Docker keeps.
+            return value.removesuffix("\n") if alias == "log" else value
+        case bool():
+            return None
+        case int() | float():
+            return value
+        case list() if alias == "MESSAGE":
+            return _octets(value)
+        case _:
+            return None
+
+
+def _octets(numbers: list[Any]) -> str | None:
+    """Text that journald writes as a list of bytes, because it is not UTF-8."""
+    try:
+        return bytes(numbers).decode("utf-8", "replace")
+    except (TypeError, ValueError):
+        return None
+
+
+def _time(alias: str, value: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    try:
+        if float(value) < _LEAST_TIME:
+            return None
+    except (TypeError, ValueError, OverflowError):
+        pass
+    try:
+        return unix_ns(value)
+    except OutOfRangeError as error:
+        raise invalid(f"{alias} {error}", alias) from None
+    except ValueError:
+        return None
+
+
+def _level(alias: str, value: Any) -> Severity | None:  # noqa: ANN401 - any JSON value
+    try:
+        return severity(alias, value) if value != "" else None
+    except ValueError:
+        return None
+
+
+def _number(alias: str, value: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    level = _level(alias, value)
+    return level.number if level and (level.number or value in {0, "0"}) else None
+
+
+def _service(_alias: str, value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, str) and value else None
+
+
+_READERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "message": _message,
+    "timestamp": _time,
+    "level": _level,
+    "number": _number,
+    "service": _service,
+    "trace_id": lambda _alias, value: identity("trace_id", value),
+    "span_id": lambda _alias, value: identity("span_id", value),
+}

@@ -19,13 +19,10 @@ from tasks.ledger import BrokerError
 from tasks.receipts import ReceiptStatus
 
 _NDJSON = {
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/jsonlines",
+    *("application/x-ndjson", "application/ndjson", "application/jsonl"),
+    *("application/jsonlines", "application/x-jsonlines", "text/x-ndjson"),
 }
-# What curl says of any data that it is not told the type of.
-_UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
+_TYPES = _NDJSON | body.UNTYPED | {"application/json", "text/json"}
 _MOST_PROBLEMS = 100
 _STORED_WITHIN = 30.0
 _LOOK_FIRST_AFTER = 0.05
@@ -69,7 +66,7 @@ class JsonDoor:
     def log(self) -> tuple[Response, int]:
         """`POST /log`: one record, checked strictly → 202 and a receipt."""
         raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
-        pieces = _cut(json_records.convert([strict_record.parse(raw)]), raw)
+        pieces, _ = _cut([strict_record.parse(raw)], [], raw)
         return _accepted(self._receiver.commit(pieces), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
@@ -83,17 +80,19 @@ class JsonDoor:
         return jsonify(receipt_body(receipt, status)), 200
 
     def _read(self) -> tuple[Pieces, list[Problem]]:
-        limit = self._receiver.settings.max_request_bytes
-        if request.mimetype not in _NDJSON | _UNTYPED | {"application/json"}:
-            text = f"Content-Type {request.mimetype[:60]!r} is not JSON or NDJSON"
+        settings = self._receiver.settings
+        if request.mimetype not in _TYPES:
+            text = (
+                f"Unsupported Content-Type {request.mimetype[:60]!r}: "
+                "use application/json or application/x-ndjson"
+            )
             raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
-        raw = body.read(request, self._receiver.admission, limit)
+        raw = body.read(request, self._receiver.admission, settings.max_request_bytes)
         with body.parsing(raw):
-            records, problems = json_records.parse(raw, lines=request.mimetype in _NDJSON)
-            converted = json_records.convert(records, problems)
-            if len(converted.problems) == len(records):
-                raise RecordsRefusedError(converted.problems)
-            return _cut(converted, raw), converted.problems
+            records, problems = json_records.parse(
+                raw, lines=request.mimetype in _NDJSON, most=settings.max_request_records
+            )
+            return _cut(records, problems, raw)
 
     def _await_stored(self, receipt: str) -> ReceiptStatus | None:
         """What became of a receipt when nothing of it is queued any more, or after 30 s."""
@@ -148,12 +147,32 @@ def describe(problems: list[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _cut(converted: Converted, raw: bytes) -> Pieces:
+def _cut(records: list[Any], problems: list[Problem], raw: bytes) -> tuple[Pieces, list[Problem]]:
+    """The records as pieces, and what is wrong with the others; not all may be wrong."""
+    converted = _convert(records, problems)
+    pieces = _pieces(converted, raw)
+    if pieces.rejected:
+        # Told apart only now: most requests hold no record that is near the limit.
+        converted = _convert(records, problems, MAX_BYTES)
+        pieces = _pieces(converted, raw)
+    if pieces.rejected:
+        raise too_large("a record", MAX_BYTES)
+    return pieces, converted.problems
+
+
+def _convert(records: list[Any], problems: list[Problem], most_bytes: int = 0) -> Converted:
+    converted = json_records.convert(records, problems, most_bytes)
+    if len(converted.problems) == len(records):
+        if most_bytes and len(records) == 1:
+            raise too_large("a record", MAX_BYTES)
+        raise RecordsRefusedError(converted.problems)
+    return converted
+
+
+def _pieces(converted: Converted, raw: bytes) -> Pieces:
     tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
     payload = converted.request.SerializeToString()
     pieces = cut_message(LOGS, converted.request, payload, tenant)
-    if pieces.rejected:
-        raise too_large("a record", MAX_BYTES)
     key = request.headers.get("Idempotency-Key", "")
     return pieces.keyed(key, raw) if key else pieces
 

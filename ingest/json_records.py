@@ -1,54 +1,39 @@
 """Plain JSON log records, turned into OTLP at the door: inside there is one format."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from ingest.any_value import any_value, key_values
+from ingest.json_bodies import Problem, parse
+from ingest.json_fields import Fields, adopt, identity
+from ingest.levels import Severity, severity
+from ingest.misplaced import otlp_in
 from ingest.status import RefusedError, invalid
 from ingest.tenant import checked
 from ingest.timestamps import unix_ns
 
-# https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
-SEVERITY_NUMBERS = {
-    "trace": 1,
-    "debug": 5,
-    "info": 9,
-    "information": 9,
-    "notice": 10,
-    "warn": 13,
-    "warning": 13,
-    "err": 17,
-    "error": 17,
-    "critical": 21,
-    "fatal": 21,
-    "emergency": 24,
-}
+__all__ = ["Converted", "Problem", "convert", "parse"]
+
+Sender = tuple[tuple[str, str], ...]
+"""Resource attributes, by which records are told apart."""
 
 # Fields that describe the sender, by the resource attribute that they become.
-_RESOURCE_FIELDS = {
-    "service": "service.name",
-    "app": "app",
-    "workspace_id": "workspace_id",
-    "client_id": "client_id",
-}
-_IDS = {"trace_id": 16, "span_id": 8}
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why one record was not taken."""
-
-    index: int
-    field: str
-    reason: str
+_RESOURCE_FIELDS = (
+    ("service", "service.name"),
+    ("app", "app"),
+    ("workspace_id", "workspace_id"),
+    ("client_id", "client_id"),
+)
+_TENANT = {"workspace_id", "client_id"}
+_UNKNOWN = Severity()
+_ENVELOPE = 1024
+"""Bytes that are enough for the messages around a record, without its sender's names."""
 
 
 @dataclass(slots=True)
@@ -59,142 +44,135 @@ class Converted:
     problems: list[Problem] = field(default_factory=list)
 
 
-def parse(body: bytes, *, lines: bool) -> tuple[list[Any], list[Problem]]:
-    """The records of a body: one object, an array of objects, or one object a line.
-
-    A line that is no JSON is a problem of that line; a body that is none is refused. The index
-    of a record is its place among the records.
-
-    Args:
-        body: the uncompressed body, UTF-8.
-        lines: read it as NDJSON, without a try to read it whole.
-
-    Raises:
-        RefusedError: the body is not JSON at all, or holds no record.
-    """
-    if not body.strip():
-        raise invalid("the body is empty; send a JSON object, an array, or NDJSON")
-    if not lines:
-        try:
-            whole = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if b"\n" not in body.strip():
-                raise invalid(f"the body is not JSON: {error}") from None
-        else:
-            if whole == []:
-                raise invalid("the array is empty; send at least one record")
-            return (whole if isinstance(whole, list) else [whole]), []
-    return _parse_lines(body)
-
-
-def _parse_lines(body: bytes) -> tuple[list[Any], list[Problem]]:
-    records: list[Any] = []
-    problems = []
-    for line in body.splitlines():
-        if not line.strip():
-            continue
-        try:
-            records.append(msgspec.json.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            problems.append(Problem(len(records), "", f"is not JSON: {error}"))
-            records.append(None)
-    if len(problems) == len(records):
-        raise invalid(f"no line of the body is JSON; the first {problems[0].reason}")
-    return records, problems
-
-
-def convert(records: Sequence[Any], problems: Iterable[Problem] = ()) -> Converted:
+def convert(
+    records: Sequence[Any], problems: Iterable[Problem] = (), most_bytes: int = 0
+) -> Converted:
     """Turn JSON records into one OTLP request, the bad ones aside.
 
     Args:
         records: decoded JSON values.
         problems: what is known already, by index; those records are passed over.
+        most_bytes: of a record with its resource, as OTLP; 0: any.
     """
     converted = Converted(ExportLogsServiceRequest(), list(problems))
     known = {problem.index for problem in converted.problems}
-    scopes: dict[tuple[tuple[str, str], ...], Any] = {}
-    now = time.time_ns()
+    scopes: dict[Sender, Any] = {}
+    latest: Sender | None = None
     for index, record in enumerate(records):
         if index in known:
             continue
         try:
-            sender, log_record = _convert_one(record, now)
+            sender, log_record = _convert_one(record, most_bytes)
         except RefusedError as refusal:
             converted.problems.append(Problem(index, refusal.field, refusal.text))
             continue
-        if sender not in scopes:
+        timeless = not log_record.time_unix_nano
+        # What has no time gets it by its place: the order must stay.
+        if sender not in scopes or (timeless and sender != latest):
             resource = Resource(attributes=key_values(dict(sender)))
             group = converted.request.resource_logs.add(resource=resource)
             scopes[sender] = group.scope_logs.add()
+            latest = sender
         scopes[sender].log_records.append(log_record)
     converted.problems.sort(key=lambda problem: problem.index)
     return converted
 
 
-def _convert_one(record: Any, now: int) -> tuple[tuple[tuple[str, str], ...], LogRecord]:  # noqa: ANN401 - any JSON value
+def _convert_one(record: Any, most_bytes: int) -> tuple[Sender, LogRecord]:  # noqa: ANN401 - any JSON value
     if not isinstance(record, dict):
         raise invalid("a record must be a JSON object")
     fields = dict(record)
-    log_record = LogRecord(
-        observed_time_unix_nano=now, body=AnyValue(string_value=_text(fields, "message"))
-    )
-    if (timestamp := fields.pop("timestamp", None)) is not None:
-        log_record.time_unix_nano = _timestamp(timestamp)
-    if level := _text(fields, "level", optional=True):
-        log_record.severity_text = level
-        log_record.severity_number = SEVERITY_NUMBERS.get(level.lower(), 0)  # type: ignore[assignment] # the enum's value
-    for name, size in _IDS.items():
-        if identity := _text(fields, name, optional=True):
-            setattr(log_record, name, _id(identity, name, size))
-    sender = _sender(fields)
+    adopted = adopt(fields)
+    log_record = LogRecord()
+    _set_body(log_record.body, fields, adopted)
+    if time := _time(fields, adopted):
+        log_record.time_unix_nano = time
+    _set_severity(log_record, fields, adopted)
+    for name in ("trace_id", "span_id"):
+        if (name in fields or name in adopted) and (found := _id(fields, adopted, name)):
+            setattr(log_record, name, found)
+    sender = _sender(fields, adopted)
     attributes = fields.pop("attributes", None) or {}
     if not isinstance(attributes, dict):
         raise invalid("attributes must be an object", "attributes")
-    for name, value in {**fields, **attributes}.items():
-        log_record.attributes.add(key=name, value=_attribute(name, value))
+    for name, value in ({**fields, **attributes} if attributes else fields).items():
+        _add_attribute(log_record, name, value)
+    if most_bytes and log_record.ByteSize() + _ENVELOPE + len(str(sender)) * 4 > most_bytes:
+        raise invalid(f"is larger than the limit of {most_bytes} bytes")
     return sender, log_record
 
 
-def _sender(fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    sender = []
-    for name, attribute in _RESOURCE_FIELDS.items():
-        if text := _text(fields, name, optional=True):
-            if name in {"workspace_id", "client_id"}:
-                checked(text, name)
-            sender.append((attribute, text))
-    return tuple(sender)
+def _set_body(body: AnyValue, fields: Fields, adopted: Mapping[str, Any]) -> None:
+    message = fields.pop("message", None)
+    if message is None:
+        message = adopted.get("message")
+    if isinstance(message, str):
+        body.string_value = message
+    elif message is None:
+        raise otlp_in(fields) or invalid("message is missing", "message")
+    elif isinstance(message, bool) or not isinstance(message, int | float):
+        raise invalid("message must be a string", "message")
+    else:
+        body.CopyFrom(any_value(message))
 
 
-def _text(fields: dict[str, Any], name: str, *, optional: bool = False) -> str:
-    value = fields.pop(name, None)
-    if value is None and optional:
-        return ""
-    if value is None:
-        raise invalid(f"{name} is missing", name)
-    if not isinstance(value, str):
-        raise invalid(f"{name} must be a string", name)
-    return value
-
-
-def _timestamp(value: object) -> int:
+def _time(fields: Fields, adopted: Mapping[str, Any]) -> int:
+    timestamp = fields.pop("timestamp", None)
+    if timestamp is None:
+        return int(adopted.get("timestamp", 0))
     try:
-        return unix_ns(value)
+        return unix_ns(timestamp)
     except ValueError as error:
         raise invalid(f"timestamp {error}", "timestamp") from None
 
 
-def _id(text: str, name: str, size: int) -> bytes:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != size:
-        raise invalid(f"{name} must be {2 * size} hexadecimal digits", name)
-    return raw
+def _set_severity(log_record: LogRecord, fields: Fields, adopted: Mapping[str, Any]) -> None:
+    level = fields.pop("level", None)
+    if level is not None:
+        try:
+            found = severity("level", level)
+        except ValueError as error:
+            raise invalid(f"level {error}", "level") from None
+    elif adopted:
+        found = adopted.get("level", _UNKNOWN)
+    else:
+        return
+    log_record.severity_text = found.text
+    log_record.severity_number = adopted.get("number", 0) or found.number  # type: ignore[assignment] # the enum's value
 
 
-def _attribute(name: str, value: Any) -> AnyValue:  # noqa: ANN401 - any JSON value
+def _id(fields: Fields, adopted: Mapping[str, Any], name: str) -> bytes:
+    """The id; what is none stays an attribute, for whoever looks for it."""
+    value = fields.get(name)
+    if value is None:
+        fields.pop(name, None)
+        return bytes(adopted.get(name, b""))
+    found = identity(name, value)
+    if found is not None:
+        del fields[name]
+    return found or b""
+
+
+def _sender(fields: Fields, adopted: Mapping[str, Any]) -> Sender:
+    sender = []
+    for name, attribute in _RESOURCE_FIELDS:
+        value = fields.pop(name, None)
+        text = adopted.get(name) if value is None else value
+        if text is None or text == "":
+            continue
+        if not isinstance(text, str):
+            raise invalid(f"{name} must be a string", name)
+        if attribute in _TENANT:
+            checked(text, name)
+        sender.append((attribute, text))
+    return tuple(sender)
+
+
+def _add_attribute(log_record: LogRecord, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        log_record.attributes.add(key=name).value.string_value = value
+        return
     try:
-        return any_value(value)
+        log_record.attributes.add(key=name, value=any_value(value))
     except ValueError as error:
         raise invalid(f"{name} {error}", name) from None

@@ -1,11 +1,12 @@
 """OTLP/HTTP: `POST /v1/logs` and its like, in protobuf and JSON."""
 
+import re
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 from google.protobuf.message import Message
 
-from ingest import body, otlp, otlp_json
+from ingest import body, misplaced, otlp, otlp_json
 from ingest.otlp import SERVICES, Service
 from ingest.receive import Receiver
 from ingest.status import Reason, RefusedError
@@ -13,6 +14,8 @@ from ingest.tenant import from_headers
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+
+_JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:\}|"[^\x00-\x1f"]*"\s*:)')
 
 
 def blueprint(receiver: Receiver) -> Blueprint:
@@ -31,10 +34,13 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         encoding = _encoding()
         limit = receiver.settings.max_request_bytes
         payload = body.read(request, receiver.admission, limit)
+        encoding = encoding or _guess(payload)
         tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
         with body.parsing(payload):
             cut = otlp.cut if encoding == PROTOBUF else otlp_json.cut
             pieces = cut(service, payload, tenant, receiver.settings.max_request_records)
+            if encoding == JSON and not pieces.records and not pieces.rejected:
+                misplaced.check(service, payload, receiver.settings.api_v1_prefix)
         receipt = receiver.commit(pieces)
         answer = _answer(service.answer(pieces.rejected, pieces.reason), encoding, 200)
         answer.headers["X-Sheaf-Receipt"] = str(receipt)
@@ -44,13 +50,28 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
 
 
 def _encoding() -> str:
+    """The encoding that the request names; empty if it names none."""
     if request.mimetype in {PROTOBUF, JSON}:
         return request.mimetype
+    if request.mimetype in body.UNTYPED:
+        return ""
     raise RefusedError(
         Reason.UNSUPPORTED,
-        f"Content-Type {request.mimetype[:60]!r} is not spoken here; use {PROTOBUF} or {JSON}",
+        f"Unsupported Content-Type {request.mimetype[:60]!r}: use {PROTOBUF} or {JSON}",
         field="Content-Type",
     )
+
+
+def _guess(payload: bytes) -> str:
+    r"""JSON for what begins as JSON does, else protobuf.
+
+    Protobuf may begin with `\n{`, which is a first resource of 123 bytes, but has a control
+    character where JSON has its first name.
+    """
+    is_json = _JSON_START.match(payload) or (
+        not payload.startswith(b"\n") and payload[:64].lstrip()[:1] in {b"{", b"["}
+    )
+    return JSON if is_json else PROTOBUF
 
 
 def _answer(message: Message, encoding: str, status: int) -> Response:

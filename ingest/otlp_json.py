@@ -14,8 +14,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import EncodeError, Message
 
 from ingest import lenient_json, limits, otlp, otlp_json_repair
-from ingest.json_fields import Field, id_bytes, is_beyond_double, known_fields
 from ingest.limits import MOST_RECORDS
+from ingest.otlp_json_fields import Field, id_bytes, is_beyond_double, known_fields
 from ingest.piece import Pieces
 from ingest.refused import Parsed
 from ingest.services import Service

@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from ingest import repair, wire
-from ingest.json_fields import Field, id_bytes, is_beyond_double, is_number, known_fields
+from ingest.otlp_json_fields import Field, id_bytes, is_beyond_double, is_number, known_fields
 from ingest.refused import Parsed, Path, Refused
 from ingest.services import Service
 from ingest.status import invalid

@@ -1,54 +1,126 @@
 """Timestamps of JSON records: ISO 8601 text, or a number since 1970 whose unit its size tells."""
 
+import math
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+from storage.time_range import END_NS, FIRST_NS
 
 _ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)"
-    r"(?:[.,](\d{1,9})\d*)?\s*(Z|z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4})([-/]?)(\d\d)\2(\d\d)"
+    r"(?:[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII | re.IGNORECASE,
 )
+_RFC_5322 = re.compile(
+    r"(?:[a-z]{3}, )?\d{1,2} [a-z]{3} \d{4} \d\d:\d\d(?::\d\d)? (?:GMT|UTC|[+-]\d{4})",
+    re.ASCII | re.IGNORECASE,
+)
+_DECIMAL = re.compile(r"([+-]?)(\d{1,40})(?:\.(\d{1,40}))?", re.ASCII)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _SECOND = 10**9
-_LAST = (1 << 63) - 1
 
 # Seconds reach 10^11 in the year 5138; from there a number is read as the next smaller unit.
-_UNITS = ((10**11, _SECOND), (10**14, 10**6), (10**17, 10**3))
+_UNITS = ((10**11, _SECOND, "seconds"), (10**14, 10**6, "ms"), (10**17, 10**3, "µs"))
+
+
+class OutOfRangeError(ValueError):
+    """A timestamp that is one, and that lies before or after what can be stored."""
 
 
 def unix_ns(timestamp: object) -> int:
     """A record's timestamp in Unix nanoseconds; text without a zone is UTC.
 
     Raises:
-        ValueError: it is none, or lies before 1970 or after 2262-04-11.
+        OutOfRangeError: it lies before 1970 or after 2105.
+        ValueError: it is no timestamp.
     """
-    if isinstance(timestamp, bool) or not isinstance(timestamp, str | int | float):
-        raise ValueError("must be ISO 8601 text or a number of s, ms, us or ns since 1970")  # noqa: TRY004 - one error for all that is no timestamp
-    ns = _from_text(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
-    if not 0 <= ns <= _LAST:
-        raise ValueError("must lie between 1970-01-01 and 2262-04-11")
+    if isinstance(timestamp, str):
+        ns = _from_text(timestamp.strip())
+    elif isinstance(timestamp, int | float) and not isinstance(timestamp, bool):
+        ns = _from_number(timestamp)
+    else:
+        raise ValueError("must be ISO 8601 text or a number of s, ms, µs or ns since 1970")  # noqa: TRY004 - one error for all that is no timestamp
+    if not FIRST_NS <= ns < END_NS:
+        raise OutOfRangeError(f"must lie between 1970-01-01 and 2106-01-01{_how_read(timestamp)}")
     return ns
 
 
 def _from_text(text: str) -> int:
-    match = _ISO.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"{text[:40]!r} is not an ISO 8601 date and time")
-    date, time, fraction, zone = match.groups()
-    zone = "+00:00" if zone in {None, "Z", "z"} else zone
+    # What the standard library reads without loss, which it does in a tenth of the time.
+    if 19 <= len(text) < 27 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - to the µs
+        with suppress(ValueError):
+            return _since_1970(datetime.fromisoformat(text))
+    if match := _ISO.fullmatch(text):
+        return _from_iso(text, match)
+    if match := _DECIMAL.fullmatch(text):
+        sign, whole, fraction = match.groups()
+        ns = _scaled(int(whole), _billionths(fraction))
+        return -ns if sign == "-" else ns
+    if _RFC_5322.fullmatch(text):
+        return _since_1970(_moment(text, lambda: parsedate_to_datetime(text)))
+    raise ValueError(
+        f"{text[:40]!r} is not an ISO 8601 date and time, such as 2026-10-01T12:00:00Z, "
+        "nor a number of s, ms, µs or ns since 1970"
+    )
+
+
+def _from_iso(text: str, match: re.Match[str]) -> int:
+    year, _, month, day, hour, minute, second, fraction, zone = match.groups()
+    plain = f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}"
+    moment = _moment(text, lambda: datetime.fromisoformat(plain).replace(tzinfo=_zone(zone)))
+    return _since_1970(moment) + _billionths(fraction)
+
+
+def _billionths(fraction: str | None) -> int:
+    return int((fraction or "0").ljust(9, "0")[:9])
+
+
+def _zone(zone: str | None) -> timezone:
+    if not zone or zone[0] not in "+-":
+        return UTC
+    minutes = 60 * int(zone[1:3]) + int(zone[3:].lstrip(":") or 0)
+    return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
+
+
+def _moment(text: str, make: Callable[[], datetime]) -> datetime:
     try:
-        moment = datetime.fromisoformat(f"{date}T{time}{zone}")
+        return make()
     except ValueError as error:
         raise ValueError(f"{text[:40]!r} is not a date and time: {error}") from None
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    seconds = since.days * 86_400 + since.seconds
-    return seconds * _SECOND + int((fraction or "0").ljust(9, "0"))
+
+
+def _since_1970(moment: datetime) -> int:
+    since = moment - (_EPOCH if moment.tzinfo else _NAIVE_EPOCH)
+    return (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds * 1000
 
 
 def _from_number(number: float) -> int:
-    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN is not itself
+    if isinstance(number, float) and not math.isfinite(number):
         raise ValueError("must be a finite number")
-    for limit, unit in _UNITS:
-        if abs(number) < limit:
-            # Apart, because a double holds no nanoseconds of today.
-            whole, fraction = divmod(number, 1)
-            return int(whole) * unit + round(fraction * unit)
-    return int(number)
+    # Apart, because a double holds no nanoseconds of today.
+    whole, fraction = divmod(number, 1)
+    return _scaled(int(whole), round(fraction * _SECOND))
+
+
+def _scaled(whole: int, billionths: int) -> int:
+    for limit, unit, _ in _UNITS:
+        if abs(whole) < limit:
+            return whole * unit + billionths * unit // _SECOND
+    return whole
+
+
+def _how_read(timestamp: object) -> str:
+    """How a number was read, for the sender to see which unit was meant."""
+    try:
+        number = abs(float(timestamp))  # type: ignore[arg-type] # text or a number, as the caller knows
+    except (ValueError, OverflowError):
+        return ""
+    if isinstance(timestamp, str) and _ISO.fullmatch(timestamp.strip()):
+        return "; eight digits are a date"
+    unit = next((name for limit, _, name in _UNITS if number < limit), "ns")
+    return f"; {str(timestamp)[:40]} was read as {unit} since 1970"

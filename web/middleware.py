@@ -8,6 +8,8 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from config.cors import allow_origin, origins_of
+
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -32,7 +34,7 @@ def watch_requests(app: Flask, cors_origins: str) -> None:
         app: the app.
         cors_origins: comma-separated origins that browsers may call from, `*` for any.
     """
-    origins = {origin.strip() for origin in cors_origins.split(",") if origin.strip()}
+    origins = origins_of(cors_origins)
 
     @app.before_request
     def begin() -> None:
@@ -46,7 +48,7 @@ def watch_requests(app: Flask, cors_origins: str) -> None:
         response.headers["X-Request-Id"] = request_id()
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        _allow_origin(response, origins)
+        allow_origin(response, origins)
         frequent = request.endpoint in _FREQUENT and response.status_code < 400  # noqa: PLR2004 - HTTP
         log.log(
             logging.DEBUG if frequent else logging.INFO,
@@ -72,19 +74,3 @@ def execution_time_ms() -> float:
     """Milliseconds since the current request came in."""
     seconds: float = time.perf_counter() - g.began
     return round(seconds * 1000, 3)
-
-
-def _allow_origin(response: Response, origins: set[str]) -> None:
-    if not origins:
-        return
-    response.vary.add("Origin")
-    origin = request.headers.get("Origin", "")
-    if "*" in origins or origin in origins:
-        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
-        response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
-        if request.method == "OPTIONS":
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE, OPTIONS"
-            response.headers["Access-Control-Allow-Headers"] = (
-                "Content-Type, X-Request-Id, X-Workspace-Id"
-            )
-            response.headers["Access-Control-Max-Age"] = "600"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.json_records import SEVERITY_NUMBERS
+from ingest.levels import SEVERITY_NUMBERS
 from ingest.timestamps import unix_ns
 
 Fields = dict[str, Any]

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from config.plain_text import PlainFormatter
 from config.settings import Settings, SettingsError, load
 from config.signals import Stop, stop_signals
 from storage.embedded import http_interface, native
@@ -60,11 +61,9 @@ def _serve(
 
 
 def _start_log(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[output])
 
 
 def _keep_utc() -> None:

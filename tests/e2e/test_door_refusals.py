@@ -40,8 +40,8 @@ WRONG = [
     ("/v1/logs", b"{", JSON, {}, 400, "not JSON"),
     ("/v1/logs", TOO_DEEP, JSON, {}, 400, "not JSON"),
     ("/v1/logs", b'{"resourceLogs": 1}', JSON, {}, 400, "resourceLogs must be an array"),
-    ("/v1/logs", b"", "text/html", {}, 415, "Content-Type 'text/html' is not spoken"),
-    ("/v1/logs", b"", "", {}, 415, "Content-Type"),
+    ("/v1/logs", b"", "text/html", {}, 415, "Unsupported Content-Type 'text/html'"),
+    ("/v1/logs", b"{", "", {}, 400, "not JSON"),
     ("/v1/logs", b"x", PROTOBUF, {"Content-Encoding": "br"}, 415, "Content-Encoding 'br'"),
     ("/v1/logs", b"x", PROTOBUF, {"Content-Encoding": "gzip"}, 400, "cut off"),
     ("/v1/logs", BOMB, PROTOBUF, {"Content-Encoding": "gzip"}, 413, "larger than the limit"),
@@ -59,7 +59,8 @@ WRONG = [
     ("/log", b"{}", JSON, {}, 422, "level"),
     ("/log", b"x", JSON, {}, 400, "not JSON"),
     ("/log", b" " * 60_000, JSON, {}, 413, "larger than the limit of 51200"),
-    ("/nowhere", b"", JSON, {}, 404, ""),
+    ("/nowhere", b"", JSON, {}, 404, "There is nothing at /nowhere."),
+    ("/v1/log", b"", JSON, {}, 404, "Did you mean /v1/logs?"),
 ]
 
 

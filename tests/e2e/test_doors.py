@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
+import lz4.frame
+import pyarrow as pa
 import pytest
 import zstandard
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -30,6 +32,14 @@ from tests.e2e.doors import JSON, LOGS_SERVICE, NDJSON, PROTOBUF, Doors, ndjson,
 pytestmark = pytest.mark.e2e
 
 DOORS = ("grpc", "otlp", "json")
+
+PACKERS = {
+    None: bytes,
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+    "lz4": lz4.frame.compress,
+    "snappy": lambda content: pa.compress(content, codec="snappy", asbytes=True),
+}
 
 _numbers = itertools.count()
 
@@ -119,8 +129,11 @@ def _at_least(rows, count):
         ("/api/v1/ingest", None, None),
         ("/api/v1/ingest", NDJSON, "gzip"),
         ("/api/v1/ingest", NDJSON, "zstd"),
+        ("/api/v1/ingest/", NDJSON, "lz4"),
         ("/v1/logs", JSON, None),
+        ("/v1/logs/", None, None),
         ("/v1/logs", JSON, "gzip"),
+        ("/v1/logs", JSON, "snappy"),
         ("/v1/logs", PROTOBUF, "zstd"),
     ],
 )
@@ -128,7 +141,7 @@ def test_curl_can_send_every_format_and_encoding(form, doors, workspace, wait_un
     curl = require("curl")
     path, content_type, encoding = form
     lines = ["first", "second é"]
-    if path == "/v1/logs" and content_type == JSON:
+    if path.startswith("/v1/logs") and content_type != PROTOBUF:
         records = [{"body": {"stringValue": line}, "traceId": "ab" * 16} for line in lines]
         content = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
         content = json.dumps(content).encode()
@@ -138,7 +151,7 @@ def test_curl_can_send_every_format_and_encoding(form, doors, workspace, wait_un
         content = json.dumps([{"message": line} for line in lines]).encode()
     else:
         content = b"".join(json.dumps({"message": line}).encode() + b"\n" for line in lines)
-    pack = {None: bytes, "gzip": gzip.compress, "zstd": zstandard.compress}[encoding]
+    pack = PACKERS[encoding]
     headers = {"X-Workspace-Id": workspace}
     headers |= {"Content-Type": content_type} if content_type else {}
     headers |= {"Content-Encoding": encoding} if encoding else {}
@@ -299,13 +312,13 @@ def test_a_byte_identical_otlp_request_is_stored_once_whatever_door_it_comes_thr
 
 
 def test_good_records_are_stored_and_the_bad_ones_named(doors, workspace, wait_until):
-    body = json.dumps([{"message": "a"}, {"level": "info"}, {"message": "c", "trace_id": "?"}])
+    body = json.dumps([{"message": "a"}, {"level": "info"}, {"message": "c", "level": []}])
     status, _, content = doors.http("/api/v1/ingest", body, X_Workspace_Id=workspace)
     answer = json.loads(content)
     assert (status, answer["enqueued"], answer["rejected"]) == (202, 1, 2)
     assert [(each["index"], each["field"]) for each in answer["errors"]] == [
         (1, "message"),
-        (2, "trace_id"),
+        (2, "level"),
     ]
     wait_until(lambda: doors.bodies(workspace) == Counter("a"))
 

@@ -34,3 +34,13 @@ def test_names_are_padded_to_the_longest():
         "api        | short",
         "sheaf      | own",
     ]
+
+
+def test_what_is_within_a_line_of_a_process_begins_no_line_of_its_own(wait_until):
+    stream = io.StringIO()
+    with Output(["api"], stream) as output:
+        os.write(output.writing_ends["api"], "GET /\x85forged\u2028\x0b\x1b[2K\tx\nnext\n".encode())
+        wait_until(lambda: "next" in stream.getvalue())
+    [first, second] = stream.getvalue().splitlines()
+    assert "GET /\\x85forged\\u2028\\x0b\\x1b[2K" in first
+    assert second.endswith("next")

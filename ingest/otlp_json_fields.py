@@ -1,0 +1,73 @@
+"""What OTLP's JSON encoding asks of the fields of a message, known once for each message."""
+
+import math
+import re
+from functools import cache
+from typing import NamedTuple
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+_ID_SIZES = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
+"""By field, the bytes of an id."""
+
+_HEX = re.compile("[0-9a-fA-F]*")
+
+
+class Field(NamedTuple):
+    """A field of a message."""
+
+    number: int
+    name: str
+    json_name: str
+    message: Descriptor | None
+    """Of what message, if any."""
+    owner: Descriptor
+    is_repeated: bool
+    is_id: bool
+    is_double: bool
+    enum_names: frozenset[str] | None
+
+
+@cache
+def known_fields(message: Descriptor) -> dict[str, Field]:
+    """The fields of a message, by both their names."""
+    fields = [_field(field, message) for field in message.fields]
+    return {name: field for field in fields for name in (field.json_name, field.name)}
+
+
+def _field(field: FieldDescriptor, owner: Descriptor) -> Field:
+    return Field(
+        number=field.number,
+        name=field.name,
+        json_name=field.json_name,
+        message=field.message_type,
+        owner=owner,
+        is_repeated=field.is_repeated,
+        is_id=field.name in _ID_SIZES,
+        is_double=field.type == FieldDescriptor.TYPE_DOUBLE,
+        enum_names=frozenset(field.enum_type.values_by_name) if field.enum_type else None,
+    )
+
+
+def id_bytes(value: object, field: str) -> bytes:
+    """An id from its hexadecimal text; empty for what is none, as an id that is not there."""
+    digits = 2 * _ID_SIZES[field]
+    if isinstance(value, str) and len(value) == digits and _HEX.fullmatch(value):
+        return bytes.fromhex(value)
+    return b""
+
+
+def is_beyond_double(text: str) -> bool:
+    """Whether text is a number that no double holds; `Infinity` is none of these."""
+    return is_number(text) and math.isinf(float(text))
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number, or the text of one."""
+    if not isinstance(value, str):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return value.strip("+-. ")[:1].isdigit()

@@ -1,0 +1,220 @@
+"""Bodies of which a part is broken: the rest is taken, and the part is named."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.json_records import convert, parse
+from ingest.status import Reason, RefusedError
+from storage.decode.any_value import text
+
+GOOD = b'{"message": "good"}'
+DEEP = b'{"message": "x", "deep": ' + b"[" * 40 + b"]" * 40 + b"}"
+BOTTOMLESS = b'{"message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+MENDED = [
+    # a member of a body, and what is stored of it
+    (rb'{"message": "half \ud83d"}', "half \ufffd", {}),
+    (rb'{"message": "\ude00 \ud83d\ude00 \\ud83d"}', "\ufffd \U0001f600 \\ud83d", {}),
+    (b'{"message": "caf\xe9"}', "caf\ufffd", {}),
+    (b'{"message": "x", "\xe9": "\xff"}', "x", {"\ufffd": "\ufffd"}),
+    (rb'{"message": "x", "\ud800": 1}', "x", {"\ufffd": "1"}),
+    (b'{"message": "x", "n": 1e400}', "x", {"n": "1e400"}),
+    (b'{"message": "x", "n": -1E999}', "x", {"n": "-1E999"}),
+    (b'{"message": 1e400}', "1e400", {}),
+    (b'{"message": "x", "n": ' + b"7" * 5000 + b"}", "x", {"n": "7" * 5000}),
+    (b'{"message": "x", "n": ' + b"7" * 30 + b"}", "x", {"n": "7" * 30}),
+    (b'{"message": "x", "n": NaN, "m": -Infinity}', "x", {"n": "NaN", "m": "-Infinity"}),
+    (b'{"message": "a\tb\x1b"}', "a\tb\x1b", {}),
+    (b'{"message": "x", "l": [1, null, "a"]}', "x", {"l": '[1,null,"a"]'}),
+]
+REFUSED = [
+    # a member of a body, and the field and the reason of its refusal
+    (b"{bad}", "", "is not JSON: "),
+    (b'{"message": "x" "y"}', "", "is not JSON: "),
+    (b'{"message": "x"} y', "", "is not JSON: "),
+    (b'{"message": tru}', "", "is not JSON: "),
+    (b"nonsense", "", "is not JSON: "),
+    (b'{"message": "x", "l": [1}', "", "is not JSON: "),
+    (BOTTOMLESS, "", "is not JSON: "),
+    (DEEP, "deep", "deep is nested more than 32 deep"),
+    (b"7", "", "a record must be a JSON object"),
+    (b"null", "", "a record must be a JSON object"),
+    (b'{"level": "info"}', "message", "message is missing"),
+    (b'{"message": "x", "timestamp": 1e400}', "timestamp", "'1e400' is not an ISO 8601"),
+    (b'{"message": "x", "timestamp": NaN}', "timestamp", "must be a finite number"),
+    (b'{"message": "x", "workspace_id": "a b"}', "workspace_id", "1 to 128 characters"),
+]
+
+
+def as_lines(members):
+    return b"\n".join(members) + b"\n"
+
+
+def as_array(members):
+    return b"[" + b", ".join(members) + b"]"
+
+
+FORMS = [(as_lines, True), (as_lines, False), (as_array, False)]
+
+
+def taken(body, lines):
+    """What is stored of a body, in its order, and what is named as a problem."""
+    converted = convert(*parse(body, lines=lines))
+    records = [
+        record
+        for resource in converted.request.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+    converted.request.SerializeToString()
+    return records, converted.problems
+
+
+@pytest.mark.parametrize(("form", "lines"), FORMS)
+@pytest.mark.parametrize("row", MENDED, ids=lambda row: ascii(row[0][:40]))
+def test_what_can_be_mended_is_stored_beside_its_neighbours(row, form, lines):
+    member, body, attributes = row
+    records, problems = taken(form([GOOD, member, GOOD]), lines)
+    assert problems == []
+    assert [text(record.body) for record in records] == ["good", body, "good"]
+    assert {one.key: text(one.value) for one in records[1].attributes} == attributes
+
+
+@pytest.mark.parametrize("row", MENDED, ids=lambda row: ascii(row[0][:40]))
+def test_a_single_record_is_mended_also_when_it_takes_several_lines(row):
+    member, body, _ = row
+    for single in (member, member.replace(b": ", b":\n ", 1), b"\xef\xbb\xbf" + member):
+        [record], problems = taken(single, lines=False)
+        assert (text(record.body), problems) == (body, [])
+
+
+@pytest.mark.parametrize(("form", "lines"), FORMS)
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: ascii(row[0][:40]))
+def test_what_cannot_be_taken_is_named_and_leaves_its_neighbours(row, form, lines):
+    member, field, reason = row
+    records, problems = taken(form([GOOD, member, GOOD, member]), lines)
+    assert [record.body.string_value for record in records] == ["good", "good"]
+    assert [problem.index for problem in problems] == [1, 3]
+    assert {problem.field for problem in problems} == {field}
+    assert all(reason in problem.reason for problem in problems)
+
+
+def test_a_comma_too_many_is_no_record_and_an_empty_member_is_a_wrong_one():
+    records, problems = taken(b'[{"message": "a"}, {"message": "b"}, ]', lines=False)
+    assert ([record.body.string_value for record in records], problems) == (["a", "b"], [])
+    records, [problem] = taken(b'[{"message": "a"}, , {"message": "b"}]', lines=False)
+    assert ([record.body.string_value for record in records], problem.index) == (["a", "b"], 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"message": "a"}, {"mess',
+        b'[{"message": "a"}, {"message": "no end}, {"message": "b"}]',
+        b'[{"message": "a"}}]',
+        b'[{"message": "a"}]]',
+        b'[{"message": "a"}] and more',
+        b'[{"message": "a"}',
+    ],
+)
+def test_an_array_whose_members_cannot_be_told_apart_is_refused_whole(body):
+    with pytest.raises(RefusedError, match="the body is not JSON") as refused:
+        parse(body, lines=False)
+    assert refused.value.reason is Reason.INVALID
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"), [(b"\xff", True), (b"{bad}\n{bad}", True), (b"{bad}\n{bad}", False)]
+)
+def test_lines_of_which_none_is_json_are_called_lines(body, lines):
+    with pytest.raises(RefusedError, match="no line of the body is JSON; the first is not JSON"):
+        parse(body, lines=lines)
+
+
+@pytest.mark.parametrize(("form", "lines"), FORMS)
+@pytest.mark.parametrize("last", [GOOD, b"{bad}"])
+def test_more_records_than_the_limit_are_refused(form, lines, last):
+    parse(form([GOOD, GOOD, last]), lines=lines, most=3)
+    with pytest.raises(RefusedError, match="more than 3 records") as refused:
+        parse(form([GOOD, GOOD, last, GOOD]), lines=lines, most=3)
+    assert refused.value.reason is Reason.TOO_LARGE
+
+
+def test_a_record_that_is_too_large_as_otlp_is_a_problem_of_its_own():
+    records = [{"message": "a"}, {"message": "x" * 5000}, {"message": "b"}]
+    converted = convert(records, most_bytes=5000)
+    [problem] = converted.problems
+    assert (problem.index, problem.reason) == (1, "is larger than the limit of 5000 bytes")
+    assert len(converted.request.resource_logs[0].scope_logs[0].log_records) == 2
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.just((GOOD, True)),
+            st.sampled_from([(row[0], True) for row in MENDED]),
+            st.sampled_from([(row[0], False) for row in REFUSED]),
+        ),
+        min_size=1,
+        max_size=12,
+    ).filter(lambda rows: any(is_good for _, is_good in rows)),
+    st.sampled_from(FORMS),
+)
+def test_every_good_record_is_stored_once_and_every_bad_one_named(rows, shape):
+    form, lines = shape
+    records, problems = taken(form([member for member, _ in rows]), lines)
+    bad = [index for index, (_, is_good) in enumerate(rows) if not is_good]
+    assert [problem.index for problem in problems] == bad
+    expected = {member: body for member, body, _ in MENDED} | {GOOD: "good"}
+    assert [text(record.body) for record in records] == [
+        expected[member] for member, is_good in rows if is_good
+    ]
+
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.text("\ud800\udfffa")
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner)),
+    max_leaves=10,
+)
+names = st.sampled_from(
+    [
+        *("message", "msg", "event", "log", "level", "severity", "service", "timestamp", "time"),
+        *("trace_id", "spanId", "attributes", "client_id", "severity_number", "PRIORITY", "v"),
+    ]
+)
+records = st.dictionaries(st.one_of(st.text(max_size=5), names), json_values, max_size=6)
+
+
+@given(st.lists(st.one_of(records, json_values), min_size=1, max_size=6))
+def test_every_record_is_either_taken_or_a_problem_with_its_index(values):
+    found, problems = taken(json.dumps(values).encode(), lines=False)
+    indices = [problem.index for problem in problems]
+    assert indices == sorted(set(indices))
+    assert len(found) + len(indices) == len(values)
+    assert all(problem.reason for problem in problems)
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_taken_or_refused_with_a_reason(body, lines):
+    try:
+        records, problems = parse(body, lines=lines)
+    except RefusedError as refused:
+        assert refused.text  # noqa: PT017 - either outcome is right
+    else:
+        assert len(records) > len(problems)
+
+
+@given(st.recursive(st.floats(), lambda inner: st.lists(inner, max_size=4), max_leaves=20))
+def test_doubles_of_any_kind_are_the_doubles_that_python_wrote(value):
+    def flat(some):
+        return [x for each in some for x in flat(each)] if isinstance(some, list) else [some]
+
+    [record], _ = parse(json.dumps({"message": "x", "v": value}).encode(), lines=False)
+    pairs = zip(flat(record["v"]), flat(value), strict=True)
+    assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
