@@ -437,7 +437,8 @@ def test_a_restart_of_the_broker_keeps_everything(new_valkey, make_settings):
     ledger.split(batch, [batch.chunk_ids[:1], batch.chunk_ids[1:]])
     ledger.settle(ledger.seal())
     ledger.accept([entry(["late"])])
-    waiting, before = ledger.waiting.stats().waiting_records, dump(server)
+    waiting = ledger.waiting.stats().waiting_records
+    before = dump(server)
     server.stop()
     server.start()
     assert dump(server) == before
