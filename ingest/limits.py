@@ -32,7 +32,10 @@ _JSON_VALUES = 4
 _LEAST_MESSAGE = 2
 """Bytes of a message: its tag and its size."""
 
-_TAG_KIND = 7
+_TAGS = (1 << 3 | wire.BYTES, 2 << 3 | wire.BYTES)
+"""What resources, scopes, metrics and records begin with."""
+
+_TAG_KIND, _NOT_CONTINUED = 7, 0x7F
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -46,11 +49,13 @@ def check(service: Service, payload: bytes, most: int) -> None:
     # Smaller ones are counted when they are parsed: they cannot take that much memory.
     if len(payload) <= messages:
         return
-    if beyond(payload, service.tree, most, 2 * most):
+    octets = np.frombuffer(payload, np.uint8)
+    last_bits = octets & _NOT_CONTINUED
+    may_be_too_many = any(np.count_nonzero(last_bits == tag) > most for tag in _TAGS)
+    if may_be_too_many and beyond(payload, service.tree, most, 2 * most):
         raise too_many_records(most)
     if len(payload) <= _LEAST_MESSAGE * messages:
         return
-    octets = np.frombuffer(payload, np.uint8)
     tags = np.count_nonzero(octets & _TAG_KIND == wire.BYTES)
     tree = _tree(service.request.DESCRIPTOR)
     if tags > messages and beyond(payload, tree, messages, messages):

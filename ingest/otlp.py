@@ -72,43 +72,32 @@ def cut_parsed(
     refused = dict(refused)
     limits.check_count(len(getattr(request, service.resources)), most)
     by_tenant = _by_tenant(service, request, otherwise, refused)
-    _check(service, parsed, by_tenant, refused, most)
+    records = sum([_count(service, resources) for resources in by_tenant.values()])
+    limits.check_count(records, most)
+    if service is TRACES:
+        refused |= bad_spans(request, payload, records, refused)
+    if len(payload) * records > limits.FREE_REPEATS:
+        refused |= too_heavy(service, request, len(payload), refused)
     if not refused:
-        return _pieces(service, by_tenant, payload, identity or payload)
+        return _pieces(service, by_tenant, records, payload, identity or payload)
     why = reason(refused, names or service.names)
     rejected = drop(service, request, refused)
-    pieces = _pieces(
-        service,
-        _by_tenant(service, request, otherwise, {}),
-        request.SerializeToString(),
-        identity or payload,
-    )
+    kept = _by_tenant(service, request, otherwise, {})
+    records = sum([_count(service, resources) for resources in kept.values()])
+    pieces = _pieces(service, kept, records, request.SerializeToString(), identity or payload)
     whys = [text for text in (why, pieces.reason) if text]
     return Pieces(pieces.pieces, rejected + pieces.rejected, "; ".join(whys))
 
 
-def _check(
-    service: Service,
-    parsed: Parsed,
-    by_tenant: dict[Tenant, list[Any]],
-    refused: Refused,
-    most: int,
-) -> None:
-    """Add to what is refused. Raises RefusedError if there are too many records."""
-    records = sum(_count(service, resources) for resources in by_tenant.values())
-    limits.check_count(records, most)
-    if service is TRACES:
-        refused |= bad_spans(parsed.request, parsed.payload, refused)
-    if len(parsed.payload) * records > limits.FREE_REPEATS:
-        refused |= too_heavy(service, parsed.request, len(parsed.payload), refused)
-
-
 def _pieces(
-    service: Service, by_tenant: dict[Tenant, list[Any]], payload: bytes, identity: bytes
+    service: Service,
+    by_tenant: dict[Tenant, list[Any]],
+    records: int,
+    payload: bytes,
+    identity: bytes,
 ) -> Pieces:
     if len(by_tenant) == 1 and len(payload) <= MAX_BYTES:
-        [(tenant, resources)] = by_tenant.items()
-        records = _count(service, resources)
+        [tenant] = by_tenant
         known_by = request_id(tenant, service.signal, identity)
         piece = Piece(tenant, service.signal, payload, records, known_by)
         return Pieces((piece,) if records else ())

@@ -1,5 +1,6 @@
 """Arrow columns that repeat, nest or look up, built from offsets instead of from rows."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -72,12 +73,12 @@ def filled_ids(ids: pa.BinaryArray, size: int) -> npt.NDArray[np.bool_]:
     starts, sizes, content = binary_parts(ids)
     filled: npt.NDArray[np.bool_] = sizes == size
     first = int(starts[0]) if starts.size else 0
-    if filled.all():
-        octets = content[first : first + size * len(ids)]
+    if (filled | (sizes == 0)).all():
+        octets = content[first:]
     else:
         octets = content[np.repeat(filled, sizes).nonzero()[0] + first]
     words = np.frombuffer(octets.tobytes(), np.uint64).reshape(-1, size // _WORD_BYTES)
-    filled[filled] = np.bitwise_or.reduce(words, axis=1) != 0
+    filled[filled] = functools.reduce(np.bitwise_or, words.T) != 0
     return filled
 
 
