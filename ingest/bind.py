@@ -160,9 +160,9 @@ class Binder:
         entries = []
         bound: dict[tuple[object, str], list[Piece]] = {}
         for piece in group.pieces:
-            tried_at = self._direct.seen.get(piece.request_id)
-            if tried_at is not None:
-                entries.append(self._entry([piece], tried_at, tried=True))
+            seen = self._direct.seen.get(piece.request_id)
+            if seen is not None:
+                entries.append(self._entry([piece], seen.at_ns, tried=True))
             else:
                 bound.setdefault((piece.tenant, piece.signal), []).append(piece)
         for pieces in bound.values():
@@ -201,13 +201,15 @@ class Binder:
         self._announcer.announce(entry.chunk.header for entry in entries)
 
     def _pass_over_done(self, group: Group) -> None:
-        """Answer for what this door has stored around the broker."""
-        if not self._direct.done:
+        """Answer for what this door has stored around the broker, or may have under a key."""
+        if not self._direct.seen:
             return
         for piece in group.pieces:
-            if piece.request_id in self._direct.done:
-                body = self._direct.done.get(piece.request_id) or ""
-                group.repeat(piece.request_id, piece.request_id, body, "db")
+            request_id = piece.request_id
+            seen = self._direct.seen.get(request_id)
+            other_body = seen is not None and seen.body != piece.body
+            if seen is not None and (other_body or request_id in self._direct.done):
+                group.repeat(request_id, request_id, seen.body, "db")
 
     def _repeat(self, group: Group, repeats: RepeatedRequestsError, tried: Iterable[Entry]) -> None:
         """Answer for what the ledger knows; it may know it from what this commit has `tried`."""
