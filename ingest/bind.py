@@ -21,7 +21,6 @@ from tasks.chunk import Chunk, Header
 from tasks.ledger import (
     BrokerAwayError,
     BrokerDoubtError,
-    BrokerError,
     BrokerFullError,
     BrokerReturnedError,
     Entry,
@@ -238,21 +237,10 @@ class Binder:
             if text := self._known.get(piece.request_id):
                 chunk_id, _, body = text.partition(" ")
                 group.repeat(piece.request_id, chunk_id, body)
-        full = isinstance(error, BrokerFullError)
-        if full:
-            self._ask_for_known(group)
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
             unavailable("the broker is away and may hold this request already"),
         )
         if group:
             log.debug("commit: storing directly", error=str(error))
-            self._direct.store(group, full=full)
-
-    def _ask_for_known(self, group: Group) -> None:
-        """A broker that is full takes nothing, and still says what it has."""
-        try:
-            known = self._ledger.receipts.known([piece.request_id for piece in group.pieces])
-        except BrokerError:
-            return
-        self._repeat(group, RepeatedRequestsError(known), ())
+            self._direct.store(group, full=isinstance(error, BrokerFullError))
