@@ -21,7 +21,6 @@ from tasks.chunk import Chunk, Header
 from tasks.ledger import (
     BrokerAwayError,
     BrokerDoubtError,
-    BrokerError,
     BrokerFullError,
     BrokerReturnedError,
     Entry,
@@ -160,9 +159,9 @@ class Binder:
         entries = []
         bound: dict[tuple[object, str], list[Piece]] = {}
         for piece in group.pieces:
-            tried_at = self._direct.seen.get(piece.request_id)
-            if tried_at is not None:
-                entries.append(self._entry([piece], tried_at, tried=True))
+            seen = self._direct.seen.get(piece.request_id)
+            if seen is not None:
+                entries.append(self._entry([piece], seen.at_ns, tried=True))
             else:
                 bound.setdefault((piece.tenant, piece.signal), []).append(piece)
         for pieces in bound.values():
@@ -201,13 +200,15 @@ class Binder:
         self._announcer.announce(entry.chunk.header for entry in entries)
 
     def _pass_over_done(self, group: Group) -> None:
-        """Answer for what this door has stored around the broker."""
-        if not self._direct.done:
+        """Answer for what this door has stored around the broker, or may have under a key."""
+        if not self._direct.seen:
             return
         for piece in group.pieces:
-            if piece.request_id in self._direct.done:
-                body = self._direct.done.get(piece.request_id) or ""
-                group.repeat(piece.request_id, piece.request_id, body, "db")
+            request_id = piece.request_id
+            seen = self._direct.seen.get(request_id)
+            other_body = seen is not None and seen.body != piece.body
+            if seen is not None and (other_body or request_id in self._direct.done):
+                group.repeat(request_id, request_id, seen.body, "db")
 
     def _repeat(self, group: Group, repeats: RepeatedRequestsError, tried: Iterable[Entry]) -> None:
         """Answer for what the ledger knows; it may know it from what this commit has `tried`."""
@@ -236,21 +237,10 @@ class Binder:
             if text := self._known.get(piece.request_id):
                 chunk_id, _, body = text.partition(" ")
                 group.repeat(piece.request_id, chunk_id, body)
-        full = isinstance(error, BrokerFullError)
-        if full:
-            self._ask_for_known(group)
         group.fail(
             [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
             unavailable("the broker is away and may hold this request already"),
         )
         if group:
             log.debug("commit: storing directly", error=str(error))
-            self._direct.store(group, full=full)
-
-    def _ask_for_known(self, group: Group) -> None:
-        """A broker that is full takes nothing, and still says what it has."""
-        try:
-            known = self._ledger.receipts.known([piece.request_id for piece in group.pieces])
-        except BrokerError:
-            return
-        self._repeat(group, RepeatedRequestsError(known), ())
+            self._direct.store(group, full=isinstance(error, BrokerFullError))

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _QUEUED = 4
+
+
+class Seen(NamedTuple):
+    """A request that may be in ClickHouse."""
+
+    at_ns: int
+    """When it first came in, in Unix nanoseconds."""
+    body: str = ""
+    """Digest of its body, if a key is its identity."""
 
 
 class DirectPath:
@@ -74,14 +83,14 @@ class DirectPath:
         self._stopping = threading.Event()
         self.busy: set[str] = set()
         """Requests with an insert under way: what it will leave behind cannot be counted yet."""
-        self.seen: Memory[int] = Memory(settings.request_window)
-        """Requests that are in ClickHouse by this way, or may be, and when they first came in.
+        self.seen: Memory[Seen] = Memory(settings.request_window)
+        """Requests that are in ClickHouse by this way, or may be.
 
-        Records without a time of their own got that time (Unix ns), and every later look and
-        attempt must give them the same.
+        Records without a time of their own got the time at which they first came in, and every
+        later look and attempt must give them the same.
         """
-        self.done: Memory[str] = Memory(settings.request_window)
-        """Requests that were answered OK, with the digest of a body that came with a key."""
+        self.done: Memory[None] = Memory(settings.request_window)
+        """Those of them that were answered OK."""
 
     def store(self, group: Group, *, full: bool = False) -> None:
         """Store a group in the background; its waiters are told.
@@ -141,7 +150,7 @@ class DirectPath:
         if not (full and self.untold.tell()):
             self._leave(stored)
         for each in stored:
-            self.done.add(each.id, note=each.body)
+            self.done.add(each.id)
             group.place(each.id, each.id, "db")
 
     def _leave(self, stored: Sequence[DirectRequest]) -> None:
@@ -169,7 +178,11 @@ class DirectPath:
         # What has a key and no time is the same, though another door gave it another time.
         since = now - self._window * 10**9 if keyed else None
         tables = decode.decode(
-            signal, [self._rows(piece, self.seen.get(piece.request_id) or now) for piece in pieces]
+            signal,
+            [
+                self._rows(piece, (self.seen.get(piece.request_id) or Seen(now)).at_ns)
+                for piece in pieces
+            ],
         )
         for table, rows in decode.keep_late(tables).items():
             time_column = decode.time_column(table)
@@ -183,7 +196,8 @@ class DirectPath:
         self, table: str, rows: pa.RecordBatch, query_id: str, pieces: Sequence[Piece], now: int
     ) -> None:
         for piece in pieces:
-            self.seen.add(piece.request_id, note=self.seen.get(piece.request_id) or now)
+            seen = self.seen.get(piece.request_id) or Seen(now, piece.body)
+            self.seen.add(piece.request_id, note=seen)
         begin_before = time.monotonic() + self._begin_seconds
         self._marker.cover(table, rows)
         try:

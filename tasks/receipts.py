@@ -96,26 +96,6 @@ class Receipts:
             self._keep(receipt)
         return ReceiptStatus(tallies, reason)
 
-    def known(self, request_ids: Sequence[str]) -> dict[str, str]:
-        """Those of the requests that the ledger knows, and what of: as `accept` would answer."""
-        with self._broker.reading() as client:
-            keyed = [f"sheaf:request:{each}" for each in request_ids]
-            values = cast("list[bytes | None]", client.mget(keyed))
-            found = {
-                request_id: value.decode()
-                for request_id, value in zip(request_ids, values, strict=True)
-                if value is not None
-            }
-            dropped = (
-                client.mget(
-                    [f"sheaf:dropped:{value.partition(' ')[0]}" for value in found.values()]
-                )
-                if found
-                else []
-            )
-        pairs = zip(found.items(), dropped, strict=True)
-        return dict(pair for pair, gone in pairs if gone is None)
-
     def note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
         """Leave receipts of what doors stored around the ledger, and of several chunks.
 

@@ -1,4 +1,5 @@
--- Takes chunks into the ledger, all or none. Dead letters take room as well.
+-- Takes chunks into the ledger, all or none. Dead letters take room as well. A full broker still
+-- says what it knows: it refuses the first write, and a script without flags may read before.
 -- ARGV: now_ms, request_window_ms, max_bytes, chunk count, then for each chunk
 --   id, signal, header, payload, records, bytes, tries, request count, requests...
 --   A request is its id; one with an Idempotency-Key is its id, a space, its body's digest.

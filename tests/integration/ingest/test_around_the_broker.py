@@ -32,8 +32,10 @@ def state(door, receipt):
 
 
 def test_a_full_broker_knows_of_what_was_stored_without_it_before_the_client_does(
-    open_door, stores, fill, stored
+    open_door, stores, fill, stored, monkeypatch
 ):
+    monkeypatch.setattr(Untold, "_run", lambda _: None)
+    monkeypatch.setattr(DirectRequests, "known", lambda *_: [])
     one, other = open_door(stores()), open_door(stores())
     fill(full=True)
     receipt = one.ask(payload("ab"))
@@ -230,13 +232,14 @@ def test_under_one_key_a_body_is_stored_once_whatever_it_carries_and_no_other_is
 def test_a_key_keeps_its_body_through_a_full_broker_at_another_door(
     open_door, stores, fill, stored
 ):
-    one, other = (Client(open_door(stores()).receiver) for _ in range(2))
+    one, other, third = (Client(open_door(stores()).receiver) for _ in range(3))
     fill(full=True)
     body = "\n".join(f'{{"message":"{letter}"}}' for letter in "abcde")
     answers = [client.post(body, "k") for client in (one, other, one)]
     assert [status for status, _ in answers] == [202] * 3
     assert len({answer["receipt"] for _, answer in answers}) == 1
-    assert other.post('{"message":"x"}', "k")[0] == 422
+    for client in (one, other, third):
+        assert client.post('{"message":"x"}', "k")[0] == 422
     fill(full=False)
     assert other.post('{"message":"x"}', "k")[0] == 422
     assert stored() == Counter("abcde")
@@ -248,16 +251,21 @@ def test_an_unknown_outcome_around_the_broker_is_no_second_event_under_a_key(
 ):
     """Whether the client comes again to the same door, or to another one."""
 
-    def ask(at):
+    def send(at, letter="a"):
         told = queue.SimpleQueue()
-        pieces = at.receiver.cut(LOGS, payload("a", [0]), ACME).keyed("k", b"body")
+        pieces = at.receiver.cut(LOGS, payload(letter, [0]), ACME).keyed("k", letter.encode())
         at.receiver.submit(pieces, told.put)
-        outcome = told.get(timeout=20)
+        return told.get(timeout=20)
+
+    def ask(at):
+        outcome = send(at)
         return outcome if isinstance(outcome, Receipt) else None
 
     away(broker_gate)
     insert_gate.break_next("cut", 1)
     assert ask(door) is None
+    refused = wait_until(lambda: refusal if (refusal := send(door, "b")).field else None)
+    assert refused.field == "Idempotency-Key"
     again = open_door(door.receiver.settings) if elsewhere else door
     receipt = wait_until(lambda: ask(again))
     broker_gate.heal()
