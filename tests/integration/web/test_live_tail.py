@@ -37,6 +37,7 @@ def serve(settings):
         settings,
         settings.api_port,
         lambda: create_app(settings),
+        most_body=1 << 20,
         more_threads=settings.live_readers,
         stopping=end_streams,
     ).run()
