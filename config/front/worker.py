@@ -15,6 +15,7 @@ from config.front.connection import Connection, Wait
 from config.front.outlet import PATIENCE, Crowd
 from config.front.refusal import FrontError, answer, refusal_of
 from config.front.waiting import Limits, Waiting
+from config.memory import TRIM_SECONDS, Trimmer
 
 
 class Outcome(enum.Enum):
@@ -55,11 +56,13 @@ class Worker(ThreadWorker):
         self._limits: Limits = self.app.limits
         self._crowd = Crowd(self.cfg.threads)
         self._deaf_until = 0.0
+        self._trim_due = 0.0
         self._is_deaf = False
 
     def init_process(self) -> None:
         """Begin, in the process of its own."""
         self._waiting = Waiting(self, self._limits)
+        self._trimmer = Trimmer()
         super().init_process()
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's
@@ -98,6 +101,9 @@ class Worker(ThreadWorker):
         for key, _ in self.poller.select(min(timeout, 0.05) if soon else timeout):
             key.data(key.fileobj)
         self._waiting.look()
+        if time.monotonic() >= self._trim_due:
+            self._trim_due = time.monotonic() + TRIM_SECONDS
+            self.tpool.submit(self._trimmer.look)
 
     def handle(self, conn: Connection) -> Outcome:
         """Read, answer; in a thread."""
