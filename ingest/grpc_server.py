@@ -98,10 +98,17 @@ def build(receiver: Receiver) -> tuple[grpc.Server, Calls, health.HealthServicer
 
 
 def serve(loaded: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is held, and end."""
+    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is held, and end.
+
+    Raises:
+        SystemExit: the port cannot be listened on; it says so.
+    """
     with stop_signals() as stop:
         receiver = Receiver(loaded, celery_app)
-        server, calls, alive = build(receiver)
+        try:
+            server, calls, alive = build(receiver)
+        except OSError as error:
+            raise SystemExit(f"gRPC door: {error}") from None
         receiver.start()
         server.start()
         calls.start()
