@@ -5,6 +5,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from config.front.connection import Connection, Wait
@@ -147,11 +148,14 @@ class Waiting:
             dropped = self._sweep(now)
             self._next_sweep = now + (_SWEEP_SECONDS if dropped < _MOST_DROPPED else _TURN_SECONDS)
 
-    def drop_oldest(self) -> None:
-        """Close the one that has waited longest, if any does."""
-        oldest = (conn for conn in self._all if conn.wait is not Wait.READER)
-        if found := next(oldest, None) or next(iter(self._all), None):
-            self._drop(found)
+    def drop_oldest(self, count: int) -> int:
+        """Close those that have waited longest; gives how many that are."""
+        # An answer that is under way is worth more than a request that may come.
+        others = (conn for conn in self._all if conn.wait is not Wait.READER)
+        found = list(islice(others, count)) or list(islice(self._all, count))
+        for conn in found:
+            self._drop(conn)
+        return len(found)
 
     def drop_all(self) -> None:
         """Close all."""

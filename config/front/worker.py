@@ -41,6 +41,9 @@ _LINGER = 2.0
 _MOST_LINGER = 1 << 24
 _STOP_SECONDS = 5.0
 _DEAF_SECONDS = 0.5
+_SILENT_SECONDS = 60.0
+_SPARE = 16
+"""Connections fewer than were possible: broker and database need descriptors, too."""
 
 
 class Worker(ThreadWorker):
@@ -55,9 +58,10 @@ class Worker(ThreadWorker):
         super().__init__(*arguments, **named)
         self._limits: Limits = self.app.limits
         self._crowd = Crowd(self.cfg.threads)
+        self._most = self._limits.connections
+        self._silent_until = 0.0
         self._deaf_until = 0.0
         self._trim_due = 0.0
-        self._is_deaf = False
 
     def init_process(self) -> None:
         """Begin, in the process of its own."""
@@ -76,33 +80,35 @@ class Worker(ThreadWorker):
                 connection, client = listener.accept()
             except OSError as error:
                 if error.errno not in {errno.EAGAIN, errno.ECONNABORTED, errno.EINTR}:
-                    self._go_deaf(error)
+                    self._make_do(error)
                 return
-            self._is_deaf = False
             self.nr_conns += 1
             made = Connection(
                 connection, client, listener.getsockname(), self._crowd, self._limits.body
             )
             self._waiting.add(made, Wait.REQUEST, self._limits.receive_seconds)
-            if self.nr_conns >= self._limits.connections:
-                self._waiting.drop_oldest()
+            if self.nr_conns >= self._most:
+                self._waiting.drop_oldest(1)
 
-    def _go_deaf(self, error: OSError) -> None:
-        if not self._is_deaf:
-            self.log.warning("cannot accept connections: %s", error)
-        self._is_deaf = True
-        self._deaf_until = time.monotonic() + _DEAF_SECONDS
-        self.set_accept_enabled(False)
-        self._waiting.drop_oldest()
+    def _make_do(self, error: OSError) -> None:
+        """Go on with fewer connections: there are no descriptors, or no memory, for more."""
+        if time.monotonic() > self._silent_until:
+            self.log.warning("cannot accept more connections than %d: %s", self.nr_conns, error)
+        self._silent_until = time.monotonic() + _SILENT_SECONDS
+        self._most = max(1, self.nr_conns - _SPARE)
+        if not self._waiting.drop_oldest(_SPARE):
+            self._deaf_until = time.monotonic() + _DEAF_SECONDS
+            self.set_accept_enabled(False)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One turn of the loop."""
-        soon = self._is_deaf or self._waiting.is_busy
+        soon = self._waiting.is_busy or not self._accepting
         for key, _ in self.poller.select(min(timeout, 0.05) if soon else timeout):
             key.data(key.fileobj)
         self._waiting.look()
         if time.monotonic() >= self._trim_due:
             self._trim_due = time.monotonic() + TRIM_SECONDS
+            self._most = self._limits.connections
             self.tpool.submit(self._trimmer.look)
 
     def handle(self, conn: Connection) -> Outcome:
