@@ -23,8 +23,8 @@ from wsproto.utilities import ProtocolError
 MOST_MESSAGE = 64 * 1024
 """Bytes that a client's message may have, in as many frames as it likes."""
 
-_READ = 4096
-_READS = 4
+_READ = 16 * 1024
+_READS = 8
 """Reads before something is sent again; the rest waits in the client's own buffers."""
 
 
@@ -91,15 +91,22 @@ class LiveSocket:
         return True
 
     def _understand(self, piece: bytes) -> bool:
+        """Answer what is said; says whether the client goes on."""
+        said = b""
+        is_over = False
         try:
             self._protocol.receive_data(piece)
-            answers = [self._answer(event) for event in self._protocol.events()]
+            for event in self._protocol.events():
+                if answer := self._answer(event):
+                    said += self._protocol.send(answer)
+                    if is_over := isinstance(answer, CloseConnection):
+                        break
         except ProtocolError:
             self.close(CloseReason.PROTOCOL_ERROR)
             return False
-        if said := [each for each in answers if each is not None]:
-            self._outlet.sendall(b"".join(self._protocol.send(each) for each in said))
-        return not any(isinstance(each, CloseConnection) for each in said)
+        if said:
+            self._outlet.sendall(said)
+        return not is_over
 
     def _answer(self, event: Event) -> Event | None:
         """What is to be said to an event."""

@@ -130,7 +130,7 @@ class Worker(ThreadWorker):
             keeps = self.handle_request(request, conn)
         except StopIteration:
             # The app has taken the socket, and is done with it.
-            return Outcome.GONE
+            return Outcome.CLOSE
         except NoMoreData as error:
             self.handle_error(request, conn.sock, conn.client, error)
             return Outcome.CLOSE
