@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 
 from benchmarks.grpc_load import EXPORT, frame, header_block
+from config import descriptors
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS = 0, 1, 3, 4
@@ -21,6 +22,11 @@ HALVES = [
     b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc",
 ]
 HALVES_OF_HTTP2 = [b"", PREFACE[:9], PREFACE, PREFACE + frame(SETTINGS, 0, 0, b"")[:5]]
+
+
+def allow_many():
+    """Allow this process the descriptors of thousands of sockets."""
+    descriptors.allow_many(20_000)
 
 
 def connect(port):
