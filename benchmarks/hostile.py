@@ -229,13 +229,13 @@ def main() -> None:
     """Run the attacks that are named, or all."""
     attacks = {each.__name__: each for each in (half_open, resets, streams, fragments, readers)}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("attacks", nargs="*", default=list(attacks), choices=[*attacks, []])
+    parser.add_argument("attacks", nargs="*", metavar="attack", help=f"of {', '.join(attacks)}")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--after", type=float, default=60)
     given = parser.parse_args()
     settings = Settings()
     hostile.allow_many()
-    for name in given.attacks:
+    for name in given.attacks or attacks:
         found = measure(settings, attacks[name], given.seconds, given.after)
         for what in ("acknowledgement p99", "page p95"):
             old, new = found[what]

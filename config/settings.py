@@ -94,8 +94,8 @@ class Settings(BaseSettings):
         8192,
         ge=16,
         le=1_000_000,
-        description="Connections that the HTTP door and the API each hold at a time; beyond it, "
-        "the one that has waited longest is closed.",
+        description="Connections that the doors and the API each hold at a time. Beyond it, HTTP "
+        "closes the one that has waited longest, and gRPC takes no more.",
     )
     receive_seconds: float = Field(
         10.0,

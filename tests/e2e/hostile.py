@@ -1,5 +1,6 @@
 """Clients that mean no good, as sockets and frames."""
 
+import functools
 import json
 import os
 import socket
@@ -86,12 +87,16 @@ def _forget(connection):
 
 def reset_flood(connection, count):
     """Begin so many calls, and cancel each at once."""
+    with_suppressed(connection.sendall, _resets(count))
+
+
+@functools.cache
+def _resets(count):
     block = header_block(EXPORT, "x")
-    frames = (
+    return b"".join(
         frame(HEADERS, 4, stream, block) + frame(RST, 0, stream, CANCEL)
         for stream in range(1, 2 * count, 2)
     )
-    with_suppressed(connection.sendall, b"".join(frames))
 
 
 def open_streams(connection, count):
