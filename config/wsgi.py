@@ -73,7 +73,8 @@ class Server(BaseApplication):
             "worker_class": Worker,
             "workers": 1,
             "threads": threads,
-            "worker_connections": connections,
+            # Where gunicorn would stop accepting, the front closes the oldest before.
+            "worker_connections": connections + threads + 1,
             # The front has limits of its own, and answers what is beyond them.
             "limit_request_line": 0,
             "graceful_timeout": GRACE,

@@ -56,8 +56,10 @@ class Connection:
         self.server = server
         self.arrival = Arrival(most_body)
         self.wait = Wait.REQUEST
+        self.since = 0.0
+        """When the wait began, by `time.monotonic`."""
         self.due = 0.0
-        """When the wait is over, by `time.monotonic`."""
+        """When it is over."""
         self.progress = 0
         """Bytes received and sent while it waits."""
         self.mark = 0

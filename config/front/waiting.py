@@ -5,7 +5,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from config.front.connection import Connection, Wait
@@ -88,7 +88,8 @@ class Waiting:
     def add(self, conn: Connection, wait: Wait, seconds: float) -> None:
         """Have a connection wait for something, so many seconds at most."""
         conn.wait = wait
-        conn.due = time.monotonic() + seconds
+        conn.since = time.monotonic()
+        conn.due = conn.since + seconds
         conn.mark = conn.progress
         conn.seen = None
         self._all[conn] = None
@@ -148,11 +149,13 @@ class Waiting:
             dropped = self._sweep(now)
             self._next_sweep = now + (_SWEEP_SECONDS if dropped < _MOST_DROPPED else _TURN_SECONDS)
 
-    def drop_oldest(self, count: int) -> int:
-        """Close those that have waited longest; gives how many that are."""
+    def drop_oldest(self, count: int, seconds: float = 0.0) -> int:
+        """Close those that have waited longest, and so many seconds; gives how many that are."""
         # An answer that is under way is worth more than a request that may come.
-        others = (conn for conn in self._all if conn.wait is not Wait.READER)
-        found = list(islice(others, count)) or list(islice(self._all, count))
+        latest = time.monotonic() - seconds
+        idle = (conn for conn in self._all if conn.wait is not Wait.READER)
+        found = list(islice(idle, count)) or list(islice(self._all, count))
+        found = list(takewhile(lambda conn: conn.since <= latest, found))
         for conn in found:
             self._drop(conn)
         return len(found)

@@ -83,12 +83,12 @@ class Worker(ThreadWorker):
                     self._make_do(error)
                 return
             self.nr_conns += 1
+            if self.nr_conns > self._most:
+                self._waiting.drop_oldest(1)
             made = Connection(
                 connection, client, listener.getsockname(), self._crowd, self._limits.body
             )
             self._waiting.add(made, Wait.REQUEST, self._limits.receive_seconds)
-            if self.nr_conns >= self._most:
-                self._waiting.drop_oldest(1)
 
     def _make_do(self, error: OSError) -> None:
         """Go on with fewer connections: there are no descriptors, or no memory, for more."""
@@ -96,7 +96,8 @@ class Worker(ThreadWorker):
             self.log.warning("cannot accept more connections than %d: %s", self.nr_conns, error)
         self._silent_until = time.monotonic() + _SILENT_SECONDS
         self._most = max(1, self.nr_conns - _SPARE)
-        if not self._waiting.drop_oldest(_SPARE):
+        # Who has just come may be about to be answered.
+        if not self._waiting.drop_oldest(_SPARE, _DEAF_SECONDS):
             self._deaf_until = time.monotonic() + _DEAF_SECONDS
             self.set_accept_enabled(False)
 
