@@ -37,7 +37,8 @@ class Load:
     ended: float = 0.0
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of HTTP/2."""
     return (
         struct.pack(">I", len(payload))[1:]
         + bytes((kind, flags))
@@ -46,7 +47,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     )
 
 
-def _header_block(path: str, authority: str) -> bytes:
+def header_block(path: str, authority: str) -> bytes:
     """HPACK without indexing or Huffman coding: every field is a literal."""
     fields = (
         (":method", "POST"),
@@ -72,7 +73,7 @@ class Connection:
     def __init__(self, port: int, path: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._headers = _header_block(path, f"127.0.0.1:{port}")
+        self._headers = header_block(path, f"127.0.0.1:{port}")
         self._max_frame = 16_384
         self._initial_window = 65_535
         self._window = 65_535
@@ -82,8 +83,8 @@ class Connection:
         settings = struct.pack(">HI", 4, _WINDOW_SIZE) + struct.pack(">HI", 1, 0)
         self._socket.sendall(
             _PREFACE
-            + _frame(_SETTINGS, 0, 0, settings)
-            + _frame(_WINDOW, 0, 0, struct.pack(">I", _WINDOW_SIZE - 65_535))
+            + frame(_SETTINGS, 0, 0, settings)
+            + frame(_WINDOW, 0, 0, struct.pack(">I", _WINDOW_SIZE - 65_535))
         )
 
     def run(self, bodies: Sequence[bytes], calls: int, seconds: float = 600.0) -> Load:
@@ -103,7 +104,7 @@ class Connection:
                     break
                 self._stream += 2
                 stream = self._stream
-                out.append(_frame(_HEADERS, 4, stream, self._headers))
+                out.append(frame(_HEADERS, 4, stream, self._headers))
                 message = b"\0" + struct.pack(">I", len(body)) + body
                 pending[stream] = [memoryview(message), self._initial_window]
                 sent_at[stream] = time.perf_counter()
@@ -122,7 +123,7 @@ class Connection:
             while len(rest) and self._window > 0 and window > 0:
                 size = min(len(rest), self._max_frame, self._window, window)
                 last = size == len(rest)
-                out.append(_frame(_DATA, _END_STREAM if last else 0, stream, bytes(rest[:size])))
+                out.append(frame(_DATA, _END_STREAM if last else 0, stream, bytes(rest[:size])))
                 rest = rest[size:]
                 window -= size
                 self._window -= size
@@ -162,7 +163,7 @@ class Connection:
             elif kind == _SETTINGS and not flags & _ACK:
                 self._settings(buffer, payload, length, pending)
             elif kind == _PING and not flags & _ACK:
-                self._socket.sendall(_frame(_PING, _ACK, 0, bytes(buffer[payload : payload + 8])))
+                self._socket.sendall(frame(_PING, _ACK, 0, bytes(buffer[payload : payload + 8])))
             elif kind == _RST:
                 load.refused += 1
                 sent_at.pop(stream, None)
@@ -190,7 +191,7 @@ class Connection:
                 self._initial_window = value
             elif name == 5:
                 self._max_frame = min(value, 1 << 20)
-        self._socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
+        self._socket.sendall(frame(_SETTINGS, _ACK, 0, b""))
 
     def close(self) -> None:
         self._socket.close()

@@ -91,6 +91,21 @@ class Settings(BaseSettings):
         16, ge=1, le=512, description="Threads of the HTTP door and of the API, each."
     )
 
+    http_connections: int = Field(
+        8192,
+        ge=16,
+        le=1_000_000,
+        description="Connections that the doors and the API each hold at a time. Beyond it, HTTP "
+        "closes the one that has waited longest, and gRPC takes no more.",
+    )
+    receive_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="Seconds in which the head of an HTTP request must arrive, and in which 512 "
+        "bytes a second of its body must.",
+    )
+
     max_request_bytes: int = Field(
         16 * MIB,
         ge=1024,

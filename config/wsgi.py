@@ -1,4 +1,4 @@
-"""How the Flask apps are served: gunicorn, one process, threads, no control socket."""
+"""How the Flask apps are served: gunicorn, one process, threads behind an event loop."""
 
 import signal
 from collections.abc import Callable
@@ -9,14 +9,17 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from config.descriptors import allow_many
+from config.front.waiting import Limits
+from config.front.worker import Worker
 from config.settings import Settings
 
 GRACE = 20
 """Seconds in which running requests may end after SIGTERM."""
 
 
-_CONNECTIONS = 1000
-"""Beside those that a thread is at."""
+_OTHER_FILES = 256
+"""Descriptors beside clients' sockets: of broker, database, files and threads."""
 
 
 class Log(Logger):
@@ -45,6 +48,7 @@ class Server(BaseApplication):
         build: Callable[[], Any],
         stop: Callable[[], None] = lambda: None,
         *,
+        most_body: int,
         more_threads: int = 0,
         stopping: Callable[[Any], None] = lambda _app: None,
     ) -> None:
@@ -55,17 +59,24 @@ class Server(BaseApplication):
             port: the port.
             build: makes the app.
             stop: see above.
+            most_body: bytes of a request's body.
             more_threads: for requests without end, so that the others have theirs.
             stopping: called with the app when a stop is asked for, while requests still run.
         """
         self._build = build
         threads = settings.door_threads + more_threads
+        room = allow_many(settings.http_connections + _OTHER_FILES) - _OTHER_FILES
+        connections = max(threads + 1, min(settings.http_connections, room))
+        self.limits = Limits(most_body, connections, settings.receive_seconds)
         self._options = {
             "bind": f"{settings.listen_host}:{port}",
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": 1,
             "threads": threads,
-            "worker_connections": _CONNECTIONS + threads,
+            # Where gunicorn would stop accepting, the front closes the oldest before.
+            "worker_connections": connections + threads + 1,
+            # The front has limits of its own, and answers what is beyond them.
+            "limit_request_line": 0,
             "graceful_timeout": GRACE,
             "keepalive": 15,
             "control_socket_disable": True,

@@ -23,6 +23,24 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 _NO_FLAGS = 0
 
+_EXPECTED = 32
+"""Calls of a method that gRPC may hand over before the thread has asked for the next one."""
+
+_MOST_BEGUN = 4096
+"""Calls whose message has not come; of more, the oldest is refused."""
+
+OPTIONS = (
+    # What one connection may have under way; its client keeps the others back.
+    ("grpc.max_concurrent_streams", 128),
+    # Beyond a thousand calls that nobody has taken yet, gRPC cancels some by chance, whoever they
+    # are from. The streams of a connection are limited, and so are connections.
+    ("grpc.server.max_pending_requests", 1_000_000),
+    ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
+    # Sockets on which no connection of HTTP/2 begins.
+    ("grpc.server_handshake_timeout_ms", 20_000),
+)
+"""Of the server that calls stand beside."""
+
 
 class Call:
     """A call that waits for its answer, which any thread may give, once."""
@@ -78,12 +96,14 @@ class Calls:
         self._closed = False
         self._ends: deque[tuple[Any, Sequence[Any]]] = deque()
         self._woken = False
+        self._begun: dict[Call, None] = {}
         self._thread = threading.Thread(target=self._serve, name="calls", daemon=True)
 
     def start(self) -> None:
         """Take calls from now on; the server has been started."""
         for path in self._methods:
-            self._expect(path)
+            for _ in range(_EXPECTED):
+                self._expect(path)
         self._thread.start()
 
     def close(self) -> None:
@@ -141,10 +161,23 @@ class Calls:
         # Refused once the server is stopping: this call was the method's last.
         with suppress(ValueError):
             self._expect(path)
-        received = partial(self._received, path, Call(self, event))
+        call = Call(self, event)
+        self._begun[call] = None
+        if len(self._begun) > _MOST_BEGUN:
+            self._refuse_oldest()
+        received = partial(self._received, path, call)
         self._run(event.call, (cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
 
+    def _refuse_oldest(self) -> None:
+        oldest = next(iter(self._begun))
+        del self._begun[oldest]
+        text = "too many calls have begun without a message; try again later"
+        oldest.refuse(grpc.StatusCode.UNAVAILABLE, text)
+
     def _received(self, path: str, call: Call, event: Any) -> None:  # noqa: ANN401 - as above
+        if call not in self._begun:
+            return  # refused already
+        del self._begun[call]
         message = event.batch_operations[0].message()
         if message is None:
             # As gRPC's servers answer. Of a message that is too large, gRPC told the client itself.

@@ -8,10 +8,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from config import logging, settings
+from config.descriptors import allow_many
+from config.memory import TRIM_SECONDS, Trimmer
 from config.settings import Settings
 from config.signals import stop_signals
 from ingest import siblings
-from ingest.calls import Call, Calls, Take
+from ingest.calls import OPTIONS, Call, Calls, Take
 from ingest.group import Receipt
 from ingest.otlp import SERVICES, Service
 from ingest.piece import Pieces
@@ -23,6 +25,9 @@ from tasks.app import app as celery_app
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 15.0
+
+_OTHER_FILES = 256
+"""Descriptors beside clients' sockets."""
 
 _THREADS = 4
 """For health checks and reflection."""
@@ -66,9 +71,12 @@ def build(receiver: Receiver) -> tuple[grpc.Server, Calls, health.HealthServicer
         OSError: the port is taken.
     """
     loaded = receiver.settings
+    connections = allow_many(loaded.http_connections + _OTHER_FILES) - _OTHER_FILES
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
         options=[
+            *OPTIONS,
+            ("grpc.max_allowed_incoming_connections", connections),
             ("grpc.max_receive_message_length", loaded.max_request_bytes),
             ("grpc.so_reuseport", int(loaded.door_processes > 1)),
         ],
@@ -90,17 +98,26 @@ def build(receiver: Receiver) -> tuple[grpc.Server, Calls, health.HealthServicer
 
 
 def serve(loaded: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is held, and end."""
+    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is held, and end.
+
+    Raises:
+        SystemExit: the port cannot be listened on; it says so.
+    """
     with stop_signals() as stop:
         receiver = Receiver(loaded, celery_app)
-        server, calls, alive = build(receiver)
+        try:
+            server, calls, alive = build(receiver)
+        except OSError as error:
+            raise SystemExit(f"gRPC door: {error}") from None
         receiver.start()
         server.start()
         calls.start()
         for name in ("", *(service.name for service in SERVICES)):
             alive.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("grpc door: open", port=loaded.otel_grpc_port)
-        stop.wait()
+        trimmer = Trimmer()
+        while not stop.wait(TRIM_SECONDS):
+            trimmer.look()
         alive.enter_graceful_shutdown()
         receiver.admission.stop()
         # What is cancelled after that is still committed or refused, only that nobody hears of it.

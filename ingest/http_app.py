@@ -91,7 +91,7 @@ def main() -> None:
             receiver.stop()
         log.info("http door: closed")
 
-    Server(loaded, loaded.otel_http_port, build, stop).run()
+    Server(loaded, loaded.otel_http_port, build, stop, most_body=loaded.max_request_bytes).run()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,13 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,7 +43,9 @@ def run(count: int, serve: Callable[[], None]) -> int:
         child, status = os.wait()
         left.discard(child)
         untold.discard(child)
-        failed |= status != 0
+        if status:
+            log.error("a process of the door ended", pid=child, why=_why(status))
+            failed = True
         stop()
     return int(failed)
 
@@ -47,10 +54,33 @@ def _fork(serve: Callable[[], None]) -> int:
     child = os.fork()
     if child:
         return child
-    code = 1
+    os._exit(_child(serve))
+
+
+def _child(serve: Callable[[], None]) -> int:
+    """Run `serve` to its end, as the interpreter runs a script; gives the exit code.
+
+    A child must not return into what its parent was doing. So it says itself what would be said
+    of it there.
+    """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         serve()
-        code = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        log.exception("the door failed")
+        return 1
     finally:
-        os._exit(code)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+    return 0
+
+
+def _why(status: int) -> str:
+    """What `os.wait` says, for people."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -8,7 +8,7 @@ from config import logging, settings
 from config.wsgi import Server
 from tasks.announce import wake_for_jobs
 from tasks.app import app as celery_app
-from web.app import create_app
+from web.app import MAX_REQUEST_BYTES, create_app
 from web.live import end_streams
 
 
@@ -29,6 +29,7 @@ def main() -> None:
         loaded,
         loaded.api_port,
         build,
+        most_body=MAX_REQUEST_BYTES,
         more_threads=loaded.live_readers,
         stopping=end_streams,
     ).run()

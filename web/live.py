@@ -4,6 +4,7 @@ Both take the filters of a search, but no time range, and say first that they ar
 a record, and between the lines how many were left out because the reader, or its rate, is too slow.
 """
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,14 +14,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 from flask import Blueprint, Flask, Response, abort, g, request
-from flask_sock import Sock
-from simple_websocket import Server
 from werkzeug.exceptions import ServiceUnavailable
 
 from web.arguments import ArgumentsParser
 from web.blueprint import ApiBlueprint
 from web.errors import RETRY_AFTER
 from web.live_hub import LiveHub, Reader, TooManyReadersError
+from web.live_socket import LiveSocket, Spent
 from web.log_arguments import FilterArguments
 from web.log_query import filters_of
 
@@ -30,7 +30,9 @@ LIVE = "sheaf.live"
 HEARTBEAT_SECONDS = 15.0
 
 _STALLED_SECONDS = 30.0
-"""How long a reader may take nothing at all before it is let go."""
+"""How long a reader may take nothing at all before it is let go; so does the front."""
+
+_KERNEL_BYTES = 64 * 1024
 
 Event = tuple[str, str]
 """A name, empty for a log record, and JSON."""
@@ -84,11 +86,7 @@ def live_blueprint(hub: LiveHub) -> ApiBlueprint:
 def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
     """The route `/ws/live`; browsers may open it from the API's own host and `cors_origins`."""
     blueprint = Blueprint("live_socket", __name__)
-    socket = Sock()
     origins = {origin.strip() for origin in cors_origins.split(",")}
-    # With pings the library waits for what is readable, and never blocks in a read.
-    options = {"SOCK_SERVER_OPTIONS": {"ping_interval": HEARTBEAT_SECONDS}}
-    blueprint.record(lambda state: state.app.config.update(options))
 
     @blueprint.before_request
     def admit() -> None:
@@ -102,15 +100,13 @@ def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
         if reader := g.pop("live_reader", None):
             hub.dismiss(reader)
 
-    @socket.route("/ws/live", bp=blueprint)  # type: ignore[untyped-decorator] # ships no types
-    def live(connection: Server) -> None:
+    @blueprint.route("/ws/live", websocket=True)
+    def live() -> Response:
+        reader = LiveSocket(request.environ, HEARTBEAT_SECONDS)
         # A send that takes too long is the end of it, as a closed connection is.
-        with suppress(TimeoutError):
-            for events in _stream(hub, g.live_reader):
-                for _, content in events:
-                    connection.send(content)
-                if not connection.connected:
-                    return
+        with suppress(OSError):
+            _serve(reader, _stream(hub, g.live_reader))
+        return Spent()
 
     return blueprint
 
@@ -124,10 +120,26 @@ def _admitted(hub: LiveHub, arguments: dict[str, Any]) -> Reader:
     except TooManyReadersError:
         text = "As many readers as LIVE_READERS allows are there already."
         raise ServiceUnavailable(text, retry_after=RETRY_AFTER) from None
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(_STALLED_SECONDS)
+    if connection := request.environ.get("gunicorn.socket"):
+        _hold_little(connection)
     return reader
+
+
+def _hold_little(connection: socket.socket) -> None:
+    """Have the kernel keep little for a reader, so that one that does not read is noticed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+    if user_timeout := getattr(socket, "TCP_USER_TIMEOUT", None):
+        connection.setsockopt(socket.IPPROTO_TCP, user_timeout, int(1000 * _STALLED_SECONDS))
+
+
+def _serve(reader: LiveSocket, stream: Iterator[list[Event]]) -> None:
+    """Send events until the API stops or the reader leaves."""
+    for events in stream:
+        for _, content in events:
+            reader.send(content)
+        if not reader.attend():
+            return
+    reader.close()
 
 
 def _stream(hub: LiveHub, reader: Reader) -> Iterator[list[Event]]:

@@ -139,9 +139,16 @@ class LiveHub:
                     self._listen()
                 except (RedisError, OSError) as error:
                     log.warning("live: the broker is away", error=str(error))
-                    for reader in self._present():
-                        reader.interrupt()
-                    time.sleep(_AGAIN_SECONDS)
+                    self._pause()
+                except Exception:
+                    # Without this thread no reader would hear anything any more.
+                    log.exception("live: listening failed")
+                    self._pause()
+
+    def _pause(self) -> None:
+        for reader in self._present():
+            reader.interrupt()
+        time.sleep(_AGAIN_SECONDS)
 
     def _listen(self) -> None:
         """Pass on what is published, until nobody reads any more."""

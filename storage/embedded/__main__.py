@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from config.descriptors import allow_many
 from config.plain_text import PlainFormatter
 from config.settings import Settings, SettingsError, load
 from config.signals import Stop, stop_signals
@@ -17,6 +18,7 @@ from storage.embedded.server import Server
 log = logging.getLogger("storage.embedded")
 
 _HOST = "127.0.0.1"
+_FILES = 1 << 16  # clients' sockets and the engine's parts
 _PATIENCE = 4.0  # seconds that running queries get to end by themselves
 
 
@@ -26,6 +28,7 @@ def main() -> int:
         settings = load()
         _start_log(settings.log_level)
         _keep_utc()
+        allow_many(_FILES)
         native_port = Listener("native", _HOST, settings.clickhouse_port)
         http_port = Listener("http", _HOST, settings.clickhouse_http_port)
         engine = Engine(settings.data_dir / "clickhouse")

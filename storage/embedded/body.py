@@ -1,6 +1,7 @@
 """The body of an HTTP request, piece by piece: framing, compression, and where it ends."""
 
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from email.message import Message
@@ -14,6 +15,7 @@ from storage.embedded.errors import Code, ServerError
 _PIECE = 1 << 20
 _PACKED_PIECE = 1 << 16
 _MOST_LINE = 4096
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 _DECODERS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(31),
@@ -93,17 +95,21 @@ class Body:
                 piece = self._read(min(left, self._most))
                 left -= len(piece)
                 yield piece
-            self._line()
+            if line := self._line():
+                raise self._malformed(f"No end of a chunk: {line[:40]!r}")
         while self._line():
             pass
 
     def _chunk_size(self) -> int:
-        line = self._line()
-        try:
-            return int(line.split(b";")[0].strip(), 16)
-        except ValueError:
-            self.broken = True
-            raise ServerError(Code.CANNOT_READ_ALL_DATA, f"No chunk size: {line[:40]!r}") from None
+        size = self._line().split(b";")[0].strip()
+        # int() would take a sign, blanks, underscores and 0x as well.
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise self._malformed(f"No chunk size: {size[:40]!r}")
+        return int(size, 16)
+
+    def _malformed(self, text: str) -> ServerError:
+        self.broken = True
+        return ServerError(Code.CANNOT_READ_ALL_DATA, text)
 
     def _line(self) -> bytes:
         line = self._source.readline(_MOST_LINE)

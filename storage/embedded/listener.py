@@ -11,6 +11,9 @@ log = logging.getLogger(__name__)
 
 Serve = Callable[[socket.socket, tuple[str, int]], None]
 
+# After a connection could not be accepted, for want of descriptors or threads.
+_DEAF_SECONDS = 0.5
+
 # How long a client may keep a read or a write waiting: ClickHouse's own default, in seconds.
 _PATIENCE = 300
 
@@ -35,7 +38,8 @@ class Listener:
         self.name = name
         self._open: set[socket.socket] = set()
         self._closed = threading.Condition()
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._is_deaf = False
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -58,7 +62,7 @@ class Listener:
 
     def stop(self) -> None:
         """Take no more connections; those that are open go on."""
-        self._stopping = True
+        self._stopping.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -80,20 +84,42 @@ class Listener:
             self._closed.wait_for(lambda: not self._open, seconds)
 
     def _accept(self, serve: Serve) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 connection, address = self._socket.accept()
             except OSError as error:
-                if not self._stopping:
-                    log.warning("%s: cannot accept: %s", self.name, error)
+                self._go_deaf(error)
                 continue
-            connection.settimeout(_PATIENCE)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._closed:
-                self._open.add(connection)
-            threading.Thread(
-                target=self._run, args=(serve, connection, address), name=self.name, daemon=True
-            ).start()
+            try:
+                self._begin(serve, connection, address)
+            except (OSError, RuntimeError) as error:
+                # Gone already, or there can be no thread for it.
+                self._end(connection)
+                self._go_deaf(error)
+            else:
+                self._is_deaf = False
+
+    def _go_deaf(self, error: Exception) -> None:
+        """Accept nothing for a moment: what is missing now would be missing at once again."""
+        if not (self._is_deaf or self._stopping.is_set()):
+            log.warning("%s: cannot accept: %s", self.name, error)
+        self._is_deaf = True
+        self._stopping.wait(_DEAF_SECONDS)
+
+    def _begin(self, serve: Serve, connection: socket.socket, address: tuple[str, int]) -> None:
+        connection.settimeout(_PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._closed:
+            self._open.add(connection)
+        threading.Thread(
+            target=self._run, args=(serve, connection, address), name=self.name, daemon=True
+        ).start()
+
+    def _end(self, connection: socket.socket) -> None:
+        with self._closed:
+            self._open.discard(connection)
+            self._closed.notify_all()
+        connection.close()
 
     def _run(self, serve: Serve, connection: socket.socket, address: tuple[str, int]) -> None:
         try:
@@ -103,10 +129,7 @@ class Listener:
         except Exception:
             log.exception("%s: connection of %s:%s failed", self.name, *address)
         finally:
-            with self._closed:
-                self._open.discard(connection)
-                self._closed.notify_all()
-            connection.close()
+            self._end(connection)
 
 
 def hung_up(connection: socket.socket, cancel: bytes = b"") -> bool:

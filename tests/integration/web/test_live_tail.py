@@ -4,6 +4,7 @@ import http.client
 import json
 import multiprocessing
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -27,16 +28,20 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def serve(settings):
+def serve(settings, patience):
     """What `python -m web` does, for settings that are handed over."""
+    import web.live
+    from config.front import outlet
     from config.wsgi import Server
     from web.app import create_app
     from web.live import end_streams
 
+    outlet.PATIENCE = web.live._STALLED_SECONDS = patience
     Server(
         settings,
         settings.api_port,
         lambda: create_app(settings),
+        most_body=1 << 20,
         more_threads=settings.live_readers,
         stopping=end_streams,
     ).run()
@@ -117,10 +122,10 @@ def start_api(settings, free_port, wait_until):
     """Start the API's server with changed settings, and give its process and port."""
     started = []
 
-    def start(**changes):
+    def start(patience=30.0, **changes):
         port = free_port()
         made = settings.model_copy(update={"api_port": port, **changes})
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(made,))
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(made, patience))
         process.start()
         started.append(process)
         wait_until(lambda: listens(port), 60)
@@ -169,6 +174,29 @@ def store(settings, broker):
     yield put
     for each in (inserter, clickhouse, ledger):
         each.close()
+
+
+def handshake(port, query):
+    """A socket behind the handshake of a WebSocket."""
+    connection = socket.create_connection(("127.0.0.1", port), 60)
+    connection.sendall(
+        f"GET /ws/live?{query} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += connection.recv(1)
+    assert answer.startswith(b"HTTP/1.1 101")
+    return connection
+
+
+def ends_with(connection, code):
+    """Whether the other side ends, with this code."""
+    said = b""
+    while piece := connection.recv(1000):
+        said += piece
+    return struct.pack(">H", code) in said
 
 
 def commands(broker):
@@ -290,6 +318,75 @@ def test_a_socket_gets_the_same_and_says_what_it_cannot_take(api, store):
         got += 1
     assert got + message["lost"] == 1000
     client.close()
+
+
+def frame(opcode, payload, *, last):
+    """A client's frame, masked with zeros."""
+    return (
+        bytes((opcode | 128 * last, 128 | 126))
+        + struct.pack(">H", len(payload))
+        + bytes(4)
+        + payload
+    )
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("opcode", [1, 2])
+def test_a_socket_takes_no_more_than_a_little_from_its_client(api, opcode, last):
+    size = 60_000
+    with handshake(api, "workspace_id=live-frames") as connection:
+        connection.sendall(frame(opcode, b"x" * size, last=last))
+        connection.sendall(frame(0 if not last else opcode, b"x" * size, last=last))
+        if not last:
+            assert ends_with(connection, 1009)
+        else:
+            assert connection.recv(1) != b""
+
+
+def test_a_socket_answers_pings_and_a_close(api):
+    with handshake(api, "workspace_id=live-ping") as connection:
+        connection.sendall(b"\x89\x84" + bytes(4) + b"ping")
+        connection.sendall(b"\x88\x82" + bytes(4) + struct.pack(">H", 1000))
+        said = b""
+        while piece := connection.recv(1000):
+            said += piece
+    assert b"\x8a\x04ping" in said
+    assert said.endswith(b"\x88\x02" + struct.pack(">H", 1000))
+
+
+def test_a_socket_refuses_what_is_no_frame(api):
+    with handshake(api, "workspace_id=live-nonsense") as connection:
+        connection.sendall(b"\xff" * 100)
+        assert ends_with(connection, 1002)
+
+
+@pytest.mark.parametrize("kind", ["events", "socket"])
+def test_readers_that_never_read_give_their_places_up(start_api, store, wait_until, kind):
+    _, port = start_api(patience=2.0, live_readers=4, live_lines_per_second=10_000)
+    query = f"workspace_id=live-never-{kind}"
+    stuck = []
+    for _ in range(4):
+        if kind == "socket":
+            stuck.append(handshake(port, query))
+        else:
+            connection = socket.create_connection(("127.0.0.1", port), 60)
+            connection.sendall(
+                f"GET /api/v1/logs/live?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            )
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            stuck.append(connection)
+
+    def admitted():
+        store(f"live-never-{kind}", [f"{n} {'x' * 2000}" for n in range(200)])
+        try:
+            return Events(port, query)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return None
+
+    wait_until(admitted, 60).close()
+    for connection in stuck:
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,11 @@ def test_what_is_taken_and_given_back_comes_again(content, limit, keep):
         (b"abc", {"Content_Length": 3, "Content_Encoding": "gzip"}),
         (b"xyz\r\nabc", {"Transfer_Encoding": "chunked"}),
         (b"-3\r\nabc", {"Transfer_Encoding": "chunked"}),
+        (b"-3\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}),
+        (b"+3\r\nabc\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}),
+        (b"0x3\r\nabc\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}),
+        (b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}),
+        (b"3\r\nabcXX\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}),
         (b"3" * 5000, {"Transfer_Encoding": "chunked"}),
     ],
 )

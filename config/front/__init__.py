@@ -1,0 +1,1 @@
+"""The event loop in front of the Flask apps: no slow client holds a thread."""
