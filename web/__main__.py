@@ -8,6 +8,7 @@ from config import logging, settings
 from config.wsgi import Server
 from tasks.announce import wake_for_jobs
 from tasks.app import app as celery_app
+from web.admission import held_threads
 from web.app import create_app
 from web.live import end_streams
 
@@ -29,7 +30,7 @@ def main() -> None:
         loaded,
         loaded.api_port,
         build,
-        more_threads=loaded.live_readers,
+        more_threads=loaded.live_readers + held_threads(loaded),
         stopping=end_streams,
     ).run()
 
