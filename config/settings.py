@@ -149,6 +149,13 @@ class Settings(BaseSettings):
     fsync_parts: bool = Field(
         default=True, description="Make ClickHouse sync each new part to the disk."
     )
+    disk_min_free: int = Field(
+        64 * MIB,
+        ge=0,
+        description=(
+            "With fewer bytes free on ClickHouse's disk, `/ready` says that the disk is full."
+        ),
+    )
     sweep_interval: float = Field(
         2.0, gt=0, le=3600, description="Seconds between two looks for chunks that were left lying."
     )

@@ -16,6 +16,7 @@ from ingest.json_http import JsonDoor, RecordsRefusedError, describe
 from ingest.receive import Receiver
 from ingest.status import RefusedError, unavailable
 from storage.errors import StorageError
+from storage.space import check_space
 from tasks.app import app as celery_app
 from tasks.exposition import CONTENT_TYPE, exposition
 from tasks.ledger import BrokerError
@@ -58,12 +59,12 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
     """Ready when either way into ClickHouse is open: the broker's, or the direct one."""
     parts: dict[str, Any] = {}
     try:
-        receiver.ledger.ping()
+        receiver.ledger.check_writable()
         parts["broker"] = "ok"
     except BrokerError as error:
         parts["broker"] = str(error)
     try:
-        receiver.clickhouse.ping()
+        check_space(receiver.clickhouse, receiver.settings.disk_min_free)
         parts["clickhouse"] = "ok"
     except StorageError as error:
         parts["clickhouse"] = str(error)

@@ -135,7 +135,7 @@ def customers_blueprint() -> ApiBlueprint:
     blueprint = ApiBlueprint("customers", __name__, description="Requests of customers")
 
     @blueprint.endpoint(
-        "/customers/<customer_id>/stats",
+        "/customers/<path:customer_id>/stats",
         CustomerAnswer,
         takes=CustomerArguments,
         otherwise={404: "The workspace has no request of such a customer"},
