@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 
 _PIECE = 1 << 16
+_LOOK_SECONDS = 0.01
 
 
 class Proxy:
@@ -13,7 +14,8 @@ class Proxy:
 
     `swallow`: the server's answers vanish, the connection stays. `cut`: at the server's next
     answer the connection breaks, the answer is lost. `cut_request`: it breaks in the midst of
-    a request. `refuse`: no connection lives. `delay`: seconds that each answer waits.
+    a request. `hold`: answers wait until it is healed. `refuse`: no connection lives.
+    `delay`: seconds that each answer waits.
     `hits` counts the faults, `requests` HTTP requests.
     """
 
@@ -135,6 +137,8 @@ class Proxy:
                     return
                 if self._strikes("swallow"):
                     continue
+                while self.fault == "hold":  # noqa: ASYNC110 - other threads set the fault
+                    await asyncio.sleep(_LOOK_SECONDS)
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 writer.write(piece)
