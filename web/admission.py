@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import ServiceUnavailable
 
 from config.settings import Settings
 from storage.budget import Allowance
@@ -21,9 +20,6 @@ from web.costs import Cost, cost_of
 from web.lanes import ClientGoneError, Lane, LaneFullError
 
 log = structlog.get_logger(__name__)
-
-RETRY_AFTER = 5
-"""Seconds that a client is asked to wait when it was sent away."""
 
 _KEY = "sheaf.admission"
 _LIGHT_PLACES = 4
@@ -46,6 +42,10 @@ def held_threads(settings: Settings) -> int:
     return 2 * heavy_slots(settings) + 2 * settings.query_waiting
 
 
+class BusyError(Exception):
+    """A request is sent away for now; the text says why, in a sentence."""
+
+
 class Admission:
     """The lanes of one app, and the watch over what runs in them."""
 
@@ -66,7 +66,7 @@ class Admission:
         """Answer the current request when its turn comes.
 
         Raises:
-            ServiceUnavailable: too many others wait, or the turn does not come in time.
+            BusyError: too many others wait, or the turn does not come in time.
         """
         if cost == "none":
             return view()
@@ -87,10 +87,10 @@ class Admission:
         try:
             lane.enter(began + self._settings.query_max_seconds / 2, is_gone)
         except LaneFullError as error:
-            text = f"The database is busy with other queries: {error}. Try again later."
-            raise ServiceUnavailable(text, retry_after=RETRY_AFTER) from None
+            text = f"The database is busy with other queries: {error}; try again later."
+            raise BusyError(text) from None
         except ClientGoneError:
-            raise ServiceUnavailable("The client went away.") from None
+            raise BusyError("The client went away.") from None
 
     def _share(self, cost: Cost, lane: Lane) -> dict[str, Any]:
         """ClickHouse settings of a request that begins now."""
@@ -132,6 +132,13 @@ class Admission:
 def admit_requests(app: Flask, settings: Settings) -> None:
     """Give `app` its lanes."""
     app.extensions[_KEY] = Admission(settings)
+
+
+def close_lanes(app: Flask) -> None:
+    """Tell those who wait that the API stops; those whose queries run are answered."""
+    own: Admission = app.extensions[_KEY]
+    for lane in own.lanes.values():
+        lane.close()
 
 
 def admitted(view: Callable[..., Response], *given: Any, **named: Any) -> Response:  # noqa: ANN401 - a view's

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from storage import errors as storage
 from storage.errors import NoAnswerInTimeError, QueryRefusedError, UnavailableError
 from tasks.ledger import BrokerError
+from web.admission import BusyError
 from web.answers import answer
 from web.doors import where_to_send
 from web.middleware import request_id
@@ -21,7 +22,7 @@ from web.services import services
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 5
-"""Seconds that a client is asked to wait while the database or the broker is away."""
+"""Seconds that a client is asked to wait while the database or the broker is away or busy."""
 
 _TOO_MANY_ROWS_OR_BYTES = 396
 _TOO_MANY_SIMULTANEOUS_QUERIES = 202
@@ -103,6 +104,10 @@ def answer_errors(app: Flask) -> None:
     def away(error: UnavailableError) -> Response:
         log.warning("http: database away", error=str(error))
         return _later("The database cannot be reached; try again later.", "database")
+
+    @app.errorhandler(BusyError)
+    def busy(error: BusyError) -> Response:
+        return _later(str(error), "database")
 
     @app.errorhandler(NoAnswerInTimeError)
     def slow(error: NoAnswerInTimeError) -> Response:

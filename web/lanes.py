@@ -28,6 +28,7 @@ class Lane:
         self._free = places
         self._turns: deque[threading.Event] = deque()
         self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def taken(self) -> int:
@@ -38,6 +39,10 @@ class Lane:
     def waiting(self) -> int:
         """Requests that wait for a place."""
         return len(self._turns)
+
+    def close(self) -> None:
+        """Let nobody wait any more, within a second; who has a place keeps it."""
+        self._closed = True
 
     @contextmanager
     def place(self, until: float, is_gone: Callable[[], bool]) -> Iterator[None]:
@@ -83,8 +88,11 @@ class Lane:
                 if not self._give_up(turn):
                     self.leave()
                 raise ClientGoneError
-            if time.monotonic() >= until and self._give_up(turn):
-                raise LaneFullError("no place became free in time")
+            over = time.monotonic() >= until
+            if (over or self._closed) and self._give_up(turn):
+                raise LaneFullError(
+                    "no place became free in time" if over else "the API is stopping"
+                )
 
     def _give_up(self, turn: threading.Event) -> bool:
         """Wait no longer; False if the place came just now."""

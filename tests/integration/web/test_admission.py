@@ -124,6 +124,7 @@ def test_more_than_may_wait_are_told_that_the_database_is_busy(api_of, wait_unti
     error = refused.get_json()["error"]
     assert (error["code"], error["request_id"]) == (503, refused.headers["X-Request-Id"])
     assert "busy" in error["reason"]
+    assert error["fields"] == {"database": [error["reason"]]}
     assert "reached" not in error["reason"]
     # Everything heavy is refused alike, and what costs the database nothing is answered.
     for path in ("/api/v1/logs/facets", "/api/v1/stats", "/api/v1/traces/services"):

@@ -108,6 +108,18 @@ def test_who_hangs_up_frees_its_turn(wait_until):
     assert lane.taken == 0
 
 
+def test_a_closed_lane_lets_nobody_wait_and_leaves_places_to_those_who_have_them(wait_until):
+    lane = Lane(1, 5)
+    first = Caller(lane)
+    wait_until(first.has_place.is_set)
+    waiting = queue_of(lane, wait_until, *[lambda: Caller(lane)] * 3)
+    lane.close()
+    errors = [caller.end() for caller in waiting]
+    assert all("stopping" in str(error) for error in errors)
+    assert (lane.taken, lane.waiting) == (1, 0)
+    assert first.end() is None
+
+
 def test_under_a_storm_of_callers_no_place_is_lost_or_given_twice():
     lane, at_once, most = Lane(3, 1000), [], []
 
