@@ -23,6 +23,9 @@ from storage.errors import (
 Row = tuple[Any, ...]
 Params = Mapping[str, Any]
 
+PATIENCE = 10.0
+"""Seconds beyond a query's time limit before ClickHouse is taken to be too busy to answer."""
+
 _QUERY_SETTINGS = {
     # With 0, ClickHouse keeps in mind which granules of a part without an index had no match, for
     # the next query with the same condition. The total, the histogram and the facets of a search
@@ -131,7 +134,7 @@ class Clickhouse:
                 database=self.database,
                 secure=settings.clickhouse_secure,
                 connect_timeout=5,
-                send_receive_timeout=settings.query_max_seconds + 10,
+                send_receive_timeout=settings.query_max_seconds + PATIENCE,
                 client_name="sheaf",
                 settings=_QUERY_SETTINGS,
             )

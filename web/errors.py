@@ -11,7 +11,12 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, NotFound
 
 from storage import errors as storage
-from storage.errors import NoAnswerInTimeError, QueryRefusedError, UnavailableError
+from storage.errors import (
+    NoAnswerInTimeError,
+    OutcomeUnknownError,
+    QueryRefusedError,
+    UnavailableError,
+)
 from tasks.ledger import BrokerError
 from web.admission import BusyError
 from web.answers import answer
@@ -103,7 +108,11 @@ def answer_errors(app: Flask) -> None:
     @app.errorhandler(UnavailableError)
     def away(error: UnavailableError) -> Response:
         log.warning("http: database away", error=str(error))
-        return _later("The database cannot be reached; try again later.", "database")
+        broken = isinstance(error, OutcomeUnknownError)
+        what = (
+            "The connection to the database broke" if broken else "The database cannot be reached"
+        )
+        return _later(f"{what}; try again later.", "database")
 
     @app.errorhandler(BusyError)
     def busy(error: BusyError) -> Response:
