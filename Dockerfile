@@ -14,6 +14,7 @@ FROM python:3.12-slim
 RUN useradd --system --uid 10001 sheaf && install -d -o sheaf /data
 COPY --from=build /venv /venv
 COPY celeryconfig.py /sheaf/
+COPY docs /sheaf/docs
 WORKDIR /sheaf
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json
 USER sheaf

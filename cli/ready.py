@@ -32,8 +32,9 @@ def process_probes(settings: Settings) -> dict[str, Probe]:
     host = reachable(settings.listen_host)
     return {
         "grpc": lambda: grpc_serves(f"{host}:{settings.otel_grpc_port}"),
-        "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/ready"),
-        "api": lambda: http_answers(f"{host}:{settings.api_port}", "/ready"),
+        # Not /ready: with a full disk Sheaf starts all the same, so that something can be deleted.
+        "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/health"),
+        "api": lambda: http_answers(f"{host}:{settings.api_port}", "/health"),
         "worker": worker_answers,
         "flower": lambda: port_open(LOOPBACK, settings.flower_port),
     }

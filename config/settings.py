@@ -176,6 +176,13 @@ class Settings(BaseSettings):
     fsync_parts: bool = Field(
         default=True, description="Make ClickHouse sync each new part to the disk."
     )
+    disk_min_free: int = Field(
+        64 * MIB,
+        ge=0,
+        description=(
+            "With fewer bytes free on ClickHouse's disk, `/ready` says that the disk is full."
+        ),
+    )
     sweep_interval: float = Field(
         2.0, gt=0, le=3600, description="Seconds between two looks for chunks that were left lying."
     )
@@ -216,7 +223,31 @@ class Settings(BaseSettings):
     )
 
     query_max_seconds: float = Field(
-        30.0, gt=0, le=3600, description="Time limit of one query of the API."
+        30.0,
+        gt=0,
+        le=3600,
+        description=(
+            "Seconds in which a request to the API is answered; "
+            "up to half of them it may wait for other queries to end."
+        ),
+    )
+    query_slots: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description=(
+            "Heavy queries of the API that run at a time. "
+            "0: half as many as the machine has cores, at least two."
+        ),
+    )
+    query_waiting: int = Field(
+        250,
+        ge=0,
+        le=5000,
+        description=(
+            "Heavy queries that may wait for one that runs, each with a thread; "
+            "more are answered 503."
+        ),
     )
     query_max_memory: int = Field(
         1024 * MIB,

@@ -17,6 +17,7 @@ from ingest.http_errors import answer_errors
 from ingest.json_http import JsonDoor
 from ingest.receive import Receiver
 from storage.errors import StorageError
+from storage.space import check_space
 from tasks.app import app as celery_app
 from tasks.exposition import CONTENT_TYPE, exposition
 from tasks.ledger import BrokerError
@@ -60,12 +61,12 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
     """Ready when either way into ClickHouse is open: the broker's, or the direct one."""
     parts: dict[str, Any] = {}
     try:
-        receiver.ledger.ping()
+        receiver.ledger.check_writable()
         parts["broker"] = "ok"
     except BrokerError as error:
         parts["broker"] = str(error)
     try:
-        receiver.clickhouse.ping()
+        check_space(receiver.clickhouse, receiver.settings.disk_min_free)
         parts["clickhouse"] = "ok"
     except StorageError as error:
         parts["clickhouse"] = str(error)

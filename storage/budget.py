@@ -1,7 +1,11 @@
 """What one request may spend in ClickHouse."""
 
 import math
+import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from config.settings import MIB, Settings
@@ -11,20 +15,91 @@ MAX_RESULT_BYTES = 256 * MIB
 """Most bytes of one answer, before compression."""
 
 
+class Allowance:
+    """What all queries of one request share: a deadline, settings, and a way to end them.
+
+    Any thread may call its methods.
+    """
+
+    def __init__(self, end: float = math.inf, settings: Mapping[str, Any] | None = None) -> None:
+        """Begin.
+
+        Args:
+            end: when the request must be answered, by `time.monotonic`.
+            settings: ClickHouse settings of each of its queries.
+        """
+        self.end = end
+        self.settings = dict(settings or {})
+        self._lock = threading.Lock()
+        self._abort: Callable[[], None] | None = None
+        self.ended: QueryRefusedError | None = None
+        """Why the request was cancelled, if it was."""
+
+    def cancel(self, reason: QueryRefusedError) -> None:
+        """End the query that runs, and refuse those that follow, with the first `reason` given."""
+        with self._lock:
+            self.ended = self.ended or reason
+            if self._abort is not None:
+                self._abort()
+
+    def check(self) -> None:
+        """Raise what the request was cancelled with, if it was."""
+        if self.ended is not None:
+            raise self.ended
+
+    @contextmanager
+    def abortable(self, abort: Callable[[], None]) -> Iterator[None]:
+        """Have `abort` called if the request is cancelled while the block runs.
+
+        Raises:
+            QueryRefusedError: it was cancelled already.
+        """
+        self.check()
+        with self._lock:
+            self._abort = abort
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._abort = None
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Make this the allowance of every query that the current thread asks in the block."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+_current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
+
+
+def current_allowance() -> Allowance:
+    """The allowance of the request at hand; one without limits where there is no request."""
+    return _current.get() or Allowance()
+
+
 class Budget:
-    """The time and memory that one request may spend in ClickHouse, over all its queries."""
+    """The time and memory that a group of queries may spend in ClickHouse, all together.
+
+    Within a request it ends no later than the request's :class:`Allowance`.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Start the clock: `settings.query_max_seconds` from now."""
         self._memory = settings.query_max_memory
-        self._end = time.monotonic() + settings.query_max_seconds
+        self._allowance = current_allowance()
+        self._end = min(time.monotonic() + settings.query_max_seconds, self._allowance.end)
 
     def limits(self) -> dict[str, Any]:
         """ClickHouse settings for the next query.
 
         Raises:
-            QueryRefusedError: the time is up.
+            QueryRefusedError: the time is up, or the request was cancelled.
         """
+        self._allowance.check()
         left = self._end - time.monotonic()
         if left <= 0:
             raise QueryRefusedError("The time limit of this request is over", TIMEOUT_EXCEEDED)
@@ -37,4 +112,5 @@ class Budget:
             "max_result_bytes": MAX_RESULT_BYTES,
             "result_overflow_mode": "throw",
             "readonly": 2,
+            **self._allowance.settings,
         }

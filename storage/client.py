@@ -1,18 +1,30 @@
 """Connections to ClickHouse over its native protocol: all that is not a bulk insert."""
 
+import logging
 import queue
+import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import clickhouse_driver
 from clickhouse_driver import errors as driver
 
 from config.settings import Settings
-from storage.errors import OutcomeUnknownError, QueryRefusedError, UnavailableError
+from storage.budget import Allowance, current_allowance
+from storage.errors import (
+    NoAnswerInTimeError,
+    OutcomeUnknownError,
+    QueryRefusedError,
+    StorageError,
+    UnavailableError,
+)
 
 Row = tuple[Any, ...]
 Params = Mapping[str, Any]
+
+PATIENCE = 10.0
+"""Seconds beyond a query's time limit before ClickHouse is taken to be too busy to answer."""
 
 _QUERY_SETTINGS = {
     # With 0, ClickHouse keeps in mind which granules of a part without an index had no match, for
@@ -24,7 +36,8 @@ _QUERY_SETTINGS = {
     "use_top_k_dynamic_filtering": 0,
 }
 
-_UNREACHABLE = (driver.NetworkError, driver.SocketTimeoutError)
+# It writes a traceback for each connection that fails, which is ours to tell.
+logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
 
 
 class Clickhouse:
@@ -47,8 +60,10 @@ class Clickhouse:
         """Rows of a query whose values are bound from `params` (`%(name)s`).
 
         Raises:
-            QueryRefusedError: ClickHouse answered with an error; its code is in `code`.
+            QueryRefusedError: ClickHouse answered with an error, its code is in `code`; or the
+                request was cancelled.
             UnavailableError: ClickHouse could not be reached.
+            NoAnswerInTimeError: ClickHouse is there, but did not answer in time.
             OutcomeUnknownError: the connection broke after the query was sent.
         """
         with self._connection() as connection:
@@ -91,20 +106,17 @@ class Clickhouse:
 
     @contextmanager
     def _connection(self) -> Iterator[clickhouse_driver.Client]:
-        connection = self._borrow()
+        connection, allowance = self._borrow(), current_allowance()
         try:
-            yield connection
-        except driver.ServerException as error:
-            self._idle.put(connection)
-            raise QueryRefusedError(error.message, error.code) from error
-        except _UNREACHABLE as error:
-            connection.disconnect()
-            raise UnavailableError(f"ClickHouse cannot be reached: {error}") from error
-        except (EOFError, OSError, driver.Error) as error:
-            connection.disconnect()
-            raise OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}") from error
-        except BaseException:
-            connection.disconnect()
+            with allowance.abortable(lambda: _cut(connection)):
+                yield connection
+        except BaseException as error:
+            if isinstance(error, driver.ServerException):
+                self._idle.put(connection)
+            else:
+                connection.disconnect()
+            if meaning := _meaning(error, allowance):
+                raise meaning from error
             raise
         else:
             self._idle.put(connection)
@@ -122,7 +134,28 @@ class Clickhouse:
                 database=self.database,
                 secure=settings.clickhouse_secure,
                 connect_timeout=5,
-                send_receive_timeout=settings.query_max_seconds + 10,
+                send_receive_timeout=settings.query_max_seconds + PATIENCE,
                 client_name="sheaf",
                 settings=_QUERY_SETTINGS,
             )
+
+
+def _cut(connection: clickhouse_driver.Client) -> None:
+    """End what runs on a connection: ClickHouse stops a query whose client has hung up."""
+    with suppress(OSError, AttributeError):
+        connection.connection.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _meaning(error: BaseException, allowance: Allowance) -> StorageError | None:
+    """What a failed query means to Sheaf; None: it is no error of the database's."""
+    if isinstance(error, driver.ServerException):
+        return QueryRefusedError(error.message, error.code)
+    if allowance.ended is not None:
+        return allowance.ended
+    if isinstance(error, driver.NetworkError):
+        return UnavailableError(f"ClickHouse cannot be reached: {error}")
+    if isinstance(error, driver.SocketTimeoutError | TimeoutError):
+        return NoAnswerInTimeError(f"ClickHouse did not answer in time: {error}")
+    if isinstance(error, EOFError | OSError | driver.Error):
+        return OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}")
+    return None

@@ -9,8 +9,14 @@ import urllib3
 from clickhouse_driver.util.escape import escape_params
 
 from config.settings import MIB, Settings
-from storage.client import Params
-from storage.errors import OutcomeUnknownError, QueryRefusedError, UnavailableError, code_of
+from storage.client import PATIENCE, Params
+from storage.errors import (
+    NoAnswerInTimeError,
+    OutcomeUnknownError,
+    QueryRefusedError,
+    UnavailableError,
+    code_of,
+)
 
 _IN_MEMORY = 4 * MIB
 _PIECE = MIB // 4
@@ -47,6 +53,7 @@ class Downloads:
         Raises:
             QueryRefusedError: ClickHouse answered with an error; its code is in `code`.
             UnavailableError: ClickHouse could not be reached.
+            NoAnswerInTimeError: ClickHouse is there, but did not answer in time.
             OutcomeUnknownError: the answer did not arrive whole.
         """
         # The driver writes the literals of the queries over the native protocol too.
@@ -55,6 +62,8 @@ class Downloads:
             return self._answer(text.encode(), limits)
         except _UNREACHABLE as error:
             raise UnavailableError(f"ClickHouse cannot be reached: {error}") from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise NoAnswerInTimeError(f"ClickHouse did not answer in time: {error}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}") from error
 
@@ -68,7 +77,7 @@ class Downloads:
             f"{self._url}?{self._parameters(limits)}",
             body=sql,
             headers=self._headers,
-            timeout=urllib3.Timeout(connect=5, read=self._settings.query_max_seconds + 10),
+            timeout=urllib3.Timeout(connect=5, read=self._settings.query_max_seconds + PATIENCE),
             preload_content=False,
         )
         try:

@@ -61,6 +61,10 @@ class OutcomeUnknownError(UnavailableError):
     """Retryable after a look: the request was sent and no answer came back."""
 
 
+class NoAnswerInTimeError(OutcomeUnknownError):
+    """Retryable after a look: ClickHouse is there, but too busy to answer in time."""
+
+
 class QueryRefusedError(StorageError):
     """The query itself is wrong, or too heavy for its limits."""
 

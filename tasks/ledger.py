@@ -254,6 +254,17 @@ class Ledger:
         with self._broker.reading() as client:
             client.ping()
 
+    def check_writable(self) -> None:
+        """Write a key that is gone in a moment.
+
+        Raises:
+            BrokerFullError: the broker's memory is full.
+            BrokerAwayError: it does not answer, or takes no writes: its disk is full, or it is a
+                replica.
+        """
+        with self._broker.reading() as client:
+            client.set("sheaf:writable", 1, px=1)
+
     def close(self) -> None:
         """Close the connections."""
         self._broker.close()

@@ -8,6 +8,7 @@ from config import logging, settings
 from config.wsgi import Server
 from tasks.announce import wake_for_jobs
 from tasks.app import app as celery_app
+from web.admission import close_lanes, held_threads
 from web.app import MAX_REQUEST_BYTES, create_app
 from web.live import end_streams
 
@@ -30,9 +31,14 @@ def main() -> None:
         loaded.api_port,
         build,
         most_body=MAX_REQUEST_BYTES,
-        more_threads=loaded.live_readers,
-        stopping=end_streams,
+        more_threads=loaded.live_readers + held_threads(loaded),
+        stopping=_stopping,
     ).run()
+
+
+def _stopping(app: Flask) -> None:
+    close_lanes(app)
+    end_streams(app)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from storage.client import Clickhouse
 from storage.logs.read import LogReader
 from tasks.jobs.book import JobBook
 from tasks.ledger import Ledger
+from web.admission import admit_requests
 from web.arguments import Attributes
+from web.customer_list import add_customers
 from web.customers import customers_blueprint
 from web.dead_letters import dead_letters_blueprint
 from web.errors import SheafApi, answer_errors
@@ -27,6 +29,7 @@ from web.logs import logs_blueprint
 from web.metrics import metrics_blueprint
 from web.middleware import watch_requests
 from web.page import page_blueprint
+from web.paths import WithoutTrailingSlash
 from web.retention import retention_blueprint
 from web.services import Services, provide
 from web.stats import stats_blueprint
@@ -65,11 +68,13 @@ def create_app(
     waiting = ledger or Ledger(settings)
     jobs = JobBook(settings, waiting.broker)
     provide(app, Services(settings, database, waiting, reader, jobs, wake))
+    admit_requests(app, settings)
     watch_requests(app, settings.cors_origins)
     answer_errors(app)
     hub = app.extensions[LIVE] = LiveHub(settings)
     _register(app, settings.api_v1_prefix, hub)
     app.register_blueprint(live_socket_blueprint(hub, settings.cors_origins))
+    app.wsgi_app = WithoutTrailingSlash(app.wsgi_app)  # type: ignore[method-assign] # Flask's own way
     return app
 
 
@@ -92,7 +97,9 @@ def _register(app: Flask, prefix: str, hub: LiveHub) -> None:
     api.register_blueprint(trace_deletion_blueprint(), url_prefix=prefix)
     api.register_blueprint(retention_blueprint(), url_prefix=prefix)
     api.register_blueprint(stats_blueprint(), url_prefix=prefix)
-    api.register_blueprint(customers_blueprint(), url_prefix=prefix)
+    customers = customers_blueprint()
+    add_customers(customers)
+    api.register_blueprint(customers, url_prefix=prefix)
     app.add_url_rule("/metrics", "metrics", metrics)
     app.register_blueprint(page_blueprint())
 

@@ -16,6 +16,7 @@ from web.errors import WrongParameterError
 _KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _MOST_ATTRIBUTES = 20
+_UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
 
 
 class Text(ma.fields.String):
@@ -137,13 +138,22 @@ class ArgumentsParser(FlaskParser):
         text = req.get_data()
         if not text:
             return {}
-        if not req.is_json:
+        if not (req.is_json or _is_untyped(req)):
             raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
         try:
             content: object = json.loads(text)
         except (ValueError, RecursionError):
             raise BadRequest("The body is not valid JSON.") from None
         return content
+
+
+def _is_untyped(req: Request) -> bool:
+    """Whether the body has the type that programs such as curl give any body.
+
+    Not from a browser, which names the page's origin: a page of somebody else can send these types
+    without being asked, but JSON only with the consent of CORS.
+    """
+    return req.mimetype in _UNTYPED and "Origin" not in req.headers
 
 
 def _as_text(value: object) -> object:

@@ -1,12 +1,14 @@
 """Blueprints whose endpoints state what they take and what they give."""
 
 from collections.abc import Callable
+from functools import partial, update_wrapper
 from typing import Any, TypeVar
 
 import marshmallow as ma
 from flask import Response
 from flask_smorest import Blueprint
 
+from web.admission import admitted
 from web.arguments import ArgumentsParser
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -28,7 +30,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
         status: int = 200,
         body: bool = False,
     ) -> Callable[[View], View]:
-        """Register a view that answers `rule`.
+        """Register a view that answers `rule`, when its turn comes: see :mod:`web.admission`.
 
         Args:
             rule: path below the blueprint's prefix.
@@ -44,7 +46,8 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
         location = "json" if body or method in {"POST", "PUT"} else "query"
 
         def register(view: View) -> View:
-            documented: Any = self.response(status, **_documented(gives))(view)
+            in_turn = update_wrapper(partial(admitted, view), view)
+            documented: Any = self.response(status, **_documented(gives))(in_turn)
             for other, meaning in (otherwise or {}).items():
                 documented = self.alt_response(other, description=meaning)(documented)
             if takes is not None:

@@ -131,11 +131,11 @@ class CustomerAnswer(Answer):
 
 
 def customers_blueprint() -> ApiBlueprint:
-    """The route `/customers/{id}/stats`."""
+    """The routes `/customers` and `/customers/{id}/stats`."""
     blueprint = ApiBlueprint("customers", __name__, description="Requests of customers")
 
     @blueprint.endpoint(
-        "/customers/<customer_id>/stats",
+        "/customers/<path:customer_id>/stats",
         CustomerAnswer,
         takes=CustomerArguments,
         otherwise={404: "The workspace has no request of such a customer"},
@@ -152,13 +152,23 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
+def days_of(arguments: Mapping[str, Any], default: int = 1) -> tuple[dt.date, dt.date]:
+    """The first and the last day that the arguments ask for, `default` days if no first one.
+
+    Raises:
+        WrongParameterError: the last day is before the first one.
+    """
+    last: dt.date = arguments.get("to_date", today())
+    first: dt.date = arguments.get("from_date", max(last - dt.timedelta(default - 1), _EPOCH))
+    if last < first:
+        raise WrongParameterError("to_date", f"It is before from_date, {first}.")
+    return first, last
+
+
 def _stats(arguments: dict[str, Any], customer_id: str) -> Response:
     if len(customer_id) > _MOST_CHARACTERS:
         raise WrongParameterError("customer_id", f"At most {_MOST_CHARACTERS} characters.")
-    workspace_id = workspace_of(arguments)
-    days = (arguments["from_date"], arguments.get("to_date", today()))
-    if days[1] < days[0]:
-        raise WrongParameterError("to_date", f"It is before from_date, {days[0]}.")
+    workspace_id, days = workspace_of(arguments), days_of(arguments)
     own = services()
     found = customer_stats(own.clickhouse, own.settings, workspace_id, customer_id, days)
     if found is None:

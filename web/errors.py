@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import marshmallow as ma
 import structlog
@@ -10,21 +11,30 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, NotFound
 
 from storage import errors as storage
-from storage.errors import QueryRefusedError, UnavailableError
+from storage.errors import (
+    NoAnswerInTimeError,
+    OutcomeUnknownError,
+    QueryRefusedError,
+    UnavailableError,
+)
 from tasks.ledger import BrokerError
+from web.admission import BusyError
 from web.answers import answer
+from web.doors import where_to_send
 from web.middleware import request_id
+from web.services import services
 
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 5
-"""Seconds that a client is asked to wait while the database or the broker is away."""
+"""Seconds that a client is asked to wait while the database or the broker is away or busy."""
 
 _TOO_MANY_ROWS_OR_BYTES = 396
 _TOO_MANY_SIMULTANEOUS_QUERIES = 202
 
 _TOO_HEAVY = {
     storage.TIMEOUT_EXCEEDED: "it would take longer than QUERY_MAX_SECONDS",
+    storage.TOO_SLOW: "it would take longer than QUERY_MAX_SECONDS",
     storage.MEMORY_LIMIT_EXCEEDED: "it would take more memory than QUERY_MAX_MEMORY",
     storage.QUERY_WAS_CANCELLED: "it was cancelled",
     _TOO_MANY_ROWS_OR_BYTES: "its answer would be too large",
@@ -34,6 +44,8 @@ _NOT_NOW = {
     storage.UNKNOWN_TABLE: "the database's schema has not been applied yet",
     storage.UNKNOWN_DATABASE: "the database's schema has not been applied yet",
 }
+
+_NOTHING_HERE = (404, 405)
 
 Fields = Mapping[str, list[str]]
 
@@ -79,6 +91,8 @@ class SheafApi(Api):  # type: ignore[misc] # flask-smorest ships no types
         given: Mapping[str, Any] = getattr(error, "data", None) or {}
         fields = _flat(given.get("messages") or {})
         reason = "Some parameters are wrong." if fields else _reason(error)
+        if code in _NOTHING_HERE and (hint := _hint()):
+            reason, fields = f"{reason} {hint}.", {"path": [hint]}
         kept = {"Allow", "Retry-After"}
         headers = {name: value for name, value in error.get_headers() if name in kept}
         return error_answer(code, reason, fields, headers)
@@ -94,7 +108,20 @@ def answer_errors(app: Flask) -> None:
     @app.errorhandler(UnavailableError)
     def away(error: UnavailableError) -> Response:
         log.warning("http: database away", error=str(error))
-        return _later("The database cannot be reached; try again later.", "database")
+        broken = isinstance(error, OutcomeUnknownError)
+        what = (
+            "The connection to the database broke" if broken else "The database cannot be reached"
+        )
+        return _later(f"{what}; try again later.", "database")
+
+    @app.errorhandler(BusyError)
+    def busy(error: BusyError) -> Response:
+        return _later(str(error), "database")
+
+    @app.errorhandler(NoAnswerInTimeError)
+    def slow(error: NoAnswerInTimeError) -> Response:
+        log.warning("http: database slow", error=str(error))
+        return _later("The database did not answer in time; try again later.", "database")
 
     @app.errorhandler(BrokerError)
     def no_broker(error: BrokerError) -> Response:
@@ -140,6 +167,15 @@ def error_answer(
 
 def _later(reason: str, part: str) -> Response:
     return error_answer(503, reason, {part: [reason]}, {"Retry-After": str(RETRY_AFTER)})
+
+
+def _hint() -> str:
+    """Where the current request should have gone, if that was to a door."""
+    # With a route, what is missing is not the path.
+    if request.url_rule is not None:
+        return ""
+    host = urlsplit(f"//{request.host}").hostname or "localhost"
+    return where_to_send(services().settings, request.method, request.path, host)
 
 
 def _reason(error: HTTPException) -> str:

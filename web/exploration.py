@@ -22,6 +22,7 @@ from web.exploration_schemas import (
     PatternsArguments,
 )
 from web.log_query import about_request, filters_of, rfc3339, span_of, text_of
+from web.numbers import share
 from web.services import services
 
 _MOST_BUCKETS = 10_000
@@ -135,7 +136,7 @@ def _pattern_answer(pattern: Pattern, among: Patterns) -> dict[str, Any]:
     return {
         "template": text_of(pattern.template),
         "count": pattern.count,
-        "share": pattern.count / among.clustered,
+        "share": share(pattern.count, among.clustered),
         "example": text_of(pattern.example),
         "example_id": log_id(pattern.example_position),
         "first_timestamp": rfc3339(pattern.first_ns),

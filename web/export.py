@@ -17,7 +17,8 @@ from web.services import services
 log = structlog.get_logger(__name__)
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_DOCUMENTED = {"200": {"content": dict.fromkeys(FILE_TYPES.values(), _BINARY)}}
+DOCUMENTED = {"200": {"content": dict.fromkeys(FILE_TYPES.values(), _BINARY)}}
+"""For OpenAPI: a file of any of the formats."""
 
 
 def export_blueprint() -> ApiBlueprint:
@@ -25,7 +26,7 @@ def export_blueprint() -> ApiBlueprint:
     blueprint = ApiBlueprint("export", __name__, description="Log records as files")
 
     @blueprint.endpoint("/logs/export", FILE_TYPES["ndjson"], takes=ExportArguments)
-    @blueprint.doc(responses=_DOCUMENTED)  # type: ignore[untyped-decorator] # ships no types
+    @blueprint.doc(responses=DOCUMENTED)  # type: ignore[untyped-decorator] # ships no types
     def logs_export(arguments: dict[str, Any]) -> Response:
         """All records of the search as one file, however many.
 

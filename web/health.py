@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response
 
 from storage.errors import StorageError
+from storage.space import NoSpaceError, check_space
 from tasks.exposition import CONTENT_TYPE, exposition
 from tasks.ledger import BrokerError
 from web.answers import answer
@@ -29,16 +30,12 @@ def health_blueprint() -> ApiBlueprint:
         "/ready", ReadyAnswer, otherwise={503: "What is missing is named in `fields`"}
     )
     def ready() -> Response:
-        """Whether broker and database answer, and how much waits in the queue."""
-        content = checks()
-        missing = {
-            part: ["It cannot be reached."]
-            for part in ("broker", "database")
-            if content[part] != "ok"
-        }
-        if missing:
-            reason = f"Not ready: {' and '.join(missing)} cannot be reached."
-            return error_answer(503, reason, missing, {"Retry-After": str(RETRY_AFTER)})
+        """Whether records can be stored: broker and database answer and are not full."""
+        content, problems = _look()
+        if problems:
+            reason = f"Not ready: {'; '.join(problems.values())}."
+            fields = {part: [f"{why}."] for part, why in problems.items()}
+            return error_answer(503, reason, fields, {"Retry-After": str(RETRY_AFTER)})
         return answer({"status": "ready", "queue": content["queue"], **about_request()})
 
     return blueprint
@@ -51,19 +48,29 @@ def metrics() -> Response:
 
 def checks() -> dict[str, Any]:
     """State of the broker, of the database, and of the queue between them."""
+    content, _ = _look()
+    return content
+
+
+def _look() -> tuple[dict[str, Any], dict[str, str]]:
+    """The state of all parts, and what is wrong with which, as a clause."""
     own = services()
-    queue = None
-    database = "ok"
+    queue, problems = None, {}
+    states = {"broker": "ok", "database": "ok"}
     try:
         queue = asdict(own.ledger.waiting.stats())
         queue.pop("totals")
-    except BrokerError:
-        pass
+        own.ledger.check_writable()
+    except BrokerError as error:
+        states["broker"] = "away" if queue is None else "full"
+        problems["broker"] = (
+            "the broker cannot be reached" if queue is None else str(error).rstrip(".")
+        )
     try:
-        own.clickhouse.ping()
+        check_space(own.clickhouse, own.settings.disk_min_free)
+    except NoSpaceError as error:
+        states["database"], problems["database"] = "full", str(error)
     except StorageError:
-        database = "away"
-    broker = "away" if queue is None else "ok"
-    away = (broker, database).count("away")
-    status = ("ok", "degraded", "unavailable")[away]
-    return {"status": status, "broker": broker, "database": database, "queue": queue}
+        states["database"], problems["database"] = "away", "the database cannot be reached"
+    status = ("ok", "degraded", "unavailable")[len(problems)]
+    return {"status": status, **states, "queue": queue}, problems

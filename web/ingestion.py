@@ -53,7 +53,7 @@ def ingestion_blueprint() -> ApiBlueprint:
         return answer(_stats_answer(counted, span))
 
     @blueprint.endpoint(
-        "/health", HealthAnswer, otherwise={503: "Both broker and database are away"}
+        "/health", HealthAnswer, otherwise={503: "Neither broker nor database can be used"}
     )
     def health() -> Response:
         """Whether broker and database answer, and how much waits between them."""

@@ -16,7 +16,8 @@ from web.blueprint import ApiBlueprint
 from web.dead_letter_schemas import DeadLetterFilters
 from web.dead_letters import filters_of_dead_letters
 from web.exploration_schemas import FILE_TYPES, ExportArguments
-from web.export import export_query
+from web.export import DOCUMENTED, export_query
+from web.job_arguments import asked
 from web.log_query import about_request, workspace_of
 from web.schemas import Answer
 from web.services import services
@@ -44,7 +45,7 @@ class JobView(ma.Schema):
     id = fields.String(required=True, metadata={"example": _EXAMPLE_ID})
     kind = fields.String(required=True, metadata={"enum": list(KINDS), "example": "delete"})
     state = fields.String(required=True, metadata={"enum": list(STATES), "example": "running"})
-    arguments = fields.Dict(required=True, metadata=described("What was asked for."))
+    arguments = fields.Dict(required=True, metadata=described("What was asked for, as parameters."))
     done = fields.Integer(required=True, metadata={"example": 1200})
     total = fields.Integer(
         required=True,
@@ -94,9 +95,13 @@ def accept_job(kind: Kind, workspace_id: str, arguments: dict[str, Any], unit: s
 
 def job_answer(job: Job, status: int = 202, **more: object) -> Response:
     """The answer that carries a job, and says where to watch it."""
-    response = answer({"job": summary(job), **more, **about_request()}, status)
+    response = answer({"job": _view(job), **more, **about_request()}, status)
     response.headers["Location"] = url_for("jobs.job", job_id=job.order.id)
     return response
+
+
+def _view(job: Job) -> dict[str, Any]:
+    return summary(job) | {"arguments": asked(job.order)}
 
 
 def jobs_blueprint() -> ApiBlueprint:
@@ -132,8 +137,8 @@ def jobs_blueprint() -> ApiBlueprint:
     def replay_dead_letters(arguments: dict[str, Any]) -> Response:
         """Replay all dead letters that match, as a job."""
         filters = filters_of_dead_letters(arguments)
-        asked = replay.arguments(filters)
-        return job_answer(accept_job("replay", filters.workspace_id, asked, replay.UNIT))
+        order = replay.arguments(filters)
+        return job_answer(accept_job("replay", filters.workspace_id, order, replay.UNIT))
 
     return blueprint
 
@@ -142,15 +147,16 @@ def _exports(blueprint: ApiBlueprint) -> None:
     @blueprint.endpoint("/export", JobAnswer, takes=ExportArguments, method="POST", status=202)
     def export_logs(arguments: dict[str, Any]) -> Response:
         """Write all records of a search into a file, as a job."""
-        asked = export.arguments(export_query(arguments))
-        return job_answer(accept_job("export", workspace_of(arguments), asked, export.UNIT))
+        order = export.arguments(export_query(arguments))
+        return job_answer(accept_job("export", workspace_of(arguments), order, export.UNIT))
 
     @blueprint.endpoint(
         "/<job_id>/result",
-        "application/octet-stream",
+        FILE_TYPES["ndjson"],
         takes=WorkspaceArguments,
         otherwise={**_GONE, 409: "It has no file, or not yet"},
     )
+    @blueprint.doc(responses=DOCUMENTED)  # type: ignore[untyped-decorator] # ships no types
     def result(arguments: dict[str, Any], job_id: str) -> Response:
         """The file that an export has written."""
         return _file(_found(arguments, job_id))
@@ -175,7 +181,7 @@ def _list(arguments: Mapping[str, Any]) -> Response:
     page = services().jobs.page(workspace_of(arguments), filters, arguments["limit"], after)
     return answer(
         {
-            "jobs": [summary(job) for job in page.jobs],
+            "jobs": [_view(job) for job in page.jobs],
             "next_cursor": f"{page.after.created_ms}-{page.after.id}" if page.after else None,
             **about_request(),
         }

@@ -13,6 +13,7 @@ from storage.metrics.read import (
     MetricSeries,
     SeriesQuery,
     UnknownMetricError,
+    Value,
     metric_series,
 )
 from storage.metrics.streams import Windows
@@ -26,9 +27,13 @@ from web.metric_schemas import (
     MetricsAnswer,
     MetricsArguments,
 )
+from web.numbers import computed
 from web.services import services
 
 DEFAULT_WINDOWS = 120
+
+# The others give values of data points as they came.
+_COMPUTED = {"rate", "increase", "sum", "avg", "quantile"}
 
 _UNKNOWN = {404: "The workspace has no data points of this metric in the time range"}
 
@@ -126,6 +131,7 @@ def series_query(arguments: Arguments) -> SeriesQuery:
 
 def _series_answer(query: SeriesQuery, found: MetricSeries) -> dict[str, Any]:
     starts = query.windows.starts_ms
+    written = computed if query.aggregation in _COMPUTED else _as_it_is
     return {
         "metric": query.filters.metric,
         "kind": found.kind.name,
@@ -135,7 +141,14 @@ def _series_answer(query: SeriesQuery, found: MetricSeries) -> dict[str, Any]:
         "start_time_ms": starts.start,
         "end_time_ms": starts.stop - 1,
         "series": [
-            {"labels": each.labels, "points": list(zip(starts, each.values, strict=True))}
+            {
+                "labels": each.labels,
+                "points": list(zip(starts, map(written, each.values), strict=True)),
+            }
             for each in found.series
         ],
     }
+
+
+def _as_it_is(value: Value) -> Value:
+    return value

@@ -1,12 +1,19 @@
 """The web page and the documentation page; all they need ships with the project."""
 
-from flask import Blueprint, render_template
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from flask import Blueprint, Response, abort, render_template, request, send_from_directory
+
+from web.answers import answer
+from web.doors import GRPC_SERVICES, description
 from web.services import services
+
+_FOLDERS = (Path(__file__).resolve().parent.parent / "docs", Path.cwd() / "docs")
 
 
 def page_blueprint() -> Blueprint:
-    """The routes `/`, `/traces` and `/docs`, and the files below `/static`."""
+    """The routes `/`, `/traces` and `/docs`, and the files below `/static` and `/docs`."""
     blueprint = Blueprint(
         "page",
         __name__,
@@ -25,6 +32,25 @@ def page_blueprint() -> Blueprint:
 
     @blueprint.get("/docs")
     def docs_page() -> str:
-        return render_template("docs.html")
+        return render_template(
+            "docs.html", settings=services().settings, host=_host(), services=GRPC_SERVICES
+        )
+
+    @blueprint.get("/docs/<path:name>.md")
+    def guide(name: str) -> Response:
+        """A page of the documentation, as text."""
+        folder = next((each for each in _FOLDERS if each.is_dir()), None)
+        if folder is None:
+            abort(404, "The documentation is not installed here.")
+        return send_from_directory(folder, f"{name}.md", mimetype="text/plain")
+
+    @blueprint.get("/openapi-doors.json")
+    def doors() -> Response:
+        return answer(description(services().settings, _host()))
 
     return blueprint
+
+
+def _host() -> str:
+    """The name by which the client reaches this machine."""
+    return urlsplit(f"//{request.host}").hostname or "localhost"

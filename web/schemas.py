@@ -116,8 +116,16 @@ class HealthAnswer(Answer):
     status = fields.String(
         required=True, validate=validate.OneOf(["ok", "degraded", "unavailable"])
     )
-    broker = fields.String(required=True, validate=validate.OneOf(["ok", "away"]))
-    database = fields.String(required=True, validate=validate.OneOf(["ok", "away"]))
+    broker = fields.String(
+        required=True,
+        validate=validate.OneOf(["ok", "away", "full"]),
+        metadata=described("`full`: it answers, but takes no writes."),
+    )
+    database = fields.String(
+        required=True,
+        validate=validate.OneOf(["ok", "away", "full"]),
+        metadata=described("`full`: its disk has less than DISK_MIN_FREE left."),
+    )
     queue = fields.Nested(Queue, required=True, allow_none=True)
 
 

@@ -13,6 +13,7 @@ from storage.traces.stats import OperationCounts, ServiceCounts
 from storage.traces.summary import TraceSummary, summary_of
 from storage.traces.tree import Node, depth_first
 from web.log_query import log_answer, rfc3339
+from web.numbers import milliseconds
 from web.trace_cursors import trace_cursor
 
 _MS = 1_000_000
@@ -79,8 +80,8 @@ def map_answer(found: ServiceMap) -> Content:
             "callee": edge.callee,
             "call_count": edge.call_count,
             "error_count": edge.error_count,
-            "p50_ms": edge.p50_ns / _MS,
-            "p95_ms": edge.p95_ns / _MS,
+            "p50_ms": milliseconds(edge.p50_ns),
+            "p95_ms": milliseconds(edge.p95_ns),
         }
         for edge in found.edges
     ]
@@ -95,7 +96,7 @@ def _summary_answer(summary: TraceSummary) -> Content:
         "root_missing": summary.root_missing,
         "start": rfc3339(summary.start_ns),
         "start_ms": summary.start_ns // _MS,
-        "duration_ms": summary.duration_ns / _MS,
+        "duration_ms": milliseconds(summary.duration_ns),
         "span_count": summary.span_count,
         "error_count": summary.error_count,
         "services": summary.services,
@@ -115,8 +116,8 @@ def _span_answer(node: Node, trace_start_ns: int) -> Content:
         "service_name": span["service_name"],
         "scope_name": span["scope_name"],
         "start": rfc3339(span["start_ns"]),
-        "offset_ms": (span["start_ns"] - trace_start_ns) / _MS,
-        "duration_ms": span["duration_ns"] / _MS,
+        "offset_ms": milliseconds(span["start_ns"] - trace_start_ns),
+        "duration_ms": milliseconds(span["duration_ns"]),
         "status": span["status_code"].lower(),
         "status_message": span["status_message"],
         "attributes": span["attributes"],
@@ -124,7 +125,7 @@ def _span_answer(node: Node, trace_start_ns: int) -> Content:
         "events": [
             {
                 "time": rfc3339(event["time_ns"]),
-                "offset_ms": (event["time_ns"] - trace_start_ns) / _MS,
+                "offset_ms": milliseconds(event["time_ns"] - trace_start_ns),
                 "name": event["name"],
                 "attributes": event["attributes"],
             }
@@ -138,9 +139,9 @@ def _latency_answer(latency: Latency) -> Content:
     return {
         "span_count": latency.span_count,
         "error_count": latency.error_count,
-        "p50_ms": latency.p50_ns / _MS,
-        "p90_ms": latency.p90_ns / _MS,
-        "p95_ms": latency.p95_ns / _MS,
-        "p99_ms": latency.p99_ns / _MS,
-        "max_ms": latency.max_ns / _MS,
+        "p50_ms": milliseconds(latency.p50_ns),
+        "p90_ms": milliseconds(latency.p90_ns),
+        "p95_ms": milliseconds(latency.p95_ns),
+        "p99_ms": milliseconds(latency.p99_ns),
+        "max_ms": milliseconds(latency.max_ns),
     }

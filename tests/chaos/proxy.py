@@ -1,10 +1,12 @@
 """A TCP proxy that loses, delays and cuts what passes through it, when it is told to."""
 
 import asyncio
+import socket
 import threading
 from contextlib import suppress
 
 _PIECE = 1 << 16
+_LOOK_SECONDS = 0.01
 
 
 class Proxy:
@@ -12,7 +14,8 @@ class Proxy:
 
     `swallow`: the server's answers vanish, the connection stays. `cut`: at the server's next
     answer the connection breaks, the answer is lost. `cut_request`: it breaks in the midst of
-    a request. `refuse`: no connection lives. `delay`: seconds that each answer waits.
+    a request. `hold`: answers wait until it is healed. `refuse`: no connection lives.
+    `delay`: seconds that each answer waits.
     `hits` counts the faults, `requests` HTTP requests.
     """
 
@@ -25,7 +28,8 @@ class Proxy:
         self.requests = 0
         self._left = 0
         self._writers = set()
-        self._loop = asyncio.new_event_loop()
+        self._serving = set()
+        self._loop = self._stopping = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"proxy {port}", daemon=True)
 
@@ -34,7 +38,7 @@ class Proxy:
         self._ready.wait()
 
     def stop(self):
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
     def heal(self):
@@ -68,44 +72,52 @@ class Proxy:
         return True
 
     def _run(self):
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        )
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        self._close_all()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
+        # Cancels what is left, and lets the loop close every socket before it is closed itself.
+        asyncio.run(self._main())
 
-    async def _serve(self, reader, writer):
+    async def _main(self):
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        with socket.create_server(("127.0.0.1", self.port), backlog=100) as listening:
+            listening.setblocking(False)
+            self._loop.add_reader(listening, self._accept, listening)
+            self._ready.set()
+            await self._stopping.wait()
+            self._loop.remove_reader(listening)
+
+    def _accept(self, listening):
+        # asyncio's own server forgets a connection that it has accepted just before it is closed.
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            task = self._loop.create_task(self._serve(connection))
+            self._serving.add(task)
+            # A task that is cancelled before it begins has no other chance to close it.
+            task.add_done_callback(lambda _: connection.close())
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, connection):
         if self.fault == "refuse":
             self.hits += 1
-            writer.transport.abort()
             return
+        ends = set()
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        ends = {writer, far_writer}
-        self._writers |= ends
-        try:
-            await asyncio.wait(
-                {
-                    asyncio.ensure_future(self._requests(reader, far_writer)),
-                    asyncio.ensure_future(self._answers(far_reader, writer)),
-                },
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            reader, writer = await asyncio.open_connection(sock=connection)
+            ends.add(writer)
+            with suppress(OSError):
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                ends.add(far_writer)
+                self._writers |= ends
+                await self._forward(
+                    self._requests(reader, far_writer), self._answers(far_reader, writer)
+                )
         finally:
             self._writers -= ends
             for end in ends:
                 end.transport.abort()
+
+    async def _forward(self, *ways):
+        """Both ways, until one of them ends."""
+        tasks = {asyncio.ensure_future(way) for way in ways}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def _requests(self, reader, writer):
         with suppress(OSError):
@@ -125,6 +137,8 @@ class Proxy:
                     return
                 if self._strikes("swallow"):
                     continue
+                while self.fault == "hold":  # noqa: ASYNC110 - other threads set the fault
+                    await asyncio.sleep(_LOOK_SECONDS)
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 writer.write(piece)

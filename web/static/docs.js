@@ -1,6 +1,8 @@
 import { byId, element } from "./dom.js";
 
-const spec = await fetch(document.documentElement.dataset.openapi).then((response) => response.json());
+const { openapi, doors: doorsAddress } = document.documentElement.dataset;
+const [spec, doors] = await Promise.all([openapi, doorsAddress].map((address) =>
+  fetch(address).then((response) => response.json())));
 
 function resolved(schema) {
   const name = schema?.$ref?.split("/").pop();
@@ -13,9 +15,16 @@ function type(schema) {
   return name === "array" ? `${type(items)}[]` : name;
 }
 
-/** Text with `code` in it. */
+/** Text in which pages of the documentation are links. */
+function linked(text) {
+  return text.split(/(docs\/[a-z-]+\.md)/).map((piece, place) =>
+    (place % 2 ? element("a", { href: `/${piece}` }, piece) : piece));
+}
+
+/** Text with `code` in it, and links. */
 function prose(text) {
-  const pieces = text.split("`").map((piece, place) => (place % 2 ? element("code", {}, piece) : piece));
+  const pieces = text.split("`").flatMap((piece, place) =>
+    (place % 2 ? [element("code", {}, piece)] : linked(piece)));
   return element("span", {}, ...pieces);
 }
 
@@ -102,6 +111,34 @@ function endpoint(path, method, operation, shared) {
       table(["Status", "Meaning"], answers.map(([status, answer]) => [status, prose(answer.description ?? answer.$ref?.split("/").pop().replaceAll("_", " ").toLowerCase() ?? "")])),
       ...(good ? answerTables(good, "Answer of 200") : [])));
 }
+
+function answersTable(operation) {
+  return table(["Status", "Meaning"], Object.entries(operation.responses)
+    .map(([status, answer]) => [status, prose(answer.description)]));
+}
+
+/** A command that sends the request. */
+function command(path, method, operation) {
+  const [kind, body] = Object.entries(operation.requestBody?.content ?? {}).find(([, { example }]) => example) ?? [];
+  const sent = body ? ` -H 'Content-Type: ${kind}' -d '${JSON.stringify(body.example)}'` : "";
+  return method === "get" || body ? [element("pre", {}, `curl ${doors.servers[0].url}${path}${sent}`)] : [];
+}
+
+function door(path, method, operation) {
+  const kinds = Object.keys(operation.requestBody?.content ?? {});
+  return element("details", {},
+    element("summary", {}, element("span", { class: `method ${method}` }, method.toUpperCase()),
+      element("code", {}, path), element("span", {}, operation.summary)),
+    element("div", { class: "inside" },
+      ...(operation.description ? [element("p", {}, prose(operation.description))] : []),
+      ...(kinds.length ? [element("p", {}, `Content-Type: ${kinds.join(", ")}`)] : []),
+      ...command(path, method, operation), element("h3", {}, "Answers"), answersTable(operation)));
+}
+
+byId("doors").replaceChildren(element("h2", {}, `${doors.tags[0].description}: ${doors.servers[0].url}`),
+  element("p", {}, "Described by ", element("a", { href: doorsAddress }, "openapi-doors.json"), ", OpenAPI 3."),
+  ...Object.entries(doors.paths).flatMap(([path, methods]) => Object.entries(methods)
+    .map(([method, operation]) => door(path, method, operation))));
 
 const groups = (spec.tags ?? []).map((tag) => [element("h2", {}, tag.description ?? tag.name),
   ...Object.entries(spec.paths).flatMap(([path, methods]) => Object.entries(methods)

@@ -44,7 +44,7 @@ def door(open_door, stores, broker_gate, insert_gate, clickhouse):
         stores(
             redis_url=f"redis://127.0.0.1:{broker_gate.port}/0",
             clickhouse_http_port=insert_gate.port,
-            broker_timeout=0.3,
+            broker_timeout=1.0,
         )
     )
 

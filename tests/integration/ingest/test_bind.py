@@ -1,6 +1,5 @@
 import base64
 import random
-import time
 from collections import Counter
 
 import pytest
@@ -160,17 +159,19 @@ def test_a_direct_insert_of_unknown_outcome_is_not_doubled_by_the_retry(
 
 @pytest.mark.parametrize("broker_returns", [False, True])
 def test_a_request_whose_direct_insert_is_under_way_is_told_to_come_later(
-    door, broker_gate, insert_gate, stored, broker_returns
+    door, broker_gate, insert_gate, stored, broker_returns, wait_until
 ):
     away(broker_gate)
-    insert_gate.delay = 2.0
+    before = insert_gate.requests
+    insert_gate.break_all("hold")
     first = door.send(payload(["a"]))
-    time.sleep(0.5)
+    wait_until(lambda: insert_gate.requests > before)
     if broker_returns:
         broker_gate.heal()
     second = door.ask(payload(["a"]))
     assert second.reason is Reason.UNAVAILABLE
     assert "being stored at this moment" in second.text
+    insert_gate.heal()
     receipt = first.get(timeout=20)
     assert receipt.backend == "db"
     assert door.ask(payload(["a"])).chunk_ids == receipt.chunk_ids
@@ -226,7 +227,7 @@ def test_a_stopping_door_answers_what_it_holds_and_takes_nothing_more(open_door,
     door = open_door(stores(commit_interval_ms=500))
     held = [door.send(payload([str(n)])) for n in range(10)]
     door.receiver.stop()
-    assert all(isinstance(outcome.get(timeout=1), Receipt) for outcome in held)
+    assert all(isinstance(outcome.get(timeout=20), Receipt) for outcome in held)
     with pytest.raises(RefusedError, match="the door is stopping"):
         door.send(payload(["late"]))
     assert stored() == Counter(map(str, range(10)))

@@ -1,9 +1,17 @@
+import socket
 import threading
 
 import pytest
 
+from storage.budget import Allowance
 from storage.client import Clickhouse
-from storage.errors import QueryRefusedError, UnavailableError
+from storage.download import Downloads
+from storage.errors import (
+    QUERY_WAS_CANCELLED,
+    NoAnswerInTimeError,
+    QueryRefusedError,
+    UnavailableError,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +88,50 @@ def test_threads_have_connections_of_their_own(clickhouse):
     for thread in threads:
         thread.join()
     assert sorted(answers) == sorted((n,) for n in range(6) for _ in range(5))
+
+
+@pytest.fixture
+def mute(make_settings, monkeypatch):
+    """Settings of a server that takes connections and never says a word."""
+    monkeypatch.setattr("storage.client.PATIENCE", 0.3)
+    monkeypatch.setattr("storage.download.PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        yield make_settings(clickhouse_port=port, clickhouse_http_port=port, query_max_seconds=0.1)
+
+
+def test_a_server_that_is_there_but_does_not_answer_is_not_called_unreachable(mute, caplog):
+    connection, downloads = Clickhouse(mute), Downloads(mute)
+    with pytest.raises(NoAnswerInTimeError, match="in time"):
+        connection.ping()
+    with pytest.raises(NoAnswerInTimeError, match="in time"):
+        downloads.fetch("SELECT 1", {}, {}, "CSV")
+    downloads.close()
+    # The driver's own words, a traceback each, are not for the log.
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_cancelled_request_ends_its_query_and_all_that_follow(clickhouse, wait_until):
+    allowance, answers = Allowance(), []
+
+    def ask():
+        with allowance.spent():
+            for _ in range(2):
+                try:
+                    clickhouse.query("SELECT sleepEachRow(1) FROM numbers(60)", None, _SMALL)
+                except QueryRefusedError as error:
+                    answers.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    running = "SELECT count() FROM system.processes WHERE query LIKE '%%sleepEachRow%%'"
+    wait_until(lambda: clickhouse.query(running)[0][0] > 1)
+    reason = QueryRefusedError("The client went away", QUERY_WAS_CANCELLED)
+    allowance.cancel(reason)
+    thread.join()
+    assert answers == [reason, reason]
+    wait_until(lambda: clickhouse.query(running)[0][0] == 1)
+
+
+# One row in a block, so that the query may sleep for as long as it likes.
+_SMALL = {"max_block_size": 1}

@@ -27,7 +27,7 @@ def ping():
 def through(valkey, proxy, make_settings):
     """A proxy before the broker, and settings that lead through it."""
     gate = proxy(valkey.port)
-    return gate, make_settings(redis_url=f"redis://127.0.0.1:{gate.port}/0", broker_timeout=0.3)
+    return gate, make_settings(redis_url=f"redis://127.0.0.1:{gate.port}/0", broker_timeout=1.0)
 
 
 def test_a_refused_connection_means_that_the_command_has_not_run(free_port, make_settings, ping):

@@ -79,11 +79,13 @@ READS = {
     "GET /api/v1/retention": {},
     "GET /api/v1/stats": WHEN,
     "GET /api/v1/apps": WHEN,
+    "GET /api/v1/customers": {"from_date": DAY, "to_date": DAY},
     "GET /api/v1/customers/{customer_id}/stats": {"from_date": DAY, "to_date": DAY},
 }
 WITHOUT_TEXT = {
     "GET /api/v1/logs/histogram",
     "GET /api/v1/retention",
+    "GET /api/v1/customers",
     "GET /api/v1/customers/{customer_id}/stats",
 }
 """Reads whose answers are numbers: the outsider's are to be unlike the owner's."""

@@ -236,7 +236,9 @@ def test_histograms_count_measurements(series, aggregation, expected):
         histogram((-30, [1, 0, 0, 0]), (30, [1, 3, 0, 0]), (90, [1, 3, 0, 5])),
         histogram((30, [1, 0, 0, 0]), (90, [0, 1, 0, 0]), temporality=DELTA),
     ]
-    assert total(series(streams, aggregation=aggregation, minutes=2)) == expected
+    assert total(series(streams, aggregation=aggregation, minutes=2)) == pytest.approx(
+        expected, rel=1e-11
+    )
 
 
 def test_a_histograms_extremes_are_given_and_bound_its_quantiles(series):

@@ -141,13 +141,40 @@ def test_query_parameters_beside_a_body_are_refused(client):
 
 
 @pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "text/plain", "application/octet-stream", ""],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/ingestion/query"),
+        ("POST", "/api/v1/metrics/query"),
+        ("POST", "/api/v1/jobs/export"),
+        ("DELETE", "/api/v1/logs"),
+        ("DELETE", "/api/v1/traces"),
+        ("PUT", "/api/v1/retention"),
+    ],
+)
+def test_json_is_read_whatever_type_curl_gives_it(client, method, path, content_type):
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = client.open(path, method=method, data='{"unknown_": 1}', headers=headers)
+    assert answer.status_code == 422
+    assert "unknown_" in fields_of(answer)
+    # A page of somebody else's can have a browser send this type without being asked.
+    headers["Origin"] = "http://elsewhere.example"
+    assert client.open(path, method=method, data="{}", headers=headers).status_code == 415
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
         ("{", "application/json", 400),
         ("\xff".encode("latin-1"), "application/json", 400),
         ("[" * 100_000, "application/json", 400),
-        ("limit=3", "application/x-www-form-urlencoded", 415),
-        ("{}", "text/plain", 415),
+        ("limit=3", "application/x-www-form-urlencoded", 400),
+        ("limit=3", "", 400),
+        ("limit=3", "multipart/form-data; boundary=x", 415),
+        ("<a/>", "application/xml", 415),
         ("[]", "application/json", 422),
         ('"text"', "application/json", 422),
         ("{}" + " " * 2**20, "application/json", 413),

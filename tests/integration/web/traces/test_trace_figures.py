@@ -31,7 +31,7 @@ def is_in(span, each):
 
 
 def approx(value):
-    return pytest.approx(value, rel=1e-9, abs=1e-9)
+    return pytest.approx(value, rel=1e-9, abs=1e-6)  # to the nanosecond
 
 
 def percentile(durations, percent):

@@ -1,0 +1,35 @@
+"""A slash at the end of a path makes no difference, and is not redirected."""
+
+import re
+
+import pytest
+
+
+def paths(app):
+    """Every route with something in place of its parameters, with one of its methods."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield method, re.sub(r"<(?:\w+:)?\w+>", "x", rule.rule)
+
+
+def outcome(answer):
+    body = answer.get_json(silent=True) or {}
+    error = body.get("error", {})
+    return answer.status_code, error.get("fields"), error.get("reason")
+
+
+@pytest.mark.parametrize("slashes", ["/", "//"])
+def test_every_path_is_answered_alike_with_and_without(make_app, slashes):
+    app = make_app(broker_timeout=0.2)
+    client = app.test_client()
+    for method, path in paths(app):
+        if path in {"/", "/ws/live"}:
+            continue
+        given = {"method": method, "query_string": "unknown_=1"}
+        plain, slashed = client.open(path, **given), client.open(path + slashes, **given)
+        assert outcome(slashed) == outcome(plain), (method, path)
+        assert slashed.status_code < 300 or slashed.status_code >= 400
+
+
+def test_the_root_stays_the_root(client):
+    assert client.get("/").status_code == 200

@@ -1,0 +1,196 @@
+"""Which queries run, which wait, and which are sent away: one decision for each request."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, request
+
+from config.settings import Settings
+from storage.budget import Allowance
+from storage.embedded.listener import hung_up
+from storage.errors import QUERY_WAS_CANCELLED, TIMEOUT_EXCEEDED, QueryRefusedError
+from web.costs import Cost, cost_of
+from web.lanes import ClientGoneError, Lane, LaneFullError
+
+log = structlog.get_logger(__name__)
+
+_KEY = "sheaf.admission"
+_LIGHT_PLACES = 4
+_WATCH_SECONDS = 0.25
+_GRACE_SECONDS = 1.0
+"""How long ClickHouse may take to notice that a query's time is up."""
+
+# Of ClickHouse: 1 goes first, and those with a higher number pause while such a query runs.
+_LIGHT_FIRST = {"priority": 1}
+_HEAVY_LATER = {"priority": 10, "low_priority_query_wait_time_ms": 200}
+
+
+def heavy_slots(settings: Settings) -> int:
+    """Heavy queries that run at a time."""
+    return settings.query_slots or max(2, (os.cpu_count() or 1) // 2)
+
+
+def held_threads(settings: Settings) -> int:
+    """Threads that heavy queries and streams may hold; all others are for the rest."""
+    return 2 * heavy_slots(settings) + 2 * settings.query_waiting
+
+
+class BusyError(Exception):
+    """A request is sent away for now; the text says why, in a sentence."""
+
+
+class Admission:
+    """The lanes of one app, and the watch over what runs in them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make lanes as `settings` say."""
+        slots, waiting = heavy_slots(settings), settings.query_waiting
+        self._settings = settings
+        self.lanes: dict[Cost, Lane] = {
+            "light": Lane(_LIGHT_PLACES, settings.door_threads),
+            "heavy": Lane(slots, waiting),
+            "stream": Lane(slots, waiting),
+        }
+        self._watched: dict[Allowance, Callable[[], bool]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def answer(self, cost: Cost, view: Callable[[], Response]) -> Response:
+        """Answer the current request when its turn comes.
+
+        Raises:
+            BusyError: too many others wait, or the turn does not come in time.
+        """
+        if cost == "none":
+            return view()
+        lane, began = self.lanes[cost], time.monotonic()
+        is_gone = _client_gone()
+        self._enter(lane, began, is_gone)
+        if cost == "stream":
+            return _streamed(lane, view)
+        try:
+            end = began + self._settings.query_max_seconds
+            allowance = Allowance(end, self._share(cost, lane))
+            with self._watching(allowance, is_gone), allowance.spent():
+                return view()
+        finally:
+            lane.leave()
+
+    def _enter(self, lane: Lane, began: float, is_gone: Callable[[], bool]) -> None:
+        try:
+            lane.enter(began + self._settings.query_max_seconds / 2, is_gone)
+        except LaneFullError as error:
+            text = f"The database is busy with other queries: {error}; try again later."
+            raise BusyError(text) from None
+        except ClientGoneError:
+            raise BusyError("The client went away.") from None
+
+    def _share(self, cost: Cost, lane: Lane) -> dict[str, Any]:
+        """ClickHouse settings of a request that begins now."""
+        if cost == "light":
+            return _LIGHT_FIRST
+        # ClickHouse's own machine is shared between the queries that run, when there are several.
+        several = self._settings.embedded_clickhouse and lane.taken > 1
+        threads = {"max_threads": max(1, (os.cpu_count() or 1) // lane.places)}
+        return _HEAVY_LATER | (threads if several else {})
+
+    @contextmanager
+    def _watching(self, allowance: Allowance, is_gone: Callable[[], bool]) -> Iterator[None]:
+        with self._lock:
+            self._watched[allowance] = is_gone
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="queries", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._watched[allowance]
+
+    def _watch(self) -> None:
+        """Cancel what nobody waits for any more, and what has not ended in time."""
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            with self._lock:
+                watched = list(self._watched.items())
+            for allowance, is_gone in watched:
+                if time.monotonic() > allowance.end + _GRACE_SECONDS:
+                    text = "The time limit of this request is over"
+                    allowance.cancel(QueryRefusedError(text, TIMEOUT_EXCEEDED))
+                elif is_gone():
+                    text = "The client went away"
+                    allowance.cancel(QueryRefusedError(text, QUERY_WAS_CANCELLED))
+
+
+def admit_requests(app: Flask, settings: Settings) -> None:
+    """Give `app` its lanes."""
+    app.extensions[_KEY] = Admission(settings)
+
+
+def close_lanes(app: Flask) -> None:
+    """Tell those who wait that the API stops; those whose queries run are answered."""
+    own: Admission = app.extensions[_KEY]
+    for lane in own.lanes.values():
+        lane.close()
+
+
+def admitted(view: Callable[..., Response], *given: Any, **named: Any) -> Response:  # noqa: ANN401 - a view's
+    """Answer the current request with a view of checked arguments, when its turn comes."""
+    arguments = given[0] if given and isinstance(given[0], dict) else {}
+    own: Admission = current_app.extensions[_KEY]
+    cost = cost_of(request.endpoint or "", arguments)
+    return own.answer(cost, partial(view, *given, **named))
+
+
+def _streamed(lane: Lane, view: Callable[[], Response]) -> Response:
+    """The answer of a view; its place is free when the last of it is sent, or the client gone."""
+    leave, allowance = _once(lane.leave), Allowance(settings=_HEAVY_LATER)
+    try:
+        with allowance.spent():
+            response = view()
+    except BaseException:
+        leave()
+        raise
+    response.response = _pieces(response.response, allowance, leave)
+    # Pieces that nobody has begun to take end without a word.
+    response.call_on_close(leave)
+    return response
+
+
+def _pieces(given: Iterable[Any], allowance: Allowance, leave: Callable[[], None]) -> Iterator[Any]:
+    pieces = iter(given)
+    try:
+        while True:
+            with allowance.spent():
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+        leave()
+
+
+def _once(act: Callable[[], None]) -> Callable[[], None]:
+    """The same, but only the first time that it is called."""
+    left = deque([act])
+
+    def first() -> None:
+        with suppress(IndexError):
+            left.pop()()
+
+    return first
+
+
+def _client_gone() -> Callable[[], bool]:
+    """Whether the client of the current request has hung up, as far as the server tells."""
+    connection = request.environ.get("gunicorn.socket")
+    return partial(hung_up, connection) if connection is not None else lambda: False

@@ -1,0 +1,103 @@
+"""Lanes: so many requests of a kind are worked on at a time, so many more wait in order."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_LOOK_SECONDS = 1.0
+"""How often a request that waits looks whether its client is still there."""
+
+
+class LaneFullError(Exception):
+    """No place in the lane now; the text says why, as a clause."""
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Lane:
+    """Places for requests, given in the order in which they were asked for."""
+
+    def __init__(self, places: int, waiting: int) -> None:
+        """Give `places` at a time, and let `waiting` more requests wait for one."""
+        self.places = places
+        self._waiting = waiting
+        self._free = places
+        self._turns: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def taken(self) -> int:
+        """Requests that have a place."""
+        return self.places - self._free
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a place."""
+        return len(self._turns)
+
+    def close(self) -> None:
+        """Let nobody wait any more, within a second; who has a place keeps it."""
+        self._closed = True
+
+    @contextmanager
+    def place(self, until: float, is_gone: Callable[[], bool]) -> Iterator[None]:
+        """Hold a place during the block. See :meth:`enter`."""
+        self.enter(until, is_gone)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def enter(self, until: float, is_gone: Callable[[], bool]) -> None:
+        """Take a place, to be given back by :meth:`leave`.
+
+        Args:
+            until: how long to wait, by `time.monotonic`.
+            is_gone: whether nobody waits for the answer any more.
+
+        Raises:
+            LaneFullError: too many wait already, or no place became free in time.
+            ClientGoneError: the client went away.
+        """
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            if len(self._turns) >= self._waiting:
+                raise LaneFullError("too many others wait already")
+            turn = threading.Event()
+            self._turns.append(turn)
+        self._wait(turn, until, is_gone)
+
+    def leave(self) -> None:
+        """Give the place to whoever has waited longest."""
+        with self._lock:
+            if self._turns:
+                self._turns.popleft().set()
+            else:
+                self._free += 1
+
+    def _wait(self, turn: threading.Event, until: float, is_gone: Callable[[], bool]) -> None:
+        while not turn.wait(max(0.0, min(_LOOK_SECONDS, until - time.monotonic()))):
+            if is_gone():
+                if not self._give_up(turn):
+                    self.leave()
+                raise ClientGoneError
+            over = time.monotonic() >= until
+            if (over or self._closed) and self._give_up(turn):
+                raise LaneFullError(
+                    "no place became free in time" if over else "the API is stopping"
+                )
+
+    def _give_up(self, turn: threading.Event) -> bool:
+        """Wait no longer; False if the place came just now."""
+        with self._lock:
+            if turn.is_set():
+                return False
+            self._turns.remove(turn)
+            return True
