@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from storage.language import evaluate
+from storage.language.letters import folded
 from storage.language.parse import parse
 from storage.logs.read import LogRow
 from storage.logs.search import LogFilters
-from storage.severity import numbers_of
+from storage.severity import is_of, number_of
 from storage.sql import ascii_lower
 
 
@@ -33,7 +34,7 @@ def _passes(filters: LogFilters, row: LogRow) -> bool:
     return (
         row["workspace_id"] == filters.workspace_id
         and all(not wanted or row[key] == wanted for key, wanted in equal.items())
-        and row["severity_number"] >= filters.min_severity
+        and number_of(row["severity_text"], row["severity_number"]) >= filters.min_severity
         and _has_severity(filters.severities, row)
         and _contains(row["body"], filters.search)
         and all(_attribute(row, key) == wanted for key, wanted in filters.attributes)
@@ -42,23 +43,13 @@ def _passes(filters: LogFilters, row: LogRow) -> bool:
 
 
 def _has_severity(texts: Sequence[str], row: LogRow) -> bool:
-    if not texts:
-        return True
-    wanted = [ascii_lower(text) for text in texts]
-    if ascii_lower(row["severity_text"]) in wanted:
-        return True
-    return not row["severity_text"] and row["severity_number"] in numbers_of(wanted)
+    return not texts or is_of(texts, row["severity_text"], row["severity_number"])
 
 
 def _contains(body: str, text: str) -> bool:
     if text.isascii():
         return text.lower() in ascii_lower(body)
-    return _folded(text) in _folded(body)
-
-
-def _folded(text: str) -> str:
-    """Letters in lower case, one for one, as ClickHouse's case-insensitive search takes them."""
-    return "".join(lower if len(lower := sign.lower()) == 1 else sign for sign in text)
+    return folded(text) in folded(body)
 
 
 def _attribute(row: LogRow, key: str) -> str | None:

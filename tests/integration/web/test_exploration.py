@@ -14,9 +14,8 @@ from storage.logs import facets as facets_module
 from storage.logs import sample as sample_module
 from storage.logs.masks import MASKS
 from storage.logs.patterns import masked
-from storage.severity import LEVELS
 from storage.sql import Where
-from tests.integration.web.test_filters import holds, random_query
+from tests.integration.web.test_filters import holds, level, random_query
 
 pytestmark = pytest.mark.integration
 
@@ -27,11 +26,6 @@ COLUMNS = {
     "endpoint": "Endpoint",
     "scope_name": "ScopeName",
 }
-
-
-def severity(row):
-    number = row["SeverityNumber"]
-    return row["SeverityText"].upper() or (LEVELS[(number - 1) // 4] if number else "UNSPECIFIED")
 
 
 def as_parameters(query):
@@ -58,7 +52,7 @@ def fields_of(row):
     found = {name: row[column] for name, column in COLUMNS.items() if row[column]}
     merged = row["ResourceAttributes"] | row["LogAttributes"]
     found |= {f"attributes[{key}]": value for key, value in merged.items()}
-    return {"severity": severity(row), **found}
+    return {"severity": level(row), **found}
 
 
 def counted(rows):
@@ -82,7 +76,7 @@ def test_a_histogram_counts_every_record_once_in_its_bucket(
         expected = {}
         for row in rows:
             start = row["Timestamp"] // 1_000_000 // width * width
-            expected.setdefault(start, Counter())[severity(row)] += 1
+            expected.setdefault(start, Counter())[level(row)] += 1
         buckets = {bucket["start_ms"]: bucket["by_severity"] for bucket in answer["buckets"]}
         assert {start: found for start, found in buckets.items() if found} == expected
         assert all(b["count"] == sum(b["by_severity"].values()) for b in answer["buckets"])
@@ -207,7 +201,7 @@ def test_patterns_cluster_every_record_of_a_search(client, seeded, whole_range):
             members = expected[pattern["template"]]
             times = sorted(row["Timestamp"] for row in members)
             assert pattern["count"] == len(members)
-            assert pattern["by_severity"] == Counter(map(severity, members))
+            assert pattern["by_severity"] == Counter(map(level, members))
             assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
             assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
             own = {"workspace_id": query.get("workspace_id", "default")}
