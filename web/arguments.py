@@ -10,11 +10,13 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from storage.sql import MAX_TIME_MS
+from storage.time_range import END_NS
+from web import times
 from web.errors import WrongParameterError
+from web.names import Repeated, with_known_names
 
-_KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
+_PIECE = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),')
 _MOST_ATTRIBUTES = 20
 
 
@@ -59,7 +61,10 @@ class Whole(ma.fields.Integer):
 
 
 class Texts(ma.fields.List[str]):
-    """One text or several; as a query parameter repeated, or separated by commas."""
+    """One text or several; as a query parameter repeated, or separated by commas.
+
+    A text with a comma stands in double quotes, or in a list of a JSON body.
+    """
 
     def _deserialize(
         self,
@@ -68,11 +73,13 @@ class Texts(ma.fields.List[str]):
         data: Mapping[str, Any] | None,
         **kwargs: Any,  # noqa: ANN401 - marshmallow's
     ) -> list[Any]:
+        if isinstance(value, list) and not isinstance(value, Repeated):
+            return super()._deserialize(value, attr, data, **kwargs)
         parts = value if isinstance(value, list) else [value]
         split = [
-            piece.strip() if isinstance(piece, str) else piece
+            piece
             for part in parts
-            for piece in (part.split(",") if isinstance(part, str) else [part])
+            for piece in (_pieces(part) if isinstance(part, str) else [part])
         ]
         return super()._deserialize(split, attr, data, **kwargs)
 
@@ -116,24 +123,18 @@ class ArgumentsParser(FlaskParser):
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"query": ma.RAISE, "json": ma.RAISE}  # noqa: RUF012 - webargs'
 
-    def load_querystring(self, req: Request, _schema: ma.Schema) -> dict[str, Any]:
+    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         """Query parameters by name; a repeated one as a list, `attributes[...]` as an object."""
-        loaded: dict[str, Any] = {}
-        keyed: dict[str, Any] = {}
-        for name, values in req.args.lists():
-            value = values[0] if len(values) == 1 else values
-            if match := _KEYED.fullmatch(name):
-                keyed[match[1]] = value
-            else:
-                loaded[name] = value
-        if keyed and "attributes" in loaded:
-            raise WrongParameterError("attributes", "Give JSON or single keys, not both.")
-        return {**loaded, "attributes": keyed} if keyed else loaded
+        given = {
+            name: values[0] if len(values) == 1 else Repeated(values)
+            for name, values in req.args.lists()
+        }
+        return with_known_names(given, _instance(schema))
 
-    def load_json(self, req: Request, _schema: ma.Schema) -> object:
+    def load_json(self, req: Request, schema: ma.Schema) -> object:
         """The JSON body; an empty one is an empty object."""
         for name in req.args:
-            raise WrongParameterError(name, "Belongs into the JSON body here.")
+            raise WrongParameterError(name, "Send this in the JSON body.")
         text = req.get_data()
         if not text:
             return {}
@@ -143,7 +144,61 @@ class ArgumentsParser(FlaskParser):
             content: object = json.loads(text)
         except (ValueError, RecursionError):
             raise BadRequest("The body is not valid JSON.") from None
-        return content
+        if not isinstance(content, dict):
+            return content
+        return with_known_names(content, _instance(schema))
+
+
+class FromNow(int):
+    """An instant that was counted from now."""
+
+
+class Time(ma.fields.Field[int]):
+    """An instant, in Unix nanoseconds: the first of what a time names, or the last."""
+
+    def __init__(self, *, last: bool = False, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
+        super().__init__(**kwargs)
+        self._last = last
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,  # noqa: ARG002 - marshmallow's
+        data: Mapping[str, Any] | None,  # noqa: ARG002 - marshmallow's
+        **kwargs: Any,  # noqa: ANN401, ARG002 - marshmallow's
+    ) -> int:
+        try:
+            found = times.time_range_of(value)
+        except ValueError as error:
+            raise ma.ValidationError(str(error)) from None
+        instant = found.last_ns if self._last else found.first_ns
+        return FromNow(instant) if times.counts_from_now(value) else instant
+
+
+class Duration(ma.fields.Field[int]):
+    """A duration, in milliseconds."""
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,  # noqa: ARG002 - marshmallow's
+        data: Mapping[str, Any] | None,  # noqa: ARG002 - marshmallow's
+        **kwargs: Any,  # noqa: ANN401, ARG002 - marshmallow's
+    ) -> int:
+        try:
+            return times.duration_ms(value)
+        except ValueError as error:
+            raise ma.ValidationError(str(error)) from None
+
+
+def _pieces(text: str) -> list[str]:
+    """What commas separate, those in double quotes left out."""
+    found = _PIECE.findall(f"{text},")
+    return [quoted.replace('""', '"') or plain.strip() for quoted, plain in found]
+
+
+def _instance(schema: ma.Schema | type[ma.Schema]) -> ma.Schema:
+    return schema if isinstance(schema, ma.Schema) else schema()
 
 
 def _as_text(value: object) -> object:
@@ -152,6 +207,9 @@ def _as_text(value: object) -> object:
 
 NAME = ma.validate.Length(1, 1024)
 """How long a name of something may be."""
+
+KEY = ma.validate.Length(0, 1024)
+"""How long the key of an attribute may be; OpenTelemetry allows an empty one."""
 
 
 def described(text: str) -> dict[str, str]:
@@ -164,6 +222,31 @@ def described_like(text: str, example: object) -> dict[str, object]:
     return {**described(text), "example": example}
 
 
-def time_ms(description: str, *, required: bool = False) -> Whole:
-    """An instant in Unix milliseconds."""
-    return Whole(0, MAX_TIME_MS, required=required, metadata=described(description))
+def start_time(description: str, *, required: bool = False) -> Time:
+    """The parameter `start_time_ms`; its value is in Unix nanoseconds."""
+    about = {**_A_TIME, **described(f"{description} {_TIMES}")}
+    return Time(data_key="start_time_ms", required=required, metadata=about)
+
+
+def end_time(description: str, *, required: bool = False) -> Time:
+    """The parameter `end_time_ms`; its value is in Unix nanoseconds, and included."""
+    about = {**_A_TIME, **described(f"{description} {_TIMES}")}
+    return Time(last=True, data_key="end_time_ms", required=required, metadata=about)
+
+
+def duration(description: str, least: int, most: int, **kwargs: Any) -> Duration:  # noqa: ANN401 - marshmallow's
+    """A duration between `least` and `most` milliseconds."""
+    text = f"{description} A number of milliseconds, or `1m`, `90s`, `1h30m`."
+    number = {"type": "integer", "minimum": least, "maximum": most}
+    about = {"anyOf": [number, {"type": "string"}], **described(text)}
+    rule = ma.validate.Range(least, most)
+    return Duration(validate=rule, metadata=about, **kwargs)
+
+
+_A_TIME = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": END_NS // 1_000_000 - 1},
+        {"type": "string"},
+    ]
+}
+_TIMES = "Unix time in s, ms, µs or ns, ISO 8601 (UTC without a zone), a date, `now` or `now-15m`."

@@ -5,7 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, g, has_request_context, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -47,6 +47,14 @@ class WrongParameterError(Exception):
         self.fields = {field: [reason]}
 
 
+def name_as_given(parameter: str) -> str:
+    """A parameter's name as the current request spells it."""
+    if not has_request_context():
+        return parameter
+    names: Mapping[str, str] = g.get("names_as_given", {})
+    return names.get(parameter, parameter)
+
+
 class ErrorDetail(ma.Schema):
     """What went wrong."""
 
@@ -78,7 +86,7 @@ class SheafApi(Api):  # type: ignore[misc] # flask-smorest ships no types
         code = error.code or 500
         given: Mapping[str, Any] = getattr(error, "data", None) or {}
         fields = _flat(given.get("messages") or {})
-        reason = "Some parameters are wrong." if fields else _reason(error)
+        reason = "Invalid parameters." if fields else _reason(error)
         kept = {"Allow", "Retry-After"}
         headers = {name: value for name, value in error.get_headers() if name in kept}
         return error_answer(code, reason, fields, headers)
@@ -89,7 +97,8 @@ def answer_errors(app: Flask) -> None:
 
     @app.errorhandler(WrongParameterError)
     def wrong(error: WrongParameterError) -> Response:
-        return error_answer(422, "Some parameters are wrong.", error.fields)
+        fields = {name_as_given(name): texts for name, texts in error.fields.items()}
+        return error_answer(422, "Invalid parameters.", fields)
 
     @app.errorhandler(UnavailableError)
     def away(error: UnavailableError) -> Response:
@@ -163,6 +172,7 @@ def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
             skipped = isinstance(name, int) or name in {"_schema", "value", "key"}
             # A client's own name may be half a surrogate pair, which no answer can hold.
             named = str(name).encode(errors="replace").decode()
+            named = named if path else name_as_given(named)
             _collect(inner, path if skipped else f"{path}.{named}".lstrip("."), flat)
     else:
         texts = messages if isinstance(messages, list) else [messages]

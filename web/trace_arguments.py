@@ -6,6 +6,7 @@ from storage.language.fields import SPANS
 from storage.traces.read import MAX_SPANS
 from storage.traces.search import STATUSES
 from web.arguments import (
+    KEY,
     NAME,
     Attributes,
     Text,
@@ -47,7 +48,7 @@ class TracesArguments(SpanArguments):
         metadata=described_like("Status of the span.", "error"),
     )
     attributes = Attributes(
-        keys=Text(validate=NAME),
+        keys=Text(validate=KEY),
         values=Text(validate=validate.Length(0, 4096)),
         metadata=described(
             "Attributes of the span and their values. Its own count before its resource's."

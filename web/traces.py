@@ -11,8 +11,9 @@ from storage.traces.service_map import service_map
 from storage.traces.stats import operation_counts, service_counts
 from web.answers import answer
 from web.blueprint import ApiBlueprint
-from web.log_query import Arguments, about_request, span_of, workspace_of
+from web.log_query import Arguments, about_request, workspace_of
 from web.services import services
+from web.spans import span_of
 from web.tenant_arguments import RangeArguments
 from web.trace_answers import (
     counts_answer,

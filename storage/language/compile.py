@@ -184,6 +184,9 @@ def _attribute(attribute: Attribute, test: Test, bind: Bind) -> str:
     for place in attribute.maps:
         ways.append(f"{missing}{_in_map(place, name, test, bind)}")
         missing += f"NOT mapContains({place.sql}, {name}) AND "
+    if attribute.otherwise is not None:
+        held = _text(attribute.otherwise, test, bind)
+        ways.append(f"{missing}{attribute.otherwise.sql} != '' AND {held}")
     return " OR ".join(ways)
 
 

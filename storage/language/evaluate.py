@@ -127,7 +127,10 @@ def _text_in(field: Field, row: Row) -> str | None:
     """A field's text in a row, None if the row has none."""
     if isinstance(field, Attribute):
         held = (row[place.key] for place in field.maps)
-        return next((texts[field.name] for texts in held if field.name in texts), None)
+        found = next((texts[field.name] for texts in held if field.name in texts), None)
+        if found is None and field.otherwise is not None:
+            return row[field.otherwise.key] or None
+        return found
     text: str = row[field.key]
     return ascii_lower(text) if field.case is Case.IGNORED else text
 

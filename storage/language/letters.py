@@ -2,8 +2,8 @@
 
 Letters of ASCII have one other case each, as for ClickHouse's `lower`, with which the index is
 built. Beyond ASCII those are the same that small letters, capitals and title case lead to by one
-letter each, such as both small sigmas and the capital; not ß and SS. ClickHouse's own functions know the letters of
-another version of Unicode, and not all functions the same ones.
+letter each, such as both small sigmas and the capital; not ß and SS. ClickHouse's own functions
+know the letters of another version of Unicode, and not all functions the same ones.
 """
 
 from functools import cache

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from storage.language import evaluate
 from storage.language.letters import folded
 from storage.language.parse import parse
+from storage.language.tree import And, Query
 from storage.logs.read import LogRow
-from storage.logs.search import LogFilters
+from storage.logs.search import LogFilters, equalities
 from storage.severity import is_of, number_of
 from storage.sql import ascii_lower
 
@@ -18,10 +19,11 @@ def select(filters: LogFilters, rows: Sequence[LogRow]) -> list[LogRow]:
         QuerySyntaxError: `filters.q` is no query.
     """
     found = [row for row in rows if _passes(filters, row)]
+    query: Query = And(tuple(equalities(filters)))
     if filters.q and found:
-        answers = evaluate.select(parse(filters.q), found)
-        found = [row for row, answer in zip(found, answers, strict=True) if answer]
-    return found
+        query = And((query, parse(filters.q)))
+    answers = evaluate.select(query, found)
+    return [row for row, answer in zip(found, answers, strict=True) if answer]
 
 
 def _passes(filters: LogFilters, row: LogRow) -> bool:
@@ -37,7 +39,6 @@ def _passes(filters: LogFilters, row: LogRow) -> bool:
         and number_of(row["severity_text"], row["severity_number"]) >= filters.min_severity
         and _has_severity(filters.severities, row)
         and _contains(row["body"], filters.search)
-        and all(_attribute(row, key) == wanted for key, wanted in filters.attributes)
         and _is_of_resource(filters.resource_attributes, row)
     )
 
@@ -50,12 +51,6 @@ def _contains(body: str, text: str) -> bool:
     if text.isascii():
         return text.lower() in ascii_lower(body)
     return folded(text) in folded(body)
-
-
-def _attribute(row: LogRow, key: str) -> str | None:
-    own: dict[str, str] = row["log_attributes"]
-    inherited: dict[str, str] = row["resource_attributes"]
-    return own[key] if key in own else inherited.get(key)
 
 
 def _is_of_resource(wanted: Sequence[tuple[str, str]] | None, row: LogRow) -> bool:

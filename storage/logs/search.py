@@ -57,6 +57,8 @@ class LogFilters:
     trace_id: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     """Keys and values; the log attribute counts, and the resource's where the log has none."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Names of the search language's fields, `storage.language.fields.LOGS`, and values."""
     resource_attributes: tuple[tuple[str, str], ...] | None = None
     """All of the resource's keys and values, in any order; None: any resource."""
 
@@ -81,12 +83,20 @@ def where(
         *_severity(filters, clause.bind),
         *_search(filters.search, clause.bind),
         *_query(filters.q, clause.bind),
-        *(_attribute(key, value, clause.bind) for key, value in filters.attributes),
+        *(condition(each, clause.bind) for each in equalities(filters)),
         *_resource(filters.resource_attributes, clause.bind),
         *_beyond(after, order, clause.bind),
     ]
     clause.sql = " AND ".join(conditions)
     return clause
+
+
+def equalities(filters: LogFilters) -> Iterator[Comparison]:
+    """What filters say of attributes and other fields, as in the search language."""
+    for key, value in filters.attributes:
+        yield Comparison(Attribute(key, (LOGS.own, LOGS.resource)), Equals(value))
+    for name, value in filters.fields:
+        yield Comparison(LOGS.named(name), Equals(value))
 
 
 def lead(filters: LogFilters) -> Lead:
@@ -164,11 +174,6 @@ def _search(text: str, bind: Bind) -> Iterator[str]:
 def _query(text: str, bind: Bind) -> Iterator[str]:
     if text:
         yield condition(parse(text), bind)
-
-
-def _attribute(key: str, value: str, bind: Bind) -> str:
-    attribute = Attribute(key, (LOGS.own, LOGS.resource))
-    return condition(Comparison(attribute, Equals(value)), bind)
 
 
 def _resource(attributes: tuple[tuple[str, str], ...] | None, bind: Bind) -> Iterator[str]:

@@ -1,0 +1,101 @@
+"""Parameters by the names that people use: other names, attributes with dots, repetitions.
+
+The same holds for query parameters and for JSON bodies; `storage.vocabulary` has the names.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import marshmallow as ma
+from flask import g, has_request_context
+
+from storage.language.fields import LOGS
+from storage.vocabulary import OTHER_NAMES, did_you_mean
+from web.errors import WrongParameterError, name_as_given
+
+FIELDS = "where"
+"""The parameter that holds what is asked of fields by their names in the search language."""
+
+UNKNOWN = "Unknown parameter."
+
+_ATTRIBUTES = "attributes"
+
+
+class Repeated(list[str]):
+    """The values of a query parameter that was given more than once."""
+
+
+def with_known_names(given: Mapping[str, Any], schema: ma.Schema) -> dict[str, Any]:
+    """Arguments by the names that a schema has for them.
+
+    Raises:
+        WrongParameterError: two of them are names of the same.
+    """
+    known = known_names(schema)
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        place = _place_of(name, known)
+        if isinstance(place, tuple):
+            _put(found.setdefault(place[0], {}), place[1], value, name)
+        elif place in given and place != name:
+            raise WrongParameterError(name, f"Given as {place} too. Give it once.")
+        elif place in found:
+            raise WrongParameterError(name, f"Given as {name_as_given(place)} too. Give it once.")
+        else:
+            found[place] = value
+            _remember(place, name)
+    return found
+
+
+def known_names(schema: ma.Schema) -> set[str]:
+    """The parameters that a schema takes, by their own names."""
+    return {field.data_key or name for name, field in schema.load_fields.items()}
+
+
+def all_names(schema: ma.Schema) -> list[str]:
+    """The parameters that a schema takes, also by their other names."""
+    known = known_names(schema)
+    return sorted(known.union(*(OTHER_NAMES.get(name, ()) for name in known)))
+
+
+def wrong_names(schema: ma.Schema, messages: dict[str, Any], given: object) -> None:
+    """Replace what the library says of unknown and repeated parameters by what helps."""
+    for name, texts in messages.items():
+        value = given.get(name) if isinstance(given, Mapping) else None
+        if texts == [UNKNOWN]:
+            hint = did_you_mean(str(name), all_names(schema))
+            messages[name] = [f"{UNKNOWN} {hint}".strip()]
+        elif isinstance(value, Repeated):
+            messages[name] = [_repeated(value)]
+
+
+def _repeated(values: Iterable[str]) -> str:
+    return f"Given more than once: {', '.join(values)}. Give one value."
+
+
+def _place_of(name: str, known: set[str]) -> str | tuple[str, str]:
+    """A schema's own name for a parameter; for an attribute, the parameter and its key in it."""
+    if name in known:
+        return name
+    attribute = LOGS.attribute(name)
+    if attribute is not None and _ATTRIBUTES in known:
+        if name.startswith("attributes["):
+            return _ATTRIBUTES, attribute.name
+        return (FIELDS, name) if FIELDS in known else (_ATTRIBUTES, attribute.name)
+    for own, others in OTHER_NAMES.items():
+        if name in others and own in known:
+            return own
+    return name
+
+
+def _put(found: object, key: str, value: object, name: str) -> None:
+    if not isinstance(found, dict):
+        raise WrongParameterError(_ATTRIBUTES, "Give JSON or single keys, not both.")
+    if key in found:
+        raise WrongParameterError(name, "Given twice. Give it once.")
+    found[key] = value
+
+
+def _remember(place: str, name: str) -> None:
+    if place != name and has_request_context():
+        g.setdefault("names_as_given", {})[place] = name
