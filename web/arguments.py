@@ -10,8 +10,6 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from storage.time_range import END_NS
-from web import times
 from web.errors import WrongParameterError
 from web.names import Repeated, with_known_names
 
@@ -149,48 +147,6 @@ class ArgumentsParser(FlaskParser):
         return with_known_names(content, _instance(schema))
 
 
-class FromNow(int):
-    """An instant that was counted from now."""
-
-
-class Time(ma.fields.Field[int]):
-    """An instant, in Unix nanoseconds: the first of what a time names, or the last."""
-
-    def __init__(self, *, last: bool = False, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
-        super().__init__(**kwargs)
-        self._last = last
-
-    def _deserialize(
-        self,
-        value: object,
-        attr: str | None,  # noqa: ARG002 - marshmallow's
-        data: Mapping[str, Any] | None,  # noqa: ARG002 - marshmallow's
-        **kwargs: Any,  # noqa: ANN401, ARG002 - marshmallow's
-    ) -> int:
-        try:
-            found = times.time_range_of(value)
-        except ValueError as error:
-            raise ma.ValidationError(str(error)) from None
-        instant = found.last_ns if self._last else found.first_ns
-        return FromNow(instant) if times.counts_from_now(value) else instant
-
-
-class Duration(ma.fields.Field[int]):
-    """A duration, in milliseconds."""
-
-    def _deserialize(
-        self,
-        value: object,
-        attr: str | None,  # noqa: ARG002 - marshmallow's
-        data: Mapping[str, Any] | None,  # noqa: ARG002 - marshmallow's
-        **kwargs: Any,  # noqa: ANN401, ARG002 - marshmallow's
-    ) -> int:
-        try:
-            return times.duration_ms(value)
-        except ValueError as error:
-            raise ma.ValidationError(str(error)) from None
-
-
 def _pieces(text: str) -> list[str]:
     """What commas separate, those in double quotes left out."""
     found = _PIECE.findall(f"{text},")
@@ -220,33 +176,3 @@ def described(text: str) -> dict[str, str]:
 def described_like(text: str, example: object) -> dict[str, object]:
     """As :func:`described`, with a value that it may have."""
     return {**described(text), "example": example}
-
-
-def start_time(description: str, *, required: bool = False) -> Time:
-    """The parameter `start_time_ms`; its value is in Unix nanoseconds."""
-    about = {**_A_TIME, **described(f"{description} {_TIMES}")}
-    return Time(data_key="start_time_ms", required=required, metadata=about)
-
-
-def end_time(description: str, *, required: bool = False) -> Time:
-    """The parameter `end_time_ms`; its value is in Unix nanoseconds, and included."""
-    about = {**_A_TIME, **described(f"{description} {_TIMES}")}
-    return Time(last=True, data_key="end_time_ms", required=required, metadata=about)
-
-
-def duration(description: str, least: int, most: int, **kwargs: Any) -> Duration:  # noqa: ANN401 - marshmallow's
-    """A duration between `least` and `most` milliseconds."""
-    text = f"{description} A number of milliseconds, or `1m`, `90s`, `1h30m`."
-    number = {"type": "integer", "minimum": least, "maximum": most}
-    about = {"anyOf": [number, {"type": "string"}], **described(text)}
-    rule = ma.validate.Range(least, most)
-    return Duration(validate=rule, metadata=about, **kwargs)
-
-
-_A_TIME = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0, "maximum": END_NS // 1_000_000 - 1},
-        {"type": "string"},
-    ]
-}
-_TIMES = "Unix time in s, ms, µs or ns, ISO 8601 (UTC without a zone), a date, `now` or `now-15m`."

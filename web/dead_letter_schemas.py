@@ -4,9 +4,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from tasks.chunk import SIGNALS
-from web.arguments import Text, Whole, described, end_time, start_time
+from web.arguments import Text, Whole, described
 from web.schemas import Answer
 from web.tenant_arguments import TenantArguments, WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 _MOST_RECORDS = 1000
 

@@ -15,9 +15,10 @@ from storage.logs.facets import (
 )
 from storage.logs.stats import INTERVALS_MS
 from storage.vocabulary import did_you_mean
-from web.arguments import Text, Texts, Whole, described, described_like, duration
+from web.arguments import Text, Texts, Whole, described, described_like
 from web.log_arguments import MAX_BUCKETS, FilterArguments
 from web.schemas import Answer, Bucket
+from web.time_arguments import interval_parameter
 
 MAX_NAMED_FIELDS = 20
 MAX_VALUES = 100
@@ -44,7 +45,9 @@ def _known(name: str) -> None:
 class HistogramArguments(FilterArguments):
     """Which log records to count, and how finely over time."""
 
-    interval = duration("Length of a bucket. Default: as `buckets` asks for.", 1, INTERVALS_MS[-1])
+    interval = interval_parameter(
+        "Length of a bucket. Default: as `buckets` asks for.", 1, INTERVALS_MS[-1]
+    )
     buckets = Whole(
         1,
         MAX_BUCKETS,

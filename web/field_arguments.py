@@ -1,6 +1,7 @@
 """Parameters whose values are checked as those of a field: levels, ids, fields by their names."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -11,7 +12,8 @@ from storage.language.tree import Comparison, Equals
 from storage.severity import LEVELS, MAX_NUMBER, NUMBERS_A_LEVEL, places_of
 from web.arguments import NAME, Attributes, Text, Whole, described
 
-_HEXADECIMAL = r"[0-9A-Fa-f]{1,128}\Z"
+TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,128}")
+NO_TRACE_ID = "Not a trace id: it has 32 hexadecimal digits."
 
 
 class LeastSeverity(Whole):
@@ -72,7 +74,26 @@ class Fields(Attributes):
         return loaded
 
 
-def trace_id(description: str) -> Text:
+def trace_id_parameter(description: str) -> Text:
     """A trace id, in either case."""
-    rule = ma.validate.Regexp(_HEXADECIMAL, error="Not a trace id: it has hexadecimal digits.")
+    rule = ma.validate.Regexp(rf"{TRACE_ID.pattern}\Z", error=NO_TRACE_ID)
     return Text(validate=rule, metadata=described(description))
+
+
+class Choice(ma.fields.String):
+    """One of some words, in any case."""
+
+    def __init__(self, words: Iterable[str], text: str, **about: Any) -> None:  # noqa: ANN401 - an example
+        """One of `words`, which are in small letters; `text` says what it is."""
+        rule = ma.validate.OneOf(list(words))
+        super().__init__(validate=rule, metadata={**described(text), **about})
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        return text.lower()

@@ -3,20 +3,11 @@
 from marshmallow import fields, validate
 
 from storage.language.fields import LOGS
-from web.arguments import (
-    KEY,
-    NAME,
-    Attributes,
-    Text,
-    Texts,
-    Whole,
-    described,
-    end_time,
-    start_time,
-)
-from web.field_arguments import Fields, LeastSeverity, trace_id
+from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described
+from web.field_arguments import Fields, LeastSeverity, trace_id_parameter
 from web.query_text import QueryText
 from web.tenant_arguments import RangeArguments, WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1000
@@ -55,7 +46,7 @@ class FilterArguments(RangeArguments):
         validate=NAME, metadata=described("Name of the instrumentation scope. Also `scope`.")
     )
     span_id = Text(validate=NAME, metadata=described("Span id, in hexadecimal."))
-    trace_id = trace_id("Trace id, in hexadecimal.")
+    trace_id = trace_id_parameter("Trace id, in hexadecimal.")
     where = Fields(LOGS)
     attributes = Attributes(
         keys=Text(validate=KEY),

@@ -9,13 +9,14 @@ from marshmallow import fields
 from storage.logs.search import LogFilters
 from tasks.jobs import delete
 from tasks.jobs.delete import EVER, LogDeletion
-from web.arguments import described, end_time, start_time
+from web.arguments import described
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.jobs import JobAnswer, accept_job, job_answer
 from web.log_arguments import FilterArguments
 from web.log_query import filters_of
 from web.spans import whole_span
+from web.time_arguments import end_time, start_time
 
 
 class DeletionArguments(FilterArguments):

@@ -6,9 +6,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from storage.metrics.kinds import AGGREGATIONS, KINDS
-from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described, duration
+from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described
 from web.schemas import Answer
 from web.tenant_arguments import RangeArguments
+from web.time_arguments import interval_parameter
 
 MAX_METRICS = 10_000
 MAX_STEP_MS = 366 * 86_400_000
@@ -74,7 +75,7 @@ class MetricQueryArguments(MetricArguments):
             "Attributes and their values. The data point's own counts before its resource's."
         ),
     )
-    interval = duration(
+    interval = interval_parameter(
         "Width of a window. Default: one that gives at most 120 points. Also `step`.",
         1,
         MAX_STEP_MS,

@@ -6,8 +6,8 @@ from typing import Any
 
 from storage.sql import TimeRange
 from storage.time_range import END_NS, FIRST_NS
-from web.arguments import FromNow
 from web.errors import WrongParameterError, name_as_given
+from web.time_arguments import FromNow
 
 HOUR_NS = 3600 * 10**9
 DAY_NS = 24 * HOUR_NS

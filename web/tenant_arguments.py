@@ -3,8 +3,9 @@
 import marshmallow as ma
 
 from storage.sql import TENANT_ID
-from web.arguments import Text, described, end_time, start_time
+from web.arguments import Text, described
 from web.names import UNKNOWN, wrong_names
+from web.time_arguments import end_time, start_time
 
 
 def _tenant_id(description: str) -> Text:

@@ -76,19 +76,16 @@ def counts_from_now(value: object) -> bool:
     return isinstance(value, str) and _FROM_NOW.fullmatch(value.strip()) is not None
 
 
-def duration_ms(value: object) -> int:
-    """A duration in milliseconds.
+def duration_ns(value: object) -> int:
+    """A duration in nanoseconds; what is below them is rounded.
 
     Raises:
-        ValueError: it is none, or no whole number of milliseconds.
+        ValueError: it is none.
     """
     text = str(value).strip() if isinstance(value, int | float | str) else ""
     if isinstance(value, bool) or not text:
         raise ValueError(_NO_DURATION)
-    nanoseconds = Decimal(text) * _MS if _NUMBER.fullmatch(text) else _summed(text)
-    if nanoseconds % _MS:
-        raise ValueError("Not a whole number of milliseconds.")
-    return int(nanoseconds // _MS)
+    return round(Decimal(text) * _MS if _NUMBER.fullmatch(text) else _summed(text))
 
 
 _NO_TIME = f"Not a valid time. Write {EXAMPLES}."

@@ -11,8 +11,6 @@ from web.log_query import named_fields, workspace_of
 from web.spans import check_cursor, span_of
 from web.trace_cursors import at_cursor
 
-_MS = 1_000_000
-
 Arguments = Mapping[str, Any]
 
 
@@ -26,7 +24,7 @@ def span_filters(arguments: Arguments) -> SpanFilters:
         operation=arguments.get("operation", ""),
         status=arguments.get("status", ""),
         attributes=tuple(sorted(attributes.items())),
-        fields=named_fields(arguments, ("app", "kind", "scope_name", "span_id")),
+        fields=named_fields(arguments, ("app", "kind", "scope_name")),
         q=arguments.get("q", ""),
     )
 
@@ -44,8 +42,8 @@ def trace_query(arguments: Arguments) -> TraceQuery:
     query = TraceQuery(
         filters=span_filters(arguments),
         span=span_of(arguments),
-        least_ns=round(least * _MS),
-        most_ns=None if most is None else round(most * _MS),
+        least_ns=least,
+        most_ns=most,
         sort=arguments["sort"],
         order=arguments["order"],
         limit=arguments["limit"],

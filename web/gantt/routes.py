@@ -11,14 +11,16 @@ from werkzeug.utils import secure_filename
 from storage.sql import TimeRange
 from storage.traces import read
 from storage.traces.read import SpanRow, TraceReader, around
-from web.arguments import NAME, Text, described, end_time, start_time
+from web.arguments import NAME, Text, described
 from web.blueprint import ApiBlueprint
+from web.field_arguments import trace_id_parameter
 from web.gantt.content import Subject, page_content
 from web.gantt.page import gantt_page
 from web.log_query import workspace_of
 from web.services import services
 from web.spans import whole_span
 from web.tenant_arguments import WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 MAX_IDS = 100
 MAX_TRACES = 1000
@@ -43,7 +45,7 @@ class GanttArguments(WorkspaceArguments):
         },
     )
     trace_ids = ma.fields.List(
-        Text(validate=ma.validate.Regexp(r"[0-9A-Fa-f]{1,128}\Z", error="Not hexadecimal.")),
+        trace_id_parameter("Trace id."),
         validate=ma.validate.Length(1, MAX_IDS),
         metadata=described("Trace ids, in hexadecimal. Either these or `run_ids`."),
     )
