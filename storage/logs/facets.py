@@ -184,7 +184,8 @@ def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
     )
     ranked = (
         "SELECT *, dense_rank() OVER "  # noqa: S608 - bound
-        f"(PARTITION BY field IN {clause.bind((_WHOLE, *COLUMNS))} ORDER BY present DESC, field) "
+        f"(PARTITION BY field = '', field IN {clause.bind(tuple(COLUMNS))} "
+        "ORDER BY present DESC, field) "
         f"AS place FROM ({whole})"
     )
     return (
