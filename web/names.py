@@ -3,6 +3,7 @@
 The same holds for query parameters and for JSON bodies; `storage.vocabulary` has the names.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ FIELDS = "where"
 UNKNOWN = "Unknown parameter."
 
 _ATTRIBUTES = "attributes"
+_KEYED = re.compile(rf"{FIELDS}\[(.*)\]", re.DOTALL)
 
 
 class Repeated(list[str]):
@@ -67,6 +69,9 @@ def wrong_names(schema: ma.Schema, messages: dict[str, Any], given: object) -> N
             messages[name] = [f"{UNKNOWN} {hint}".strip()]
         elif isinstance(value, Repeated):
             messages[name] = [_repeated(value)]
+        elif isinstance(value, dict) and isinstance(texts, dict):
+            repeated = {key: each for key, each in value.items() if isinstance(each, Repeated)}
+            texts.update({key: [_repeated(each)] for key, each in repeated.items()})
 
 
 def _repeated(values: Iterable[str]) -> str:
@@ -81,7 +86,11 @@ def _place_of(name: str, known: set[str]) -> str | tuple[str, str]:
     if attribute is not None and _ATTRIBUTES in known:
         if name.startswith("attributes["):
             return _ATTRIBUTES, attribute.name
-        return (FIELDS, name) if FIELDS in known else (_ATTRIBUTES, attribute.name)
+        if FIELDS in known:
+            return FIELDS, name
+        return (_ATTRIBUTES, attribute.name) if name.startswith("attributes.") else name
+    if FIELDS in known and (keyed := _KEYED.fullmatch(name)):
+        return FIELDS, keyed[1]
     for own, others in OTHER_NAMES.items():
         if name in others and own in known:
             return own
