@@ -79,22 +79,24 @@ def _repeated(values: Iterable[str]) -> str:
 
 
 def _place_of(name: str, known: set[str]) -> str | tuple[str, str]:
-    """A schema's own name for a parameter; for an attribute, the parameter and its key in it."""
+    """A schema's own name for a parameter; for what is keyed, the parameter and the key in it."""
     if name in known:
         return name
+    if keyed := _keyed(name, known):
+        return keyed
+    own = (own for own, others in OTHER_NAMES.items() if name in others and own in known)
+    return next(own, name)
+
+
+def _keyed(name: str, known: set[str]) -> tuple[str, str] | None:
     attribute = LOGS.attribute(name)
-    if attribute is not None and _ATTRIBUTES in known:
-        if name.startswith("attributes["):
-            return _ATTRIBUTES, attribute.name
-        if FIELDS in known:
-            return FIELDS, name
-        return (_ATTRIBUTES, attribute.name) if name.startswith("attributes.") else name
-    if FIELDS in known and (keyed := _KEYED.fullmatch(name)):
-        return FIELDS, keyed[1]
-    for own, others in OTHER_NAMES.items():
-        if name in others and own in known:
-            return own
-    return name
+    of_both = attribute is not None and len(attribute.maps) > 1
+    if attribute and _ATTRIBUTES in known and (of_both or FIELDS not in known):
+        return None if name.startswith("resource") else (_ATTRIBUTES, attribute.name)
+    if FIELDS not in known:
+        return None
+    match = _KEYED.fullmatch(name)
+    return (FIELDS, match[1] if match else name) if attribute or match else None
 
 
 def _put(found: object, key: str, value: object, name: str) -> None:
