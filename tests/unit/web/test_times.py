@@ -3,12 +3,14 @@
 import datetime as dt
 import time
 
+import marshmallow as ma
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.sql import TimeRange
 from storage.time_range import END_NS, FIRST_NS
+from web.customers import Day, today
 from web.times import duration_ns, time_range_of
 
 MS = 10**6
@@ -136,3 +138,14 @@ def test_a_duration_is_read(written, milliseconds):
 def test_what_is_no_duration_is_refused(written):
     with pytest.raises(ValueError, match=r"(Not a valid duration|Unknown unit)"):
         duration_ns(written)
+
+
+def test_a_day_is_named_by_any_time_of_it():
+    day = Day()
+    expected = dt.date(2024, 9, 14)
+    for written in ("2024-09-14", "1726272000", "1726272000000", "2024-09-14T23:59:59z"):
+        assert day.deserialize(written) == expected
+    assert day.deserialize("now") in {today(), today() - dt.timedelta(days=1)}
+    for wrong in ("20240914", "yesterday", "2024-9-14", "9999-12-31"):
+        with pytest.raises(ma.ValidationError):
+            day.deserialize(wrong)
