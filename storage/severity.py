@@ -1,30 +1,74 @@
-"""Severity of a log record: its text, else the level of its number, as SQL."""
+"""Severity of a log record: one mapping between its text, its number and its level, also as SQL.
 
-from collections.abc import Sequence
+A record's level is that of its text if that is a usual spelling; a text that is none is a level of
+its own, in capitals; without a text the number tells the level. Its number is the one that it has,
+else that of its text. So text and number each stand in where the other one is missing.
+"""
 
-from storage.sql import Bind, ascii_lower
+from collections.abc import Iterable, Sequence
+
+from storage.sql import Bind, ascii_lower, ascii_upper
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the severity numbers, four numbers each from 1, as OpenTelemetry's log data model."""
 
-LEVEL_OF = {
-    **{name.lower(): place for place, name in enumerate(LEVELS, 1)},
-    "information": 3,
-    "warning": 4,
-    "err": 5,
-    "critical": 6,
-}
-"""Places of the names that severity texts have, in lower case: from 1, TRACE, to 6, FATAL."""
+UNSPECIFIED = "UNSPECIFIED"
+"""Level of a record that has neither a text nor a number of a level."""
 
-_PLACES = range(1, len(LEVELS) + 1)
+NUMBERS_A_LEVEL = 4
+
+MAX_NUMBER = NUMBERS_A_LEVEL * len(LEVELS)
+"""The greatest severity number, FATAL4."""
+
+_USUAL = {
+    1: "trace trc verbose vrb v finest",
+    5: "debug dbg d finer",
+    6: "fine",
+    7: "config",
+    9: "info inf information informational i",
+    10: "notice",
+    13: "warn wrn warning w",
+    17: "error err e severe",
+    21: "fatal ftl f critical crit dpanic",
+    22: "alert",
+    23: "panic",
+    24: "emergency emerg",
+}
+_NUMBERED = {
+    f"{name.lower()}{step}": NUMBERS_A_LEVEL * place + step
+    for place, name in enumerate(LEVELS)
+    for step in range(1, NUMBERS_A_LEVEL + 1)
+}
+
+NUMBER_OF = {
+    **{text: number for number, texts in _USUAL.items() for text in texts.split()},
+    **_NUMBERED,
+}
+"""Severity numbers of the usual spellings of severity texts, in lower case.
+
+Those of OpenTelemetry, syslog, the JDK, .NET, Serilog and of the loggers of Python, Go and Node.
+"""
+
+LEVEL_OF = {
+    text: (number + NUMBERS_A_LEVEL - 1) // NUMBERS_A_LEVEL for text, number in NUMBER_OF.items()
+}
+"""Places of these spellings' levels: from 1, TRACE, to 6, FATAL."""
+
+_NO_TEXTS = ("", UNSPECIFIED.lower())
+_NEVER_A_TEXT = ("Never",)
+_NEVER_A_PLACE = (len(LEVELS) + 1,)
+_TEXT = "trimBoth(SeverityText)"
+_BY_NUMBER = f"if(SeverityNumber > {MAX_NUMBER}, 0, intDiv(SeverityNumber + 3, 4))"
 
 
 def level_name() -> str:
-    """SQL for a record's severity in capitals: its text, else its number's level."""
-    names = ", ".join(f"'{name}'" for name in LEVELS)
-    places = ", ".join(map(str, _PLACES))
-    level = f"transform(intDiv(SeverityNumber + 3, 4), [{places}], [{names}], 'UNSPECIFIED')"
-    return f"if(SeverityText != '', upper(SeverityText), {level})"
+    """SQL for a record's level: a name of `LEVELS`, `UNSPECIFIED`, or its text in capitals."""
+    return f"if({_has_no_text()}, {_name_of(_BY_NUMBER)}, {named_level(_TEXT)})"
+
+
+def named_level(text: str) -> str:
+    """SQL for the level that a text is a spelling of; the text in capitals if it is none."""
+    return f"transform(lower({text}), {_spellings()}, {_names_of_spellings()}, upper({text}))"
 
 
 def level_place() -> str:
@@ -32,26 +76,98 @@ def level_place() -> str:
 
     0 for a record that has neither.
     """
-    names = ", ".join(f"'{name}'" for name in LEVEL_OF)
+    return place_of_text(_TEXT, _BY_NUMBER)
+
+
+def place_of_text(text: str, otherwise: str) -> str:
+    """SQL for the place of the level that a text is a spelling of, `otherwise` if it is none."""
     places = ", ".join(map(str, LEVEL_OF.values()))
-    by_number = "intDiv(SeverityNumber + 3, 4)"
-    return f"transform(lower(SeverityText), [{names}], [{places}], {by_number})"
+    return f"transform(lower({text}), {_spellings()}, [{places}], {otherwise})"
 
 
 def has_severity(texts: Sequence[str], bind: Bind) -> str:
-    """The condition for records of these severity texts, in any case.
+    """The condition for records of these levels, in any spelling.
 
-    A record without a text counts by its number's level.
+    A text that is no spelling of a level stands for the records that have it, in any case.
     """
-    wanted = tuple(ascii_lower(text) for text in texts)
-    condition = f"lower(SeverityText) IN {bind(wanted)}"
-    numbers = numbers_of(wanted)
-    if numbers:
-        condition += f" OR (SeverityText = '' AND SeverityNumber IN {bind(numbers)})"
-    return f"({condition})"
+    wanted = {place for text in texts for place in places_of(text)}
+    own = {_plain(text) for text in texts if not places_of(text)}
+    spelled = {text for text, place in LEVEL_OF.items() if place in wanted}
+    by_text = f"lower({_TEXT}) IN {bind(tuple(sorted(own | spelled)) or _NEVER_A_TEXT)}"
+    by_number = f"{_BY_NUMBER} IN {bind(tuple(sorted(wanted)) or _NEVER_A_PLACE)}"
+    return f"({by_text} OR ({_has_no_text()} AND {by_number}))"
 
 
-def numbers_of(texts: Sequence[str]) -> tuple[int, ...]:
-    """The severity numbers that these texts, in lower case, are levels of."""
-    places = {LEVEL_OF[text] for text in texts if text in LEVEL_OF}
-    return tuple(sorted(4 * place - step for place in places for step in range(4)))
+def at_least(number: int, bind: Bind) -> str:
+    """The condition for records of this severity number or a greater one."""
+    spelled = tuple(text for text, known in NUMBER_OF.items() if known >= number)
+    by_text = f"lower({_TEXT}) IN {bind(spelled)}"
+    has_number = f"(SeverityNumber > 0 AND SeverityNumber <= {MAX_NUMBER})"
+    least = bind(number)
+    return f"if({has_number}, SeverityNumber >= {least}, {by_text})"
+
+
+def places_of(text: str) -> tuple[int, ...]:
+    """The places of the level that a text names: one, 0 for `UNSPECIFIED`; none if it names none.
+
+    So none is a text that only records of this very text have.
+    """
+    plain = _plain(text)
+    if plain in _NO_TEXTS:
+        return (0,)
+    return (LEVEL_OF[plain],) if plain in LEVEL_OF else ()
+
+
+def level_of(text: str, number: int) -> str:
+    """What :func:`level_name` gives for a record."""
+    if _plain(text) not in _NO_TEXTS:
+        places = places_of(text)
+        return LEVELS[places[0] - 1] if places else ascii_upper(text.strip(" "))
+    place = _place_of_number(number)
+    return LEVELS[place - 1] if place else UNSPECIFIED
+
+
+def place_of(text: str, number: int) -> int:
+    """What :func:`level_place` gives for a record."""
+    return LEVEL_OF.get(_plain(text), _place_of_number(number))
+
+
+def number_of(text: str, number: int) -> int:
+    """A record's severity number: its own, else that of its text; 0 if it has neither."""
+    return number if 0 < number <= MAX_NUMBER else NUMBER_OF.get(_plain(text), 0)
+
+
+def is_of(texts: Sequence[str], text: str, number: int) -> bool:
+    """Whether the condition of :func:`has_severity` holds for a record."""
+    name = level_of(text, number)
+    return any(level_of(each, 0) == name for each in texts)
+
+
+def _plain(text: str) -> str:
+    return ascii_lower(text.strip(" "))
+
+
+def _place_of_number(number: int) -> int:
+    return (number + 3) // 4 if number <= MAX_NUMBER else 0
+
+
+def _has_no_text() -> str:
+    return f"lower({_TEXT}) IN ('', '{UNSPECIFIED.lower()}')"
+
+
+def _name_of(place: str) -> str:
+    places = ", ".join(str(place) for place in range(1, len(LEVELS) + 1))
+    return f"transform({place}, [{places}], {_texts(LEVELS)}, '{UNSPECIFIED}')"
+
+
+def _spellings() -> str:
+    return _texts(LEVEL_OF)
+
+
+def _names_of_spellings() -> str:
+    return _texts(LEVELS[place - 1] for place in LEVEL_OF.values())
+
+
+def _texts(texts: Iterable[str]) -> str:
+    listed = ", ".join(f"'{text}'" for text in texts)
+    return f"[{listed}]"

@@ -66,3 +66,8 @@ def in_span(span: TimeRange, bind: Bind) -> Iterator[str]:
 def ascii_lower(text: str) -> str:
     """What ClickHouse's `lower` makes of a text: only A-Z change."""
     return text.lower() if text.isascii() else text.encode().lower().decode()
+
+
+def ascii_upper(text: str) -> str:
+    """What ClickHouse's `upper` makes of a text: only a-z change."""
+    return text.upper() if text.isascii() else text.encode().upper().decode()

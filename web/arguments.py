@@ -10,11 +10,11 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from storage.time_range import LAST_MS
 from web.errors import WrongParameterError
+from web.names import Repeated, with_known_names
 
-_KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
+_PIECE = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),')
 _MOST_ATTRIBUTES = 20
 _UNTYPED = {"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"}
 
@@ -60,7 +60,10 @@ class Whole(ma.fields.Integer):
 
 
 class Texts(ma.fields.List[str]):
-    """One text or several; as a query parameter repeated, or separated by commas."""
+    """One text or several; as a query parameter repeated, or separated by commas.
+
+    A text with a comma stands in double quotes, or in a list of a JSON body.
+    """
 
     def _deserialize(
         self,
@@ -69,11 +72,13 @@ class Texts(ma.fields.List[str]):
         data: Mapping[str, Any] | None,
         **kwargs: Any,  # noqa: ANN401 - marshmallow's
     ) -> list[Any]:
+        if isinstance(value, list) and not isinstance(value, Repeated):
+            return super()._deserialize(value, attr, data, **kwargs)
         parts = value if isinstance(value, list) else [value]
         split = [
-            piece.strip() if isinstance(piece, str) else piece
+            piece
             for part in parts
-            for piece in (part.split(",") if isinstance(part, str) else [part])
+            for piece in (_pieces(part) if isinstance(part, str) else [part])
         ]
         return super()._deserialize(split, attr, data, **kwargs)
 
@@ -117,24 +122,18 @@ class ArgumentsParser(FlaskParser):
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"query": ma.RAISE, "json": ma.RAISE}  # noqa: RUF012 - webargs'
 
-    def load_querystring(self, req: Request, _schema: ma.Schema) -> dict[str, Any]:
+    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         """Query parameters by name; a repeated one as a list, `attributes[...]` as an object."""
-        loaded: dict[str, Any] = {}
-        keyed: dict[str, Any] = {}
-        for name, values in req.args.lists():
-            value = values[0] if len(values) == 1 else values
-            if match := _KEYED.fullmatch(name):
-                keyed[match[1]] = value
-            else:
-                loaded[name] = value
-        if keyed and "attributes" in loaded:
-            raise WrongParameterError("attributes", "Give JSON or single keys, not both.")
-        return {**loaded, "attributes": keyed} if keyed else loaded
+        given = {
+            name: values[0] if len(values) == 1 else Repeated(values)
+            for name, values in req.args.lists()
+        }
+        return with_known_names(given, _instance(schema))
 
-    def load_json(self, req: Request, _schema: ma.Schema) -> object:
+    def load_json(self, req: Request, schema: ma.Schema) -> object:
         """The JSON body; an empty one is an empty object."""
         for name in req.args:
-            raise WrongParameterError(name, "Belongs into the JSON body here.")
+            raise WrongParameterError(name, "Send this in the JSON body.")
         text = req.get_data()
         if not text:
             return {}
@@ -144,7 +143,19 @@ class ArgumentsParser(FlaskParser):
             content: object = json.loads(text)
         except (ValueError, RecursionError):
             raise BadRequest("The body is not valid JSON.") from None
-        return content
+        if not isinstance(content, dict):
+            return content
+        return with_known_names(content, _instance(schema))
+
+
+def _pieces(text: str) -> list[str]:
+    """What commas separate, those in double quotes left out."""
+    found = _PIECE.findall(f"{text},")
+    return [quoted.replace('""', '"') or plain.strip() for quoted, plain in found]
+
+
+def _instance(schema: ma.Schema | type[ma.Schema]) -> ma.Schema:
+    return schema if isinstance(schema, ma.Schema) else schema()
 
 
 def _is_untyped(req: Request) -> bool:
@@ -163,6 +174,9 @@ def _as_text(value: object) -> object:
 NAME = ma.validate.Length(1, 1024)
 """How long a name of something may be."""
 
+KEY = ma.validate.Length(0, 1024)
+"""How long the key of an attribute may be; OpenTelemetry allows an empty one."""
+
 
 def described(text: str) -> dict[str, str]:
     """A field's `metadata` with its description."""
@@ -172,8 +186,3 @@ def described(text: str) -> dict[str, str]:
 def described_like(text: str, example: object) -> dict[str, object]:
     """As :func:`described`, with a value that it may have."""
     return {**described(text), "example": example}
-
-
-def time_ms(description: str, *, required: bool = False) -> Whole:
-    """An instant in Unix milliseconds."""
-    return Whole(0, LAST_MS, required=required, metadata=described(description))

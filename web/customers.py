@@ -18,17 +18,19 @@ from web.log_query import about_request, workspace_of
 from web.schemas import Answer
 from web.services import services
 from web.tenant_arguments import WorkspaceArguments
+from web.times import time_range_of
 
 _MOST_CHARACTERS = 1024
 _EPOCH = dt.date(1970, 1, 1)
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGITS_OF_A_DAY = re.compile(r"[0-9]{8}")
 
 
 class Day(Text):
-    """A day in UTC, `YYYY-MM-DD`, that has begun."""
+    """A day in UTC that has begun: `YYYY-MM-DD`, or any time of it."""
 
     default_error_messages = {  # noqa: RUF012 - marshmallow's
-        "day": "Not a day as YYYY-MM-DD.",
+        "day": "Not a valid day. Write YYYY-MM-DD, or a time such as now-7d.",
         "early": "Before 1970-01-01.",
         "future": "In the future; the last day so far is {today}, UTC.",
     }
@@ -42,16 +44,21 @@ class Day(Text):
     ) -> Any:  # noqa: ANN401 - a date, which a text field does not promise
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            day = dt.date.fromisoformat(text) if _ISO.fullmatch(text) else None
+            day = dt.date.fromisoformat(text) if _ISO.fullmatch(text) else _day_of(text)
         except ValueError:
-            day = None
-        if day is None:
-            raise self.make_error("day")
+            raise self.make_error("day") from None
         if day < _EPOCH:
             raise self.make_error("early")
         if day > today():
             raise self.make_error("future", today=today().isoformat())
         return day
+
+
+def _day_of(text: str) -> dt.date:
+    """The day of a time in any notation. Raises ValueError."""
+    if _DIGITS_OF_A_DAY.fullmatch(text):
+        raise ValueError("a date has hyphens")
+    return _EPOCH + dt.timedelta(microseconds=time_range_of(text).first_ns // 1000)
 
 
 class CustomerArguments(WorkspaceArguments):
@@ -60,7 +67,7 @@ class CustomerArguments(WorkspaceArguments):
     from_date = Day(
         required=True,
         metadata={
-            "description": "First day, in UTC: `YYYY-MM-DD`.",
+            "description": "First day, in UTC: `YYYY-MM-DD`, or a time of it, such as `now-7d`.",
             "format": "date",
             "example": "2024-09-14",
         },

@@ -7,6 +7,7 @@ from tasks.chunk import SIGNALS
 from web.arguments import Text, Whole, described
 from web.schemas import Answer
 from web.tenant_arguments import TenantArguments, WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 _MOST_RECORDS = 1000
 
@@ -21,10 +22,8 @@ class DeadLetterFilters(TenantArguments):
         validate=validate.Length(1, 1024),
         metadata=described("Part of the reason, in either case."),
     )
-    start_time_ms = Whole(
-        0, 2**53, metadata=described("Buried in this millisecond, Unix time, or later.")
-    )
-    end_time_ms = Whole(0, 2**53, metadata=described("Buried in this millisecond or before."))
+    start_ns = start_time("Dead-lettered at this time or after it.")
+    end_ns = end_time("Dead-lettered at this time or before it.")
 
 
 class ListArguments(DeadLetterFilters):

@@ -24,12 +24,13 @@ from web.dead_letter_schemas import (
     ReplayedAnswer,
     ShowArguments,
 )
-from web.errors import WrongParameterError
 from web.log_query import about_request, rfc3339, workspace_of
 from web.services import services
+from web.spans import whole_span
 from web.tenant_arguments import WorkspaceArguments
 
 _GONE = {404: "The workspace has no such dead letter"}
+_MS = 1_000_000
 
 
 def dead_letters_blueprint() -> ApiBlueprint:
@@ -139,17 +140,14 @@ def _found(arguments: Mapping[str, Any], chunk_id: str) -> DeadLetter:
 
 def filters_of_dead_letters(arguments: Mapping[str, Any]) -> Filters:
     """Which dead letters the arguments ask for. Raises WrongParameterError."""
-    since: int = arguments.get("start_time_ms", 0)
-    until: float = arguments.get("end_time_ms", float("inf"))
-    if since > until:
-        raise WrongParameterError("start_time_ms", f"It is after the end, {until}.")
+    span = whole_span(arguments)
     return Filters(
         workspace_id=workspace_of(arguments),
         client_id=arguments.get("client_id", ""),
         signal=arguments.get("signal", ""),
         reason=arguments.get("reason", ""),
-        since=since / 1000,
-        until=until / 1000,
+        since=span.first_ns // _MS / 1000,
+        until=span.last_ns // _MS / 1000 if "end_ns" in arguments else float("inf"),
     )
 
 

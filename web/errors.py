@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import marshmallow as ma
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, g, has_request_context, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -59,6 +59,14 @@ class WrongParameterError(Exception):
         self.fields = {field: [reason]}
 
 
+def name_as_given(parameter: str) -> str:
+    """A parameter's name as the current request spells it."""
+    if not has_request_context():
+        return parameter
+    names: Mapping[str, str] = g.get("names_as_given", {})
+    return names.get(parameter, parameter)
+
+
 class ErrorDetail(ma.Schema):
     """What went wrong."""
 
@@ -90,7 +98,7 @@ class SheafApi(Api):  # type: ignore[misc] # flask-smorest ships no types
         code = error.code or 500
         given: Mapping[str, Any] = getattr(error, "data", None) or {}
         fields = _flat(given.get("messages") or {})
-        reason = "Some parameters are wrong." if fields else _reason(error)
+        reason = "Invalid parameters." if fields else _reason(error)
         if code in _NOTHING_HERE and (hint := _hint()):
             reason, fields = f"{reason} {hint}.", {"path": [hint]}
         kept = {"Allow", "Retry-After"}
@@ -103,7 +111,8 @@ def answer_errors(app: Flask) -> None:
 
     @app.errorhandler(WrongParameterError)
     def wrong(error: WrongParameterError) -> Response:
-        return error_answer(422, "Some parameters are wrong.", error.fields)
+        fields = {name_as_given(name): texts for name, texts in error.fields.items()}
+        return error_answer(422, "Invalid parameters.", fields)
 
     @app.errorhandler(UnavailableError)
     def away(error: UnavailableError) -> Response:
@@ -199,6 +208,7 @@ def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
             skipped = isinstance(name, int) or name in {"_schema", "value", "key"}
             # A client's own name may be half a surrogate pair, which no answer can hold.
             named = str(name).encode(errors="replace").decode()
+            named = named if path else name_as_given(named)
             _collect(inner, path if skipped else f"{path}.{named}".lstrip("."), flat)
     else:
         texts = messages if isinstance(messages, list) else [messages]

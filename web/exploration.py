@@ -21,9 +21,10 @@ from web.exploration_schemas import (
     PatternsAnswer,
     PatternsArguments,
 )
-from web.log_query import about_request, filters_of, rfc3339, span_of, text_of
+from web.log_query import about_request, filters_of, rfc3339, text_of
 from web.numbers import share
 from web.services import services
+from web.spans import span_of
 
 _MOST_BUCKETS = 10_000
 _MS = 1_000_000
@@ -76,13 +77,13 @@ def _histogram(arguments: dict[str, Any]) -> Response:
 
 
 def _interval(arguments: dict[str, Any], span: TimeRange) -> int:
-    interval: int | None = arguments.get("interval_ms")
+    interval: int | None = arguments.get("interval")
     if interval is None:
         return interval_for(span, arguments["buckets"])
     buckets = len(bucket_starts(span, interval))
     if buckets > _MOST_BUCKETS:
         raise WrongParameterError(
-            "interval_ms",
+            "interval",
             f"It cuts the time range into {buckets} buckets, at most {_MOST_BUCKETS}.",
         )
     return interval
@@ -110,8 +111,11 @@ def _facet_answer(facet: Facet) -> dict[str, Any]:
         "exact": facet.exact,
         "records": facet.records,
         "distinct_values": facet.distinct,
-        "values": [{"value": text_of(value), "count": count} for value, count in facet.values],
-        "other": facet.records - sum(count for _, count in facet.values),
+        "values": [
+            {"value": text_of(value.text), "count": value.count, "truncated": value.truncated}
+            for value in facet.values
+        ],
+        "other": facet.records - sum(value.count for value in facet.values),
     }
 
 

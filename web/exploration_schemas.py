@@ -8,13 +8,17 @@ from storage.logs.facets import (
     FEW_VALUES,
     MANY_RECORDS,
     MOST_FIELDS,
+    NAMED,
     SAMPLE_RECORDS,
+    VALUE_CHARACTERS,
     is_field,
 )
 from storage.logs.stats import INTERVALS_MS
-from web.arguments import NAME, Text, Texts, Whole, described, described_like
+from storage.vocabulary import did_you_mean
+from web.arguments import Text, Texts, Whole, described, described_like
 from web.log_arguments import MAX_BUCKETS, FilterArguments
 from web.schemas import Answer, Bucket
+from web.time_arguments import interval_parameter
 
 MAX_NAMED_FIELDS = 20
 MAX_VALUES = 100
@@ -27,22 +31,22 @@ FILE_TYPES = {
 }
 """Formats of an export and their media types."""
 
-_FIELDS = f"{', '.join(COLUMNS)} or attributes[key]"
+_FIELDS = f"{', '.join(COLUMNS)}, app, attributes[key], attributes.key or resource.key"
+_FIELD_NAME = validate.Length(1, 1100)
 _BY_SEVERITY = {"INFO": 120, "ERROR": 3}
 
 
 def _known(name: str) -> None:
     if not is_field(name):
-        raise ma.ValidationError(f"{name}: not one of {_FIELDS}.")
+        hint = did_you_mean(name, NAMED) or f"Fields: {_FIELDS}."
+        raise ma.ValidationError(f"Unknown field {name}. {hint}")
 
 
 class HistogramArguments(FilterArguments):
     """Which log records to count, and how finely over time."""
 
-    interval_ms = Whole(
-        1,
-        INTERVALS_MS[-1],
-        metadata=described_like("How long a bucket is. Without it: as `buckets` asks for.", 60_000),
+    interval = interval_parameter(
+        "Length of a bucket. Default: as `buckets` asks for.", 1, INTERVALS_MS[-1]
     )
     buckets = Whole(
         1,
@@ -71,7 +75,7 @@ class FacetsArguments(FilterArguments):
     """Which log records, and what to know of them."""
 
     fields_ = Texts(
-        Text(validate=[NAME, _known]),
+        Text(validate=[_FIELD_NAME, _known]),
         data_key="fields",
         load_default=[],
         validate=validate.Length(1, MAX_NAMED_FIELDS),
@@ -91,6 +95,14 @@ class FacetValue(ma.Schema):
 
     value = fields.String(required=True, metadata=described_like("Cut off if very long.", "eu"))
     count = fields.Integer(required=True, metadata=described_like("Records.", 80))
+    truncated = fields.Boolean(
+        required=True,
+        metadata=described_like(
+            f"Only the first {VALUE_CHARACTERS} characters of longer values, which are counted "
+            "together: no filter equals them.",
+            False,
+        ),
+    )
 
 
 class Facet(ma.Schema):

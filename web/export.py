@@ -11,8 +11,9 @@ from storage.logs.export import ExportQuery, export
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.exploration_schemas import FILE_TYPES, ExportArguments
-from web.log_query import filters_of, span_of
+from web.log_query import filters_of
 from web.services import services
+from web.spans import span_of
 
 log = structlog.get_logger(__name__)
 

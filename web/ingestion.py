@@ -11,10 +11,11 @@ from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.health import checks
 from web.log_arguments import PageArguments, SearchArguments, StatsArguments, TimeRangeArguments
-from web.log_query import about_request, filters_of, span_of
+from web.log_query import about_request, filters_of
 from web.logs import read_page
 from web.schemas import HealthAnswer, PageAnswer, StatsAnswer
 from web.services import services
+from web.spans import DAY_NS, span_of
 
 _MOST_SERVICES = 1000
 _MS = 1_000_000
@@ -47,7 +48,7 @@ def ingestion_blueprint() -> ApiBlueprint:
     @blueprint.endpoint("/stats", StatsAnswer, takes=StatsArguments)
     def stats(arguments: dict[str, Any]) -> Response:
         """Exact counts: in total, by severity, by service, over time."""
-        filters, span = filters_of(arguments), span_of(arguments)
+        filters, span = filters_of(arguments), span_of(arguments, DAY_NS)
         own = services()
         counted = exact_stats(own.clickhouse, own.settings, filters, span, arguments["buckets"])
         return answer(_stats_answer(counted, span))
@@ -67,6 +68,7 @@ def ingestion_blueprint() -> ApiBlueprint:
 def _stats_answer(counted: LogStats, span: TimeRange) -> dict[str, Any]:
     return {
         "total": counted.total,
+        "by_level": dict(counted.by_severity.most_common()),
         "by_severity": dict(counted.by_severity.most_common()),
         "by_service": dict(counted.by_service.most_common(_MOST_SERVICES)),
         "start_time_ms": span.first_ns // _MS,

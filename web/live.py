@@ -47,7 +47,7 @@ class LiveArguments(FilterArguments):
     class Meta(FilterArguments.Meta):
         """Whatever its own time, a record is shown when it is stored."""
 
-        exclude = ("start_time_ms", "end_time_ms")
+        exclude = ("start_ns", "end_ns")
 
 
 def end_streams(app: Flask) -> None:

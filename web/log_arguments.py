@@ -2,9 +2,12 @@
 
 from marshmallow import fields, validate
 
-from web.arguments import NAME, Attributes, Text, Texts, Whole, described, time_ms
+from storage.language.fields import LOGS
+from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described
+from web.field_arguments import Fields, LeastSeverity, trace_id_parameter
 from web.query_text import QueryText
 from web.tenant_arguments import RangeArguments, WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1000
@@ -17,29 +20,36 @@ class FilterArguments(RangeArguments):
     """Which log records."""
 
     severity = Texts(
-        Text(validate=validate.Length(1, 64)),
+        Text(validate=NAME),
         validate=validate.Length(1, 32),
         metadata=described(
-            "One or more severity texts in any case. A record without a text counts by its number."
+            "One or more levels in any usual spelling: `warn`, `Warning`. A record's level is that "
+            "of its severity text, without one that of its number, else `UNSPECIFIED`. Also "
+            "`level`, `severity_text`."
         ),
     )
-    min_severity = Whole(
-        1,
-        24,
-        metadata=described("Least severity number: 9 is INFO, 13 WARN, 17 ERROR."),
-    )
+    min_severity = LeastSeverity()
     search = Text(
         validate=validate.Length(1, 4096),
         metadata=described("Text that the body contains, in either case."),
     )
     q = QueryText()
     endpoint = Text(validate=NAME, metadata=described("Endpoint, such as `/api/items`."))
-    service_name = Text(validate=NAME, metadata=described("Name of the service."))
-    trace_id = Text(
-        validate=validate.Length(1, 128), metadata=described("Trace id, in hexadecimal.")
+    service_name = Text(validate=NAME, metadata=described("Name of the service. Also `service`."))
+    app = Text(
+        validate=NAME, metadata=described("The attribute `app`; without it, the service's name.")
     )
+    service_version = Text(
+        validate=NAME, metadata=described("Version of the service. Also `version`.")
+    )
+    scope_name = Text(
+        validate=NAME, metadata=described("Name of the instrumentation scope. Also `scope`.")
+    )
+    span_id = Text(validate=NAME, metadata=described("Span id, in hexadecimal."))
+    trace_id = trace_id_parameter("Trace id, in hexadecimal.")
+    where = Fields(LOGS)
     attributes = Attributes(
-        keys=Text(validate=NAME),
+        keys=Text(validate=KEY),
         values=Text(validate=validate.Length(0, 4096)),
         metadata=described(
             "Attributes and their values. The log record's own counts before its resource's."
@@ -82,8 +92,8 @@ class PageArguments(FilterArguments):
 class TimeRangeArguments(PageArguments):
     """A page of the log records of a stated time range."""
 
-    start_time_ms = time_ms("First millisecond, Unix time.", required=True)
-    end_time_ms = time_ms("Last millisecond, included.", required=True)
+    start_ns = start_time("First instant.", required=True)
+    end_ns = end_time("Last instant, included.", required=True)
 
 
 class SearchArguments(PageArguments):
@@ -96,7 +106,13 @@ class SearchArguments(PageArguments):
     )
 
 
-class StatsArguments(FilterArguments):
+class CountedArguments(FilterArguments):
+    """Which log records to count; of the last day if not said."""
+
+    start_ns = start_time("First instant. Default: a day before `end_time_ms`.")
+
+
+class StatsArguments(CountedArguments):
     """Which log records to count, and how finely over time."""
 
     buckets = Whole(

@@ -7,24 +7,24 @@ from flask import Response
 from marshmallow import fields
 
 from storage.logs.search import LogFilters
-from storage.sql import EVER, TimeRange
+from storage.sql import EVER
 from tasks.jobs import delete
 from tasks.jobs.delete import LogDeletion
-from web.arguments import described, time_ms
+from web.arguments import described
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
 from web.jobs import JobAnswer, accept_job, job_answer
 from web.log_arguments import FilterArguments
 from web.log_query import filters_of
-
-_MS = 1_000_000
+from web.spans import whole_span
+from web.time_arguments import end_time, start_time
 
 
 class DeletionArguments(FilterArguments):
     """Which log records to delete: at least one filter, or `all`."""
 
-    start_time_ms = time_ms("First millisecond, Unix time. Without it: from the beginning.")
-    end_time_ms = time_ms("Last millisecond, included. Without it: to the end.")
+    start_ns = start_time("First instant. Default: from the beginning.")
+    end_ns = end_time("Last instant, included. Default: to the end.")
     all_ = fields.Boolean(
         data_key="all",
         load_default=False,
@@ -55,18 +55,10 @@ def log_deletion_blueprint() -> ApiBlueprint:
 
 
 def _deletion(arguments: Mapping[str, Any]) -> LogDeletion:
-    filters, span = filters_of(arguments), _span(arguments)
+    filters, span = filters_of(arguments), whole_span(arguments)
     restricted = filters != LogFilters(workspace_id=filters.workspace_id) or span != EVER
     if arguments["all_"] and restricted:
         raise WrongParameterError("all", "It cannot be combined with filters.")
     if not arguments["all_"] and not restricted:
         raise WrongParameterError("all", "Give a filter, or true to delete everything.")
     return LogDeletion(filters, span)
-
-
-def _span(arguments: Mapping[str, Any]) -> TimeRange:
-    start: int = arguments.get("start_time_ms", EVER.first_ns // _MS)
-    end: int = arguments.get("end_time_ms", EVER.last_ns // _MS)
-    if start > end:
-        raise WrongParameterError("start_time_ms", f"It is after the end, {end}.")
-    return TimeRange(start * _MS, end * _MS + _MS - 1)

@@ -1,20 +1,20 @@
 """From checked arguments to a query, and from a page to an answer."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
 
 from storage.logs.read import LogRow, Page, PageQuery, position_of
 from storage.logs.search import LogFilters
-from storage.sql import TENANT_ID, TimeRange
+from storage.sql import TENANT_ID
 from web.cursors import Cursor, TokenError, cursor_token, log_id, read_cursor
 from web.errors import WrongParameterError
 from web.middleware import execution_time_ms, request_id
+from web.spans import check_cursor, span_of
 
 DEFAULT_WORKSPACE = "default"
-DEFAULT_RANGE_MS = 3_600_000
 
 _MS = 1_000_000
 _S = 1_000_000_000
@@ -33,7 +33,7 @@ def workspace_of(arguments: Arguments) -> str:
     if header and not TENANT_ID.fullmatch(header):
         raise WrongParameterError("x-workspace-id", "1-128 of the characters A-Z a-z 0-9 . _ : -")
     if named and header and named != header:
-        raise WrongParameterError("workspace_id", "The header x-workspace-id says otherwise.")
+        raise WrongParameterError("workspace_id", "Conflicts with the header x-workspace-id.")
     return named or header or DEFAULT_WORKSPACE
 
 
@@ -51,20 +51,19 @@ def filters_of(arguments: Arguments) -> LogFilters:
         service_name=arguments.get("service_name", ""),
         trace_id=arguments.get("trace_id", "").lower(),
         attributes=tuple(sorted(attributes.items())),
+        fields=named_fields(arguments, ("app", "service_version", "scope_name", "span_id")),
     )
 
 
-def span_of(arguments: Arguments) -> TimeRange:
-    """The time range that the arguments ask for, the last hour if none.
+def named_fields(arguments: Arguments, parameters: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Fields of the search language that the arguments name, and their values.
 
-    Raises:
-        WrongParameterError: the start is after the end.
+    Args:
+        arguments: what was asked for.
+        parameters: those that are named as their fields.
     """
-    end: int = arguments.get("end_time_ms", time.time_ns() // _MS)
-    start: int = arguments.get("start_time_ms", max(0, end - DEFAULT_RANGE_MS))
-    if start > end:
-        raise WrongParameterError("start_time_ms", f"It is after the end, {end}.")
-    return TimeRange(start * _MS, end * _MS + _MS - 1)
+    by_parameter = {name: arguments[name] for name in parameters if name in arguments}
+    return tuple(sorted([*arguments.get("where", {}).items(), *by_parameter.items()]))
 
 
 def page_query(arguments: Arguments) -> PageQuery:
@@ -145,10 +144,7 @@ def _cursor(arguments: Arguments, filters: LogFilters) -> Cursor | None:
         cursor = read_cursor(token, filters, arguments["order"])
     except TokenError as error:
         raise WrongParameterError("cursor", str(error)) from None
-    span = cursor.span
-    ends = {"start_time_ms": span.first_ns // _MS, "end_time_ms": span.last_ns // _MS}
-    if any(arguments.get(name, kept) != kept for name, kept in ends.items()):
-        raise WrongParameterError("cursor", "It belongs to another time range.")
+    check_cursor(arguments, cursor.span)
     return cursor
 
 

@@ -6,9 +6,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from storage.metrics.kinds import AGGREGATIONS, KINDS
-from web.arguments import NAME, Attributes, Text, Texts, Whole, described
+from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described
 from web.schemas import Answer
 from web.tenant_arguments import RangeArguments
+from web.time_arguments import interval_parameter
 
 MAX_METRICS = 10_000
 MAX_STEP_MS = 366 * 86_400_000
@@ -68,26 +69,23 @@ class MetricQueryArguments(MetricArguments):
         | {"example": ["service", "http.route"]},
     )
     attributes = Attributes(
-        keys=Text(validate=NAME),
+        keys=Text(validate=KEY),
         values=Text(validate=validate.Length(0, 4096)),
         metadata=described(
             "Attributes and their values. The data point's own counts before its resource's."
         ),
     )
-    step = Whole(
+    interval = interval_parameter(
+        "Width of a window. Default: one that gives at most 120 points. Also `step`.",
         1,
         MAX_STEP_MS,
-        metadata=described(
-            "Width of a window in milliseconds. Without it: one that gives at most 120 points."
-        )
-        | {"example": 60_000},
     )
 
     @ma.validates_schema
     def _check_quantile(self, arguments: dict[str, Any], **_: object) -> None:
         if ("quantile" in arguments) != (arguments.get("aggregation") == "quantile"):
             raise ma.ValidationError(
-                "Belongs to aggregation=quantile, and to no other.", "quantile"
+                "quantile is required with aggregation=quantile, and with no other.", "quantile"
             )
 
 

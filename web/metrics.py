@@ -20,7 +20,7 @@ from storage.metrics.streams import Windows
 from web.answers import answer
 from web.blueprint import ApiBlueprint
 from web.errors import WrongParameterError
-from web.log_query import Arguments, about_request, rfc3339, span_of, workspace_of
+from web.log_query import Arguments, about_request, rfc3339, workspace_of
 from web.metric_schemas import (
     MetricQueryAnswer,
     MetricQueryArguments,
@@ -29,6 +29,7 @@ from web.metric_schemas import (
 )
 from web.numbers import computed
 from web.services import services
+from web.spans import span_of
 
 DEFAULT_WINDOWS = 120
 
@@ -121,7 +122,7 @@ def series_query(arguments: Arguments) -> SeriesQuery:
             service_name=arguments.get("service_name", ""),
             attributes=tuple(sorted(attributes.items())),
         ),
-        windows=Windows(span, arguments.get("step") or interval_for(span, DEFAULT_WINDOWS)),
+        windows=Windows(span, arguments.get("interval") or interval_for(span, DEFAULT_WINDOWS)),
         aggregation=arguments["aggregation"],
         quantile=arguments.get("quantile", 0.5),
         by=tuple(dict.fromkeys(arguments["by"])),

@@ -86,7 +86,15 @@ class StatsAnswer(Answer):
     """Exact counts of everything that is stored now."""
 
     total = fields.Integer(required=True)
-    by_severity = fields.Dict(fields.String(), fields.Integer(), required=True)
+    by_level = fields.Dict(
+        fields.String(), fields.Integer(), required=True, metadata=described("As in `/stats`.")
+    )
+    by_severity = fields.Dict(
+        fields.String(),
+        fields.Integer(),
+        required=True,
+        metadata=described("The same as `by_level`."),
+    )
     by_service = fields.Dict(
         fields.String(),
         fields.Integer(),

@@ -1,6 +1,5 @@
 """Counts of log records: in total, by level, by service, over time; and which apps there are."""
 
-import time
 from typing import Any
 
 import marshmallow as ma
@@ -13,37 +12,17 @@ from storage.rollups.read import ServiceCounts, exact_stats
 from storage.rollups.read import services as services_of
 from storage.sql import TimeRange
 from web.answers import answer
-from web.arguments import NAME, Text, Whole, described, described_like, time_ms
+from web.arguments import Whole, described, described_like
 from web.blueprint import ApiBlueprint
-from web.log_arguments import MAX_BUCKETS
-from web.log_query import about_request, filters_of, rfc3339, span_of
+from web.log_arguments import CountedArguments, StatsArguments
+from web.log_query import about_request, filters_of, rfc3339
 from web.schemas import Answer
 from web.services import services
-from web.tenant_arguments import TenantArguments
+from web.spans import DAY_NS, span_of
 
 _MS = 1_000_000
-_DAY_MS = 86_400_000
 _MOST_SERVICES = 1000
 _MOST_APPS = 1000
-
-
-class CountedArguments(TenantArguments):
-    """Whose log records to count, and of when."""
-
-    service_name = Text(validate=NAME, metadata=described("Name of the service."))
-    start_time_ms = time_ms("First millisecond, Unix time. Without it: a day before `end_time_ms`.")
-    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
-
-
-class CountsArguments(CountedArguments):
-    """What to count, and how finely over time."""
-
-    buckets = Whole(
-        1,
-        MAX_BUCKETS,
-        load_default=60,
-        metadata=described("Most stretches of time in `over_time`."),
-    )
 
 
 class AppsArguments(CountedArguments):
@@ -71,9 +50,16 @@ class CountsAnswer(Answer):
         fields.Integer(),
         required=True,
         metadata=described_like(
-            "Levels in capitals: the record's own text, else its number's name.",
+            "By level in one spelling, whatever the records' texts are: TRACE, DEBUG, INFO, WARN, "
+            "ERROR, FATAL, UNSPECIFIED, or a text of its own in capitals.",
             {"INFO": 1150, "ERROR": 50},
         ),
+    )
+    by_severity = fields.Dict(
+        fields.String(),
+        fields.Integer(),
+        required=True,
+        metadata=described("The same as `by_level`."),
     )
     by_service = fields.Dict(
         fields.String(),
@@ -132,7 +118,7 @@ def stats_blueprint() -> ApiBlueprint:
     """The routes `/stats` and `/apps`."""
     blueprint = ApiBlueprint("stats", __name__, description="Counts of log records")
 
-    @blueprint.endpoint("/stats", CountsAnswer, takes=CountsArguments)
+    @blueprint.endpoint("/stats", CountsAnswer, takes=StatsArguments)
     def stats(arguments: dict[str, Any]) -> Response:
         """Exact counts: in total, by level, by service, over time."""
         own, (filters, span) = services(), _asked(arguments)
@@ -157,15 +143,14 @@ def stats_blueprint() -> ApiBlueprint:
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[LogFilters, TimeRange]:
-    end: int = arguments.get("end_time_ms", time.time_ns() // _MS)
-    a_day = {"end_time_ms": end, "start_time_ms": max(0, end - _DAY_MS)}
-    return filters_of(arguments), span_of(a_day | arguments)
+    return filters_of(arguments), span_of(arguments, DAY_NS)
 
 
 def _counts(counted: LogStats) -> dict[str, Any]:
     return {
         "total": counted.total,
         "by_level": dict(counted.by_severity.most_common()),
+        "by_severity": dict(counted.by_severity.most_common()),
         "by_service": dict(counted.by_service.most_common(_MOST_SERVICES)),
         "interval_ms": counted.interval_ms,
         "over_time": [

@@ -3,7 +3,9 @@
 import marshmallow as ma
 
 from storage.sql import TENANT_ID
-from web.arguments import Text, described, time_ms
+from web.arguments import Text, described
+from web.names import UNKNOWN, wrong_names
+from web.time_arguments import end_time, start_time
 
 
 def _tenant_id(description: str) -> Text:
@@ -21,9 +23,17 @@ class WorkspaceArguments(ma.Schema):
 
         unknown = ma.RAISE
 
+    error_messages = {"unknown": UNKNOWN}  # noqa: RUF012 - marshmallow's
+
     workspace_id = _tenant_id(
-        "Workspace; else the header `x-workspace-id`, else `default`. Both must agree."
+        "Workspace; else the header `x-workspace-id`, else `default`. If both are given, they must "
+        "match."
     )
+
+    def handle_error(self, error: ma.ValidationError, data: object, **_: object) -> None:
+        """Say which parameters are meant by unknown names, and which were repeated."""
+        if isinstance(error.messages, dict):
+            wrong_names(self, error.messages, data)
 
 
 class TenantArguments(WorkspaceArguments):
@@ -35,7 +45,5 @@ class TenantArguments(WorkspaceArguments):
 class RangeArguments(TenantArguments):
     """Whose, and of when."""
 
-    start_time_ms = time_ms(
-        "First millisecond, Unix time. Without it: an hour before `end_time_ms`."
-    )
-    end_time_ms = time_ms("Last millisecond, included. Without it: now.")
+    start_ns = start_time("First instant. Default: an hour before `end_time_ms`.")
+    end_ns = end_time("Last instant, included. Default: now.")

@@ -5,17 +5,12 @@ from marshmallow import fields, validate
 from storage.language.fields import SPANS
 from storage.traces.read import MAX_SPANS
 from storage.traces.search import STATUSES
-from web.arguments import (
-    NAME,
-    Attributes,
-    Text,
-    Whole,
-    described,
-    described_like,
-)
+from web.arguments import KEY, NAME, Attributes, Text, Whole, described, described_like
+from web.field_arguments import Choice, Fields
 from web.log_arguments import MAX_BUCKETS
 from web.query_text import QueryText
 from web.tenant_arguments import RangeArguments, WorkspaceArguments
+from web.time_arguments import span_duration
 
 MAX_TRACES = 1000
 MAX_OPERATIONS = 1000
@@ -27,8 +22,20 @@ _MOST_MS = (2**64 - 1) // 1_000_000
 class SpanArguments(RangeArguments):
     """Which spans."""
 
-    service_name = Text(validate=NAME, metadata=described_like("Name of the service.", "checkout"))
-    operation = Text(validate=NAME, metadata=described_like("Name of the span.", "POST /orders"))
+    service_name = Text(
+        validate=NAME, metadata=described_like("Name of the service. Also `service`.", "checkout")
+    )
+    app = Text(
+        validate=NAME, metadata=described("The attribute `app`; without it, the service's name.")
+    )
+    operation = Text(
+        validate=NAME, metadata=described_like("Name of the span. Also `name`.", "POST /orders")
+    )
+    scope_name = Text(
+        validate=NAME, metadata=described("Name of the instrumentation scope. Also `scope`.")
+    )
+    kind = Text(validate=NAME, metadata=described_like("Kind of the span, in any case.", "server"))
+    where = Fields(SPANS)
     q = QueryText(
         SPANS,
         metadata=described_like(
@@ -42,25 +49,16 @@ class SpanArguments(RangeArguments):
 class TracesArguments(SpanArguments):
     """Which traces, and which page of them."""
 
-    status = fields.String(
-        validate=validate.OneOf(list(STATUSES)),
-        metadata=described_like("Status of the span.", "error"),
-    )
+    status = Choice(STATUSES, "Status of the span, in any case.", example="error")
     attributes = Attributes(
-        keys=Text(validate=NAME),
+        keys=Text(validate=KEY),
         values=Text(validate=validate.Length(0, 4096)),
         metadata=described(
             "Attributes of the span and their values. Its own count before its resource's."
         ),
     )
-    min_duration_ms = fields.Float(
-        validate=validate.Range(0, _MOST_MS),
-        metadata=described_like("Least duration of the whole trace.", 250.5),
-    )
-    max_duration_ms = fields.Float(
-        validate=validate.Range(0, _MOST_MS),
-        metadata=described_like("Greatest duration of the whole trace.", 60_000),
-    )
+    min_duration_ms = span_duration("Minimum duration of the whole trace.", 0, _MOST_MS)
+    max_duration_ms = span_duration("Maximum duration of the whole trace.", 0, _MOST_MS)
     sort = fields.String(
         load_default="start",
         validate=validate.OneOf(["start", "duration"]),
@@ -104,7 +102,9 @@ class ServicesArguments(RangeArguments):
 class OperationsArguments(RangeArguments):
     """Which operations."""
 
-    service_name = Text(validate=NAME, metadata=described_like("Name of the service.", "checkout"))
+    service_name = Text(
+        validate=NAME, metadata=described_like("Name of the service. Also `service`.", "checkout")
+    )
     limit = Whole(1, 10_000, load_default=1000, metadata=described("Most operations."))
 
 

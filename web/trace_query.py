@@ -6,11 +6,10 @@ from typing import Any
 from storage.traces.listing import TraceQuery
 from storage.traces.search import SpanFilters
 from web.cursors import TokenError
-from web.errors import WrongParameterError
-from web.log_query import span_of, workspace_of
+from web.errors import WrongParameterError, name_as_given
+from web.log_query import named_fields, workspace_of
+from web.spans import check_cursor, span_of
 from web.trace_cursors import at_cursor
-
-_MS = 1_000_000
 
 Arguments = Mapping[str, Any]
 
@@ -25,6 +24,7 @@ def span_filters(arguments: Arguments) -> SpanFilters:
         operation=arguments.get("operation", ""),
         status=arguments.get("status", ""),
         attributes=tuple(sorted(attributes.items())),
+        fields=named_fields(arguments, ("app", "kind", "scope_name")),
         q=arguments.get("q", ""),
     )
 
@@ -37,12 +37,13 @@ def trace_query(arguments: Arguments) -> TraceQuery:
     """
     least, most = arguments.get("min_duration_ms", 0), arguments.get("max_duration_ms")
     if most is not None and least > most:
-        raise WrongParameterError("min_duration_ms", f"It is above the greatest, {most:g}.")
+        low, high = name_as_given("min_duration_ms"), name_as_given("max_duration_ms")
+        raise WrongParameterError("min_duration_ms", f"{low} must not be above {high}.")
     query = TraceQuery(
         filters=span_filters(arguments),
         span=span_of(arguments),
-        least_ns=round(least * _MS),
-        most_ns=None if most is None else round(most * _MS),
+        least_ns=least,
+        most_ns=most,
         sort=arguments["sort"],
         order=arguments["order"],
         limit=arguments["limit"],
@@ -56,10 +57,5 @@ def _continued(query: TraceQuery, cursor: str, arguments: Arguments) -> TraceQue
         query = at_cursor(query, cursor)
     except TokenError as error:
         raise WrongParameterError("cursor", str(error)) from None
-    ends = {
-        "start_time_ms": query.span.first_ns // _MS,
-        "end_time_ms": query.span.last_ns // _MS,
-    }
-    if any(arguments.get(name, kept) != kept for name, kept in ends.items()):
-        raise WrongParameterError("cursor", "It belongs to another time range.")
+    check_cursor(arguments, query.span)
     return query

@@ -11,8 +11,11 @@ from storage.traces.service_map import service_map
 from storage.traces.stats import operation_counts, service_counts
 from web.answers import answer
 from web.blueprint import ApiBlueprint
-from web.log_query import Arguments, about_request, span_of, workspace_of
+from web.errors import WrongParameterError
+from web.field_arguments import NO_TRACE_ID, TRACE_ID
+from web.log_query import Arguments, about_request, workspace_of
 from web.services import services
+from web.spans import span_of
 from web.tenant_arguments import RangeArguments
 from web.trace_answers import (
     counts_answer,
@@ -104,6 +107,8 @@ def _add_figures(blueprint: ApiBlueprint) -> None:
 
 
 def _one(arguments: Arguments, trace_id: str) -> Response:
+    if not TRACE_ID.fullmatch(trace_id):
+        raise WrongParameterError("trace_id", NO_TRACE_ID)
     own, workspace_id = services(), workspace_of(arguments)
     most_spans, most_logs = arguments["max_spans"], arguments["max_logs"]
     reader = TraceReader(own.clickhouse, own.settings)

@@ -5,12 +5,11 @@ import pyarrow.compute as pc
 
 from storage.language.fields import Column, Kind
 from storage.language.tree import NUMBER, Comparison, Equals, Exists, Range, Regex, Test
-from storage.severity import LEVEL_OF
-from storage.sql import ascii_lower
+from storage.severity import LEVELS, places_of
 
 _A_NUMBER = "This field is a number: write field:17, field:>=17 or field:[1 TO 17]."
 _A_TEXT = "Words are looked for in this field; it has no order that a range could use."
-_A_LEVEL = f"A level is one of {', '.join(LEVEL_OF)}."
+_A_LEVEL = f"A level is one of {', '.join(LEVELS).lower()}."
 _NOTHING = "An empty phrase finds nothing. For records without this field write -field:*."
 
 
@@ -31,7 +30,7 @@ def _column_refusal(comparison: Comparison) -> str:
     if kind in {Kind.WORDS, Kind.LEVEL} and test == Equals(""):
         return _NOTHING
     if kind is Kind.LEVEL and isinstance(test, Range):
-        known = all(ascii_lower(bound.value) in LEVEL_OF for bound in test.bounds)
+        known = all(any(places_of(bound.value)) for bound in test.bounds)
         return "" if known else _A_LEVEL
     return ""
 

@@ -31,8 +31,8 @@ from storage.language.words import (
     spellings,
     whole_words,
 )
-from storage.severity import LEVEL_OF, has_severity, level_name, level_place
-from storage.sql import Bind, ascii_lower
+from storage.severity import UNSPECIFIED, has_severity, level_name, level_place, places_of
+from storage.sql import Bind
 
 _IN_WORD = r"[0-9A-Za-z\x{80}-\x{10FFFF}]"
 _NO_WORD = r"[^0-9A-Za-z\x{80}-\x{10FFFF}]"
@@ -155,16 +155,18 @@ def _level(_column: Column, test: Test, bind: Bind) -> str:
             return f"{level_place()} != 0 AND {places}"
         case Exists():
             return _has_level()
-    text = f"lower({level_name()})"
-    return f"{_has_level()} AND {_value(text, ignoring_case(test), bind)}"
+    pattern = ignoring_case(test)
+    names = (f"lower({level_name()})", "lower(SeverityText)")
+    ways = " OR ".join(_value(name, pattern, bind) for name in names)
+    return f"{_has_level()} AND ({ways})"
 
 
 def _place(bound: Bound) -> int:
-    return LEVEL_OF[ascii_lower(bound.value)]
+    return places_of(bound.value)[0]
 
 
 def _has_level() -> str:
-    return "(SeverityText != '' OR SeverityNumber != 0)"
+    return f"({level_name()} != '{UNSPECIFIED}')"
 
 
 _OF_KIND: dict[Kind, Callable[[Column, Test, Bind], str]] = {
@@ -182,6 +184,9 @@ def _attribute(attribute: Attribute, test: Test, bind: Bind) -> str:
     for place in attribute.maps:
         ways.append(f"{missing}{_in_map(place, name, test, bind)}")
         missing += f"NOT mapContains({place.sql}, {name}) AND "
+    if attribute.otherwise is not None:
+        held = _text(attribute.otherwise, test, bind)
+        ways.append(f"{missing}{attribute.otherwise.sql} != '' AND {held}")
     return " OR ".join(ways)
 
 

@@ -38,7 +38,7 @@ from storage.language.words import (
     ignoring_case,
     spellings,
 )
-from storage.severity import LEVEL_OF, LEVELS, numbers_of
+from storage.severity import UNSPECIFIED, is_of, level_of, place_of, places_of
 from storage.sql import ascii_lower
 
 Row = Mapping[str, Any]
@@ -85,8 +85,17 @@ def _narrowed(parts: Sequence[Query], rows: Sequence[Row], *, until: bool) -> li
 def _regex(field: Field, test: Regex, rows: Sequence[Row]) -> list[bool]:
     ignored = isinstance(field, Column) and _ignores_case(field)
     flags = "(?si)" if ignored else "(?s)"
-    values = pa.array([_text_in(field, row) for row in rows], pa.string())
-    found = pc.match_substring_regex(values, pattern=flags + test.expression)
+    if isinstance(field, Column) and field.kind is Kind.LEVEL:
+        texts = [_level_texts(row) for row in rows]
+        ways = [[pair and pair[place] for pair in texts] for place in (0, 1)]
+    else:
+        ways = [[_text_in(field, row) for row in rows]]
+    found = [_matches(way, flags + test.expression) for way in ways]
+    return [any(answers) for answers in zip(*found, strict=True)]
+
+
+def _matches(texts: Sequence[str | None], expression: str) -> list[bool]:
+    found = pc.match_substring_regex(pa.array(texts, pa.string()), pattern=expression)
     return [answer is True for answer in found.to_pylist()]
 
 
@@ -98,7 +107,7 @@ def _holds(field: Field, test: Test) -> Check:
     if field.kind is Kind.NUMBER:
         return _number(field, test)
     if field.kind is Kind.LEVEL:
-        return _level(field, test)
+        return _level(test)
     if isinstance(test, Exists):
         return _of_text(field, bool)
     if field.kind is Kind.WORDS:
@@ -118,9 +127,10 @@ def _text_in(field: Field, row: Row) -> str | None:
     """A field's text in a row, None if the row has none."""
     if isinstance(field, Attribute):
         held = (row[place.key] for place in field.maps)
-        return next((texts[field.name] for texts in held if field.name in texts), None)
-    if field.kind is Kind.LEVEL:
-        return _level_text(row)
+        found = next((texts[field.name] for texts in held if field.name in texts), None)
+        if found is None and field.otherwise is not None:
+            return row[field.otherwise.key] or None
+        return found
     text: str = row[field.key]
     return ascii_lower(text) if field.case is Case.IGNORED else text
 
@@ -201,39 +211,31 @@ def _number(column: Column, test: Test) -> Check:
     return lambda row: row[column.key] != 0
 
 
-def _level(column: Column, test: Test) -> Check:
+def _level(test: Test) -> Check:
     match test:
         case Equals(value=text):
-            wanted = ascii_lower(text)
-            numbers = numbers_of([wanted])
-            return lambda row: _has_severity(row, wanted, numbers)
+            return lambda row: is_of([text], row["severity_text"], row["severity_number"])
         case Range():
             return lambda row: _place(row) != 0 and _between(test, _place(row), _place_of)
         case Exists():
-            return lambda row: _level_text(row) is not None
-    return _of_text(column, _text(ignoring_case(test)))
+            return lambda row: _level_texts(row) is not None
+    fits = _text(ignoring_case(test))
+    return lambda row: any(map(fits, _level_texts(row) or ()))
 
 
-def _has_severity(row: Row, wanted: str, numbers: tuple[int, ...]) -> bool:
+def _level_texts(row: Row) -> tuple[str, str] | None:
+    """A record's level and its own text for it, in lower case; None if it has no level."""
     text: str = row["severity_text"]
-    return ascii_lower(text) == wanted if text else row["severity_number"] in numbers
-
-
-def _level_text(row: Row) -> str | None:
-    text, number = row["severity_text"], row["severity_number"]
-    if text or not number:
-        return ascii_lower(text) or None
-    place = (number + 3) // 4
-    return LEVELS[place - 1].lower() if place <= len(LEVELS) else "unspecified"
+    name = level_of(text, row["severity_number"])
+    return None if name == UNSPECIFIED else (ascii_lower(name), ascii_lower(text))
 
 
 def _place(row: Row) -> int:
-    by_number: int = (row["severity_number"] + 3) // 4
-    return LEVEL_OF.get(ascii_lower(row["severity_text"]), by_number)
+    return place_of(row["severity_text"], row["severity_number"])
 
 
 def _place_of(level: str) -> int:
-    return LEVEL_OF[ascii_lower(level)]
+    return places_of(level)[0]
 
 
 def _as_number(text: str) -> float:

@@ -1,8 +1,16 @@
 """Which names a query may use, and what they are in a table and in a row of its reader."""
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from storage.vocabulary import with_other_names
+
+APP = "app"
+"""The name under which plain JSON records may name their service."""
+
+_SAID = re.compile(r"(?P<of>attributes|resource)(\.(?P<dotted>.+)|\[(?P<key>.*)\])", re.DOTALL)
 
 
 class Kind(enum.Enum):
@@ -58,6 +66,8 @@ class Attribute:
 
     name: str
     maps: tuple[AttributeMap, ...]
+    otherwise: Column | None = None
+    """What the value is where no map has the name."""
 
 
 Field = Column | Attribute
@@ -67,8 +77,9 @@ Field = Column | Attribute
 class Fields:
     """The names of a table.
 
-    A name that no column has is an attribute. `own` and `resource` are looked at in this order,
-    unless the name begins with `attributes.` or `resource.`, which name one of them.
+    `attributes[key]` is an attribute, looked for in `own`, then in `resource`; `attributes.key` is
+    one of `own`, `resource.key` and `resource[key]` are of `resource`. A name that no column has is
+    an attribute too, as in brackets. `app` is the attribute, else the service.
     """
 
     words: Column
@@ -76,16 +87,27 @@ class Fields:
     columns: Mapping[str, Column]
     own: AttributeMap
     resource: AttributeMap
+    service: Column
 
     def named(self, name: str) -> Field:
         """The field that a name stands for."""
         if name in self.columns:
             return self.columns[name]
-        prefix, dot, rest = name.partition(".")
-        only = {"attributes": self.own, "resource": self.resource}.get(prefix)
-        if only is not None and dot and rest:
-            return Attribute(rest, (only,))
-        return Attribute(name, (self.own, self.resource))
+        if attribute := self.attribute(name):
+            return attribute
+        both = (self.own, self.resource)
+        return Attribute(name, both, self.service if name == APP else None)
+
+    def attribute(self, name: str) -> Attribute | None:
+        """The attribute that a name says to be one, None if it does not say so."""
+        match = _SAID.fullmatch(name)
+        if match is None:
+            return None
+        if match["dotted"]:
+            only = self.own if match["of"] == "attributes" else self.resource
+            return Attribute(match["dotted"], (only,))
+        both = (self.own, self.resource)
+        return Attribute(match["key"], both if match["of"] == "attributes" else both[1:])
 
 
 _BODY = Column("Body", "body", Kind.WORDS)
@@ -100,47 +122,43 @@ _IDS = {
 
 LOGS = Fields(
     words=_BODY,
-    columns={
-        **_IDS,
-        "body": _BODY,
-        "message": _BODY,
-        "level": _LEVEL,
-        "severity": _LEVEL,
-        "severity_number": Column("SeverityNumber", "severity_number", Kind.NUMBER),
-        "service": _SERVICE,
-        "service_name": _SERVICE,
-        "version": Column("ServiceVersion", "service_version"),
-        "service_version": Column("ServiceVersion", "service_version"),
-        "client": _CLIENT,
-        "client_id": _CLIENT,
-        "endpoint": Column("Endpoint", "endpoint"),
-        "scope": _SCOPE,
-        "scope_name": _SCOPE,
-    },
+    columns=with_other_names(
+        {
+            **_IDS,
+            "body": _BODY,
+            "severity": _LEVEL,
+            "severity_number": Column("SeverityNumber", "severity_number", Kind.NUMBER),
+            "service_name": _SERVICE,
+            "service_version": Column("ServiceVersion", "service_version"),
+            "client_id": _CLIENT,
+            "endpoint": Column("Endpoint", "endpoint"),
+            "scope_name": _SCOPE,
+        }
+    ),
     own=AttributeMap("LogAttributes", "log_attributes"),
     resource=AttributeMap("ResourceAttributes", "resource_attributes", index_by_value=True),
+    service=_SERVICE,
 )
 """Of `otel_logs` and `storage.logs.read`."""
 
 SPANS = Fields(
     words=Column("SpanName", "name", Kind.WORDS),
-    columns={
-        **_IDS,
-        "service": _SERVICE,
-        "service_name": _SERVICE,
-        "operation": Column("SpanName", "name"),
-        "name": Column("SpanName", "name"),
-        "status": Column("StatusCode", "status_code", case=Case.IGNORED),
-        "status_message": Column("StatusMessage", "status_message", Kind.WORDS),
-        "kind": Column("SpanKind", "kind", case=Case.IGNORED),
-        "duration_ms": Column("Duration", "duration_ns", Kind.NUMBER, unit=1_000_000),
-        "parent_span_id": Column("ParentSpanId", "parent_span_id", case=Case.STORED_LOWER),
-        "client": _CLIENT,
-        "client_id": _CLIENT,
-        "scope": _SCOPE,
-        "scope_name": _SCOPE,
-    },
+    columns=with_other_names(
+        {
+            **_IDS,
+            "service_name": _SERVICE,
+            "operation": Column("SpanName", "name"),
+            "status": Column("StatusCode", "status_code", case=Case.IGNORED),
+            "status_message": Column("StatusMessage", "status_message", Kind.WORDS),
+            "kind": Column("SpanKind", "kind", case=Case.IGNORED),
+            "duration_ms": Column("Duration", "duration_ns", Kind.NUMBER, unit=1_000_000),
+            "parent_span_id": Column("ParentSpanId", "parent_span_id", case=Case.STORED_LOWER),
+            "client_id": _CLIENT,
+            "scope_name": _SCOPE,
+        }
+    ),
     own=AttributeMap("SpanAttributes", "attributes"),
     resource=AttributeMap("ResourceAttributes", "resource_attributes", index_by_value=True),
+    service=_SERVICE,
 )
 """Of `otel_traces` and `storage.traces.read`."""

@@ -26,7 +26,7 @@ def lead(query: Query) -> Lead:
             return max(map(lead, parts), default=Lead.NONE)
         case Or(parts=parts):
             return min(map(lead, parts), default=Lead.NONE)
-        case Comparison(field=Attribute(), test=Equals(value=value)):
+        case Comparison(field=Attribute(otherwise=None), test=Equals(value=value)):
             return Lead.WORD if value else Lead.NONE
         case Comparison(field=Column(kind=Kind.WORDS), test=test):
             return _lead_of_words(test)

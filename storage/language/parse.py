@@ -13,6 +13,7 @@ from luqum.exceptions import ParseSyntaxError
 from storage.language.check import refusal
 from storage.language.errors import QuerySyntaxError
 from storage.language.fields import LOGS, Field, Fields
+from storage.language.literal import is_no_field
 from storage.language.terms import Node, field_name, negative_number, test_of
 from storage.language.tokens import Tokens
 from storage.language.tree import And, Comparison, Exists, Not, Or, Query, Range
@@ -27,6 +28,7 @@ MAX_DEPTH = 30
 """How deep parentheses, negations and fields may be nested."""
 
 _NESTED_FIELD = 'A field has no fields below it. Quote a text with a colon: "12:30".'
+_NO_FIELD = '{name} is no name of a field. Quote a text with a colon: "{name}:…".'
 _TOO_EARLY = "The query ends too early: a term, a closing parenthesis or a bracket is missing."
 _UNEXPECTED = {
     "COLUMN": "A name of a field has to stand before a colon. Quote a text with a colon.",
@@ -96,6 +98,8 @@ class _Reading:
 
     def _in_field(self, node: Node, depth: int) -> Query:
         name, inner = field_name(node.name, node.pos), node.expr
+        if is_no_field(name) and not isinstance(inner, lucene.SearchField):
+            raise QuerySyntaxError(inner.pos or node.pos, _NO_FIELD.format(name=name))
         if name == "_exists_":
             if not isinstance(inner, lucene.Word):
                 raise QuerySyntaxError(inner.pos, "The name of a field has to follow _exists_.")

@@ -4,10 +4,12 @@ from typing import Any, TypeAlias
 
 from luqum import parser
 from luqum.exceptions import IllegalCharacterError
-from luqum.head_tail import TokenValue
+from luqum.head_tail import HeadTailLexer, TokenValue
 from luqum.tree import Word
+from ply.lex import LexToken
 
 from storage.language.errors import QuerySyntaxError
+from storage.language.literal import keyed_at, literal_at
 
 Token: TypeAlias = Any
 """A token of PLY, on which luqum builds."""
@@ -36,6 +38,8 @@ class Tokens:
     def __init__(self, text: str) -> None:
         """Begin with the first token of `text`."""
         self.lexer = parser.lexer.clone()
+        # luqum makes it of the first token alone, which may be one that it does not see.
+        setattr(self.lexer, HeadTailLexer.LEXER_ATTR, HeadTailLexer())
         self.position = 0
         """Where the latest token begins."""
         self.latest = ""
@@ -59,7 +63,7 @@ class Tokens:
         return token
 
     def _read(self) -> Token:
-        token = self._lexed()
+        token = self._literal() or self._lexed()
         if token is None:
             return None
         if token.type == "TERM":
@@ -68,6 +72,21 @@ class Tokens:
             return self._negative(token)
         if token.type == "REGEX":
             self._check_end(token)
+        return token
+
+    def _literal(self) -> Token:
+        """A term that means itself, which luqum would take apart; None if none stands here."""
+        place = self.lexer.lexpos
+        while self._text[place : place + 1].isspace():
+            place += 1
+        found = literal_at(self._text, place) or keyed_at(self._text, place)
+        if found is None:
+            return None
+        end, term = found
+        token = LexToken()
+        token.type, token.lineno, token.lexpos = "TERM", self.lexer.lineno, place
+        token.value = Word(term, pos=place, size=end - place)
+        self.lexer.lexpos = end
         return token
 
     def _lexed(self) -> Token:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from storage.language import evaluate
+from storage.language.letters import folded
 from storage.language.parse import parse
+from storage.language.tree import And, Query
 from storage.logs.read import LogRow
-from storage.logs.search import LogFilters
-from storage.severity import numbers_of
+from storage.logs.search import LogFilters, equalities
+from storage.severity import is_of, number_of
 from storage.sql import ascii_lower
 
 
@@ -17,10 +19,11 @@ def select(filters: LogFilters, rows: Sequence[LogRow]) -> list[LogRow]:
         QuerySyntaxError: `filters.q` is no query.
     """
     found = [row for row in rows if _passes(filters, row)]
+    query: Query = And(tuple(equalities(filters)))
     if filters.q and found:
-        answers = evaluate.select(parse(filters.q), found)
-        found = [row for row, answer in zip(found, answers, strict=True) if answer]
-    return found
+        query = And((query, parse(filters.q)))
+    answers = evaluate.select(query, found)
+    return [row for row, answer in zip(found, answers, strict=True) if answer]
 
 
 def _passes(filters: LogFilters, row: LogRow) -> bool:
@@ -33,38 +36,21 @@ def _passes(filters: LogFilters, row: LogRow) -> bool:
     return (
         row["workspace_id"] == filters.workspace_id
         and all(not wanted or row[key] == wanted for key, wanted in equal.items())
-        and row["severity_number"] >= filters.min_severity
+        and number_of(row["severity_text"], row["severity_number"]) >= filters.min_severity
         and _has_severity(filters.severities, row)
         and _contains(row["body"], filters.search)
-        and all(_attribute(row, key) == wanted for key, wanted in filters.attributes)
         and _is_of_resource(filters.resource_attributes, row)
     )
 
 
 def _has_severity(texts: Sequence[str], row: LogRow) -> bool:
-    if not texts:
-        return True
-    wanted = [ascii_lower(text) for text in texts]
-    if ascii_lower(row["severity_text"]) in wanted:
-        return True
-    return not row["severity_text"] and row["severity_number"] in numbers_of(wanted)
+    return not texts or is_of(texts, row["severity_text"], row["severity_number"])
 
 
 def _contains(body: str, text: str) -> bool:
     if text.isascii():
         return text.lower() in ascii_lower(body)
-    return _folded(text) in _folded(body)
-
-
-def _folded(text: str) -> str:
-    """Letters in lower case, one for one, as ClickHouse's case-insensitive search takes them."""
-    return "".join(lower if len(lower := sign.lower()) == 1 else sign for sign in text)
-
-
-def _attribute(row: LogRow, key: str) -> str | None:
-    own: dict[str, str] = row["log_attributes"]
-    inherited: dict[str, str] = row["resource_attributes"]
-    return own[key] if key in own else inherited.get(key)
+    return folded(text) in folded(body)
 
 
 def _is_of_resource(wanted: Sequence[tuple[str, str]] | None, row: LogRow) -> bool:

@@ -5,18 +5,19 @@ those with few different values are then counted exactly too, if the search is n
 they were asked for by name; the rest are counted in the sample, and say so.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse
+from storage.language.fields import APP, LOGS, Attribute
 from storage.logs.read import TABLE
 from storage.logs.sample import Records
 from storage.logs.search import LogFilters
 from storage.severity import level_name
 from storage.sql import Bind, TimeRange, Where
+from storage.vocabulary import with_other_names
 
 SAMPLE_RECORDS = 50_000
 """About how many records a search is sampled by; a search of no more is counted exactly."""
@@ -43,7 +44,14 @@ COLUMNS = {
 }
 """Fields that every record has, by the API's names."""
 
-_ATTRIBUTE = re.compile(r"attributes\[(.+)\]", re.DOTALL)
+NAMED = with_other_names(COLUMNS)
+"""These fields by all of their names."""
+
+_WHOLE = ""
+"""The name of a field that every record has, so that a query counts its records too."""
+
+_NO_PAIR = "CAST([], 'Array(Tuple(String, String))')"
+
 _ATTRIBUTES = (
     "mapUpdate(CAST(ResourceAttributes, 'Map(String, String)'), "
     "CAST(LogAttributes, 'Map(String, String)'))"
@@ -52,19 +60,29 @@ _ATTRIBUTES = (
 
 
 @dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value and how many records have it."""
+
+    text: str
+    count: int
+    truncated: bool
+    """Whether it is only the begin of the values that are counted here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facet:
     """A field and its most frequent values among the records of a search."""
 
     field: str
-    """A column's name, or `attributes[key]`: as the filter that a value fits into is called."""
+    """Its name, as it was asked for: as the filter that a value fits into is called."""
     exact: bool
     """Whether the counts are of all records, not of a sample."""
     records: int
     """Records that have the field; a column that is empty is not there."""
     distinct: int
     """Different values."""
-    values: list[tuple[str, int]]
-    """The most frequent ones with their counts, most frequent first."""
+    values: list[FacetValue]
+    """The most frequent ones, most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +97,8 @@ class Facets:
 
 
 def is_field(name: str) -> bool:
-    """Whether `name` is that of a facet: one of `COLUMNS`, or `attributes[key]`."""
-    return name in COLUMNS or _ATTRIBUTE.fullmatch(name) is not None
+    """Whether `name` is that of a facet: one of `NAMED`, `app`, or says to be an attribute."""
+    return name in NAMED or name == APP or LOGS.attribute(name) is not None
 
 
 def log_facets(  # noqa: PLR0913, PLR0917 - what is asked for, and where
@@ -108,14 +126,16 @@ def log_facets(  # noqa: PLR0913, PLR0917 - what is asked for, and where
     records = Records(clickhouse, Budget(settings), filters, span)
     total = records.count()
     if total <= SAMPLE_RECORDS:
-        found = _counted(records, fields, values, exact=True)
+        total, found = _counted(records, fields, values, exact=True)
         return Facets(total, total, _in_order(found, fields))
     sample = records.sample(SAMPLE_RECORDS, total)
-    found = _counted(sample, fields, values, exact=False)
+    sampled, found = _counted(sample, fields, values, exact=False)
     countable = _countable(found, fields, total)
     if countable:
-        found |= _counted(records, countable, values, exact=True)
-    return Facets(total, sample.count(), _in_order(found, fields))
+        # Its own total: records may have come since.
+        total, exact = _counted(records, countable, values, exact=True)
+        found |= exact
+    return Facets(max(total, sampled), sampled, _in_order(found, fields))
 
 
 def _countable(sample: dict[str, Facet], fields: Sequence[str], total: int) -> list[str]:
@@ -133,22 +153,28 @@ def _in_order(found: dict[str, Facet], fields: Sequence[str]) -> list[Facet]:
 
 def _counted(
     records: Records, fields: Sequence[str], values: int, *, exact: bool
-) -> dict[str, Facet]:
+) -> tuple[int, dict[str, Facet]]:
+    """How many records there are, and their facets, at one and the same moment."""
     clause = records.where()
     sql = _ranked(clause, fields, values)
     facets: dict[str, Facet] = {}
-    for name, value, count, present, distinct in records.clickhouse.query(
+    total = 0
+    for name, value, count, present, distinct, truncated in records.clickhouse.query(
         sql, clause.params, records.budget.limits()
     ):
+        if name == _WHOLE:
+            total = count
+            continue
         facet = facets.setdefault(name, Facet(name, exact, present, distinct, []))
-        facet.values.append((value, count))
-    return facets
+        facet.values.append(FacetValue(value, count, bool(truncated)))
+    return total, facets
 
 
 def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
     counted = (
         "SELECT pair.1 AS field, "  # noqa: S608 - bound
-        f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records "
+        f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records, "
+        "max(length(pair.2)) > length(value) AS truncated "
         f"FROM (SELECT arrayJoin({_pairs(fields, clause.bind)}) AS pair "
         f"FROM {TABLE} WHERE {clause.sql}) GROUP BY field, value"
     )
@@ -158,11 +184,12 @@ def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
     )
     ranked = (
         "SELECT *, dense_rank() OVER "  # noqa: S608 - bound
-        f"(PARTITION BY field IN {clause.bind(tuple(COLUMNS))} ORDER BY present DESC, field) "
+        f"(PARTITION BY field = '', field IN {clause.bind(tuple(COLUMNS))} "
+        "ORDER BY present DESC, field) "
         f"AS place FROM ({whole})"
     )
     return (
-        f"SELECT field, value, records, present, distinct FROM ({ranked}) "  # noqa: S608 - bound
+        f"SELECT field, value, records, present, distinct, truncated FROM ({ranked}) "  # noqa: S608 - bound
         f"WHERE place <= {clause.bind(MOST_FIELDS)} ORDER BY field, records DESC, value "
         f"LIMIT {clause.bind(values)} BY field"
     )
@@ -170,16 +197,28 @@ def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
 
 def _pairs(fields: Sequence[str], bind: Bind) -> str:
     """SQL for a record's fields and their values, as an array of pairs; no `fields`: all."""
-    columns = [name for name in COLUMNS if not fields or name in fields]
-    keys = tuple(match[1] for match in map(_ATTRIBUTE.fullmatch, fields) if match)
-    parts = [_column_pairs(columns, bind)] if columns else []
-    if keys or not fields:
-        chosen = f"mapFilter((key, value) -> key IN {bind(keys)}, {_ATTRIBUTES})"
-        pairs = f"CAST({chosen if keys else _ATTRIBUTES}, 'Array(Tuple(String, String))')"
+    names = fields or [*COLUMNS]
+    parts = [f"[({bind(_WHOLE)}, '')]", *(_pair(name, bind) for name in dict.fromkeys(names))]
+    if not fields:
+        pairs = f"CAST({_ATTRIBUTES}, 'Array(Tuple(String, String))')"
         parts.append(f"arrayMap(pair -> (concat('attributes[', pair.1, ']'), pair.2), {pairs})")
     return f"arrayConcat({', '.join(parts)})"
 
 
-def _column_pairs(columns: Iterable[str], bind: Bind) -> str:
-    pairs = ", ".join(f"({bind(name)}, CAST({COLUMNS[name]}, 'String'))" for name in columns)
-    return f"arrayFilter(pair -> pair.2 != '', [{pairs}])"
+def _pair(name: str, bind: Bind) -> str:
+    """SQL for an array of a field's name and value, empty for a record without the field."""
+    if name in NAMED:
+        return _one(name, NAMED[name], bind)
+    attribute = LOGS.named(name)
+    if not isinstance(attribute, Attribute):
+        raise TypeError(f"{name} is no facet")
+    key = bind(attribute.name)
+    pair = _one(name, attribute.otherwise.sql, bind) if attribute.otherwise else _NO_PAIR
+    for place in reversed(attribute.maps):
+        own = f"[({bind(name)}, CAST({place.sql}[{key}], 'String'))]"
+        pair = f"if(mapContains({place.sql}, {key}), {own}, {pair})"
+    return pair
+
+
+def _one(name: str, value: str, bind: Bind) -> str:
+    return f"if({value} != '', [({bind(name)}, CAST({value}, 'String'))], {_NO_PAIR})"

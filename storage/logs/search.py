@@ -12,9 +12,10 @@ from storage.language.compile import condition, has_words
 from storage.language.fields import LOGS, Attribute
 from storage.language.indexed import Lead, lead_of_pattern
 from storage.language.indexed import lead as lead_of_query
+from storage.language.letters import expression
 from storage.language.parse import parse
 from storage.language.tree import Comparison, Equals, Wild
-from storage.severity import has_severity
+from storage.severity import at_least, has_severity
 from storage.sql import TENANT_ID, Bind, TimeRange, Where, in_span, instant
 
 Order = Literal["asc", "desc"]
@@ -44,12 +45,11 @@ class LogFilters:
     workspace_id: str
     client_id: str = ""
     severities: tuple[str, ...] = ()
-    """Severity texts, in any case. A record without a text counts by its number's level."""
+    """Levels in any spelling, or texts that are none; see `storage.severity`."""
     min_severity: int = 0
-    """Least severity number, 1-24."""
+    """Least severity number, 1-24; a record without one counts by its text."""
     search: str = ""
-    """Text that the body contains; ASCII letters match in either case, and in a text with other
-    letters these do too."""
+    """Text that the body contains, in either case; see `storage.language.letters`."""
     q: str = ""
     """A query of the search language, `storage.language`."""
     endpoint: str = ""
@@ -57,6 +57,8 @@ class LogFilters:
     trace_id: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     """Keys and values; the log attribute counts, and the resource's where the log has none."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Names of the search language's fields, `storage.language.fields.LOGS`, and values."""
     resource_attributes: tuple[tuple[str, str], ...] | None = None
     """All of the resource's keys and values, in any order; None: any resource."""
 
@@ -86,12 +88,20 @@ def where(
         *_severity(filters, clause.bind),
         *_search(filters.search, clause.bind),
         *_query(filters.q, clause.bind),
-        *(_attribute(key, value, clause.bind) for key, value in filters.attributes),
+        *(condition(each, clause.bind) for each in equalities(filters)),
         *_resource(filters.resource_attributes, clause.bind),
         *_beyond(after, order, clause.bind),
     ]
     clause.sql = " AND ".join(conditions)
     return clause
+
+
+def equalities(filters: LogFilters) -> Iterator[Comparison]:
+    """What filters say of attributes and other fields, as in the search language."""
+    for key, value in filters.attributes:
+        yield Comparison(Attribute(key, (LOGS.own, LOGS.resource)), Equals(value))
+    for name, value in filters.fields:
+        yield Comparison(LOGS.named(name), Equals(value))
 
 
 def lead(filters: LogFilters) -> Lead:
@@ -147,7 +157,7 @@ def _severity(filters: LogFilters, bind: Bind) -> Iterator[str]:
     if filters.severities:
         yield has_severity(filters.severities, bind)
     if filters.min_severity:
-        yield f"SeverityNumber >= {bind(filters.min_severity)}"
+        yield at_least(filters.min_severity, bind)
 
 
 def _search(text: str, bind: Bind) -> Iterator[str]:
@@ -163,17 +173,12 @@ def _search(text: str, bind: Bind) -> Iterator[str]:
     words = [word.lower() for word in _ASCII_WORD.findall(text)]
     if words:
         yield has_words("lower(Body)", words, bind)
-    yield f"positionCaseInsensitiveUTF8(Body, {bind(text)}) > 0"
+    yield f"match(Body, {bind(expression(text))})"
 
 
 def _query(text: str, bind: Bind) -> Iterator[str]:
     if text:
         yield condition(parse(text), bind)
-
-
-def _attribute(key: str, value: str, bind: Bind) -> str:
-    attribute = Attribute(key, (LOGS.own, LOGS.resource))
-    return condition(Comparison(attribute, Equals(value)), bind)
 
 
 def _resource(attributes: tuple[tuple[str, str], ...] | None, bind: Bind) -> Iterator[str]:

@@ -96,7 +96,7 @@ def metric_series(clickhouse: Clickhouse, settings: Settings, query: SeriesQuery
     """
     windows = len(query.windows.starts_ms)
     if windows > MAX_WINDOWS:
-        raise MetricQueryError("step", f"{windows} points a series; at most {MAX_WINDOWS}.")
+        raise MetricQueryError("interval", f"{windows} points a series; at most {MAX_WINDOWS}.")
     budget = Budget(settings)
     kind, unit = _kind(clickhouse, budget, query)
     if query.aggregation not in kind.aggregations:
@@ -203,5 +203,6 @@ def _series(query: SeriesQuery, values: list[tuple[Labels, int, Value]]) -> list
 
 def _too_many() -> MetricQueryError:
     return MetricQueryError(
-        "step", f"More than {MAX_POINTS} points; widen the step, or filter or group by less."
+        "interval",
+        f"More than {MAX_POINTS} points; widen it, or filter or group by less.",
     )

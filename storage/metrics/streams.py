@@ -13,6 +13,7 @@ What a data point adds (its *basis*) follows OpenTelemetry's data model:
   restarted and that it is not known when.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,11 +21,14 @@ from storage.metrics.filters import MetricFilters, instant, label, where
 from storage.metrics.kinds import Kind
 from storage.sql import TimeRange, Where, quoted
 from storage.time_range import END_NS, FIRST_NS
+from storage.vocabulary import OTHER_NAMES
 
 LOOKBACK_NS = 3_600_000_000_000
 """How far before the first window the data point before is looked for: an hour."""
 
-SERVICE = "service"
+_KEYED = re.compile(r"attributes\[(.*)\]", re.DOTALL)
+
+SERVICE = ("service_name", *OTHER_NAMES["service_name"])
 """The label that is the service's name rather than an attribute."""
 
 _MS = 1_000_000
@@ -115,7 +119,7 @@ def known_increase(column: str) -> str:
 
 
 def _label(key: str, query: Where) -> str:
-    return "ServiceName" if key == SERVICE else label(query.bind(key))
+    return "ServiceName" if key in SERVICE else label(query.bind(_KEYED.sub(r"\1", key)))
 
 
 def _identity(kind: Kind) -> Iterator[str]:

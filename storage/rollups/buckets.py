@@ -26,7 +26,10 @@ COUNTS = {
 }
 """What a bucket holds for each client, service, version and level: the columns of `Counts`."""
 
-IS_ERROR = f"{level_place()} >= {LEVELS.index('ERROR') + 1}"
+ERROR_PLACE = LEVELS.index("ERROR") + 1
+"""Place of the least level that counts as an error."""
+
+IS_ERROR = f"{level_place()} >= {ERROR_PLACE}"
 """SQL for whether a record is an error: of the level ERROR or FATAL, by text or by number."""
 
 KEYS = ("ClientId", "ServiceName", "ServiceVersion", "Level")

@@ -9,12 +9,20 @@ from storage.client import Clickhouse
 from storage.logs.read import TABLE as LOGS
 from storage.logs.search import LogFilters, where
 from storage.logs.stats import LogStats, interval_for, log_stats, tally, tally_query
-from storage.rollups.buckets import COUNTS, IS_ERROR, TABLE, S, start
+from storage.rollups.buckets import COUNTS, ERROR_PLACE, IS_ERROR, TABLE, S, start
 from storage.rollups.cover import Cover, Piece, cover
-from storage.severity import LEVELS, level_name
+from storage.severity import LEVELS, level_name, level_of, named_level, place_of_text
 from storage.sql import TimeRange, Where, ascii_lower, in_span
 
 _MS = 1000
+
+# Buckets that an earlier version computed may hold texts that are spellings of a level by now.
+_KEPT_PLACE = place_of_text("Counts.Level", "0")
+_KEPT = {
+    "Level": named_level("Counts.Level"),
+    "Errors": f"multiIf({_KEPT_PLACE} = 0, Counts.Errors, "
+    f"{_KEPT_PLACE} >= {ERROR_PLACE}, Counts.Records, 0)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +127,9 @@ def _kept(clause: Where, filters: LogFilters, width: int, pieces: list[Piece]) -
         *(f"Counts.{name} = {clause.bind(value)}" for name, value in wanted.items() if value),
     ]
     if filters.severities:
-        levels = tuple(text.upper() for text in filters.severities)
-        conditions.append(f"Counts.Level IN {clause.bind(levels)}")
-    columns = ", ".join(f"Counts.{name} AS {name}" for name in COUNTS)
+        levels = tuple(level_of(text, 0) for text in filters.severities)
+        conditions.append(f"{named_level('Counts.Level')} IN {clause.bind(levels)}")
+    columns = ", ".join(f"{_KEPT.get(name, f'Counts.{name}')} AS {name}" for name in COUNTS)
     return (
         f"SELECT toInt64(Start) * {S} AS At, {columns} "  # noqa: S608 - bound
         f"FROM {TABLE} FINAL ARRAY JOIN Counts WHERE {' AND '.join(conditions)}"

@@ -36,6 +36,8 @@ class SpanFilters:
     """A key of `STATUSES`."""
     attributes: tuple[tuple[str, str], ...] = ()
     """Keys and values; the span's attribute counts, and the resource's where the span has none."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Names of the search language's fields, `storage.language.fields.SPANS`, and values."""
     q: str = ""
     """A query of the search language, `storage.language`, over spans."""
 
@@ -66,7 +68,7 @@ def conditions(filters: SpanFilters, span: TimeRange, bind: Bind) -> str:
         f"WorkspaceId = {bind(filters.workspace_id)}",
         *in_span(span, bind),
         *_equalities(filters, bind),
-        *(_has(key, value, bind) for key, value in filters.attributes),
+        *(condition(each, bind) for each in _named(filters)),
         *_query(filters.q, bind),
     ])  # fmt: skip
 
@@ -108,6 +110,8 @@ def _query(text: str, bind: Bind) -> Iterator[str]:
         yield f"({condition(parse(text, SPANS), bind)})"
 
 
-def _has(key: str, value: str, bind: Bind) -> str:
-    attribute = Attribute(key, (SPANS.own, SPANS.resource))
-    return condition(Comparison(attribute, Equals(value)), bind)
+def _named(filters: SpanFilters) -> Iterator[Comparison]:
+    for key, value in filters.attributes:
+        yield Comparison(Attribute(key, (SPANS.own, SPANS.resource)), Equals(value))
+    for name, value in filters.fields:
+        yield Comparison(SPANS.named(name), Equals(value))

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from storage.client import Clickhouse
+from storage.rollups.buckets import IS_ERROR
+from storage.severity import level_name
 
 pytestmark = pytest.mark.integration
 
@@ -159,6 +161,31 @@ def test_every_query_of_the_dashboards_and_the_page_finds_the_records(project_ro
     assert len([name for name in found if name.startswith("page")]) == 3
     for name, sql in found.items():
         assert run(sql), name
+
+
+def test_a_signal_that_stopped_before_the_range_is_still_told(project_root, migrated):
+    clickhouse = Clickhouse(migrated)
+    stopped = time.time_ns() - 20 * 86_400 * 10**9
+    workspace = {"WorkspaceId": "stopped"}
+    put(clickhouse, "otel_logs", [workspace | {"Timestamp": stopped, "RetentionDays": 0}])
+    put(clickhouse, "otel_traces", [workspace | {"Timestamp": stopped, "RetentionDays": 0}])
+    sql = queries(project_root)["ingest: Newest record"]
+    names = queries(project_root)["ingest: variable workspace"]
+    span = ["now() - 3600", "now()"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIABLES, "workspace", "stopped")
+        rows = clickhouse.query_named(expanded(sql, span))
+        listed = [row["WorkspaceId"] for row in clickhouse.query_named(expanded(names, span))]
+    clickhouse.close()
+    assert [(row["signal"], row["records"]) for row in rows] == [("logs", 0), ("spans", 0)]
+    assert all(20 * 86_400 <= row["age"] < 21 * 86_400 for row in rows)
+    assert "stopped" in listed
+
+
+def test_the_dashboards_levels_are_those_of_the_api(project_root):
+    found = queries(project_root)
+    assert level_name() in found["logs: Records by level"]
+    assert f"countIf({IS_ERROR})" in found["logs: Services"]
 
 
 def test_the_page_tells_the_runs_apart(project_root, run):

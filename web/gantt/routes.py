@@ -9,24 +9,24 @@ from flask import Response, abort
 from werkzeug.utils import secure_filename
 
 from storage.sql import TimeRange
-from storage.time_range import LAST_MS
 from storage.traces import read
 from storage.traces.read import SpanRow, TraceReader, around
-from web.arguments import NAME, Text, described, time_ms
+from web.arguments import NAME, Text, described
 from web.blueprint import ApiBlueprint
-from web.errors import WrongParameterError
+from web.field_arguments import trace_id_parameter
 from web.gantt.content import Subject, page_content
 from web.gantt.page import gantt_page
 from web.log_query import workspace_of
 from web.services import services
+from web.spans import whole_span
 from web.tenant_arguments import WorkspaceArguments
+from web.time_arguments import end_time, start_time
 
 MAX_IDS = 100
 MAX_TRACES = 1000
 MAX_SPANS = 20_000
 MAX_LOGS = 10_000
 
-_MS = 1_000_000
 _LONGEST_NAME = 64
 
 
@@ -45,12 +45,12 @@ class GanttArguments(WorkspaceArguments):
         },
     )
     trace_ids = ma.fields.List(
-        Text(validate=ma.validate.Regexp(r"[0-9A-Fa-f]{1,128}\Z", error="Not hexadecimal.")),
+        trace_id_parameter("Trace id."),
         validate=ma.validate.Length(1, MAX_IDS),
         metadata=described("Trace ids, in hexadecimal. Either these or `run_ids`."),
     )
-    start_time_ms = time_ms("With `run_ids`: look for spans from this Unix millisecond on.")
-    end_time_ms = time_ms("With `run_ids`: look for spans up to this Unix millisecond.")
+    start_ns = start_time("With `run_ids`: look for spans from this instant on.")
+    end_ns = end_time("With `run_ids`: look for spans up to this instant.")
 
     @ma.validates_schema
     def _one_kind(self, given: Mapping[str, Any], **_: object) -> None:
@@ -134,13 +134,9 @@ def _reader() -> TraceReader:
 
 
 def _span_of(arguments: Mapping[str, Any]) -> TimeRange | None:
-    if not {"start_time_ms", "end_time_ms"} & arguments.keys():
+    if not {"start_ns", "end_ns"} & arguments.keys():
         return None
-    first: int = arguments.get("start_time_ms", 0)
-    last: int = arguments.get("end_time_ms", LAST_MS)
-    if first > last:
-        raise WrongParameterError("start_time_ms", f"It is after the end, {last}.")
-    return TimeRange(first * _MS, last * _MS + _MS - 1)
+    return whole_span(arguments)
 
 
 def _unknown(workspace_id: str, trace_ids: Sequence[str], spans: Sequence[SpanRow]) -> list[str]:

@@ -2,7 +2,7 @@ import { ApiError, get } from "./api.js";
 import { byId, element } from "./dom.js";
 import { level } from "./histogram.js";
 
-const FILTERS = ["severity", "service_name", "client_id", "endpoint"];
+const FILTERS = ["severity", "service_name", "service_version", "client_id", "endpoint", "scope_name"];
 
 const number = new Intl.NumberFormat();
 const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
@@ -14,17 +14,21 @@ function bar(count, total) {
 }
 
 /** What a click on a facet's value filters by, null where no filter fits. */
-function filterOf(field, value) {
-  const fits = field.startsWith("attributes[") || (FILTERS.includes(field) && value !== "UNSPECIFIED");
-  return fits ? field : null;
+function filterOf(field, truncated) {
+  return !truncated && (field.startsWith("attributes[") || FILTERS.includes(field)) ? field : null;
+}
+
+/** A value as its filter takes it: several severities would be separated by commas. */
+function asFilter(field, value) {
+  return field === "severity" && /[,"]/.test(value) ? `"${value.replaceAll(`"`, `""`)}"` : value;
 }
 
 function facet({ field, exact, records, distinct_values: distinct, values, other }, add) {
   const label = field.replace(/^attributes\[(.*)\]$/s, "$1");
-  const rows = values.map(({ value, count }) => {
-    const name = filterOf(field, value), shown = value === "" ? "(empty)" : value;
+  const rows = values.map(({ value, count, truncated }) => {
+    const name = filterOf(field, truncated), shown = value === "" ? "(empty)" : value;
     const button = element("button", { type: "button", "aria-label": `Show only records with ${label} ${shown}`,
-      onclick: () => add(name, value) }, shown);
+      onclick: () => add(name, asFilter(field, value)) }, shown);
     return element("li", {}, name ? button : element("span", {}, shown), bar(count, records), number.format(count));
   });
   const rest = other ? [element("p", {}, `${number.format(distinct - values.length)} more: ${number.format(other)} records`)] : [];

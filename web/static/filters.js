@@ -1,7 +1,7 @@
 import { byId, element } from "./dom.js";
 
 const NAMED = { workspace_id: "workspace", q: "search", min_severity: "severity", service_name: "service" };
-const CHIPS = ["search", "trace_id", "endpoint", "client_id", "severity"];
+const CHIPS = ["search", "trace_id", "endpoint", "client_id", "severity", "service_version", "scope_name"];
 
 /** The filters of the page: form fields, chips, and the page's address, which holds them all. */
 export class Filters {

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from storage.client import Clickhouse
 from storage.logs import facets as facets_module
 from storage.logs import sample as sample_module
 from storage.logs.masks import MASKS
 from storage.logs.patterns import masked
-from storage.severity import LEVELS
 from storage.sql import Where
-from tests.integration.web.test_filters import holds, random_query
+from tests.integration.web.test_filters import holds, level, random_query
+from tests.integration.web.test_stats import row as stored_row
 
 pytestmark = pytest.mark.integration
+
+ARRIVING_NS = 1_784_700_000 * 10**9
 
 COLUMNS = {
     "service_name": "ServiceName",
@@ -27,11 +30,6 @@ COLUMNS = {
     "endpoint": "Endpoint",
     "scope_name": "ScopeName",
 }
-
-
-def severity(row):
-    number = row["SeverityNumber"]
-    return row["SeverityText"].upper() or (LEVELS[(number - 1) // 4] if number else "UNSPECIFIED")
 
 
 def as_parameters(query):
@@ -58,7 +56,7 @@ def fields_of(row):
     found = {name: row[column] for name, column in COLUMNS.items() if row[column]}
     merged = row["ResourceAttributes"] | row["LogAttributes"]
     found |= {f"attributes[{key}]": value for key, value in merged.items()}
-    return {"severity": severity(row), **found}
+    return {"severity": level(row), **found}
 
 
 def counted(rows):
@@ -82,7 +80,7 @@ def test_a_histogram_counts_every_record_once_in_its_bucket(
         expected = {}
         for row in rows:
             start = row["Timestamp"] // 1_000_000 // width * width
-            expected.setdefault(start, Counter())[severity(row)] += 1
+            expected.setdefault(start, Counter())[level(row)] += 1
         buckets = {bucket["start_ms"]: bucket["by_severity"] for bucket in answer["buckets"]}
         assert {start: found for start, found in buckets.items() if found} == expected
         assert all(b["count"] == sum(b["by_severity"].values()) for b in answer["buckets"])
@@ -207,7 +205,7 @@ def test_patterns_cluster_every_record_of_a_search(client, seeded, whole_range):
             members = expected[pattern["template"]]
             times = sorted(row["Timestamp"] for row in members)
             assert pattern["count"] == len(members)
-            assert pattern["by_severity"] == Counter(map(severity, members))
+            assert pattern["by_severity"] == Counter(map(level, members))
             assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
             assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
             own = {"workspace_id": query.get("workspace_id", "default")}
@@ -310,3 +308,42 @@ def test_real_lines_become_few_patterns(client, clickhouse, seeded, put_logs, pr
 
 def _lines(file):
     return file.read_text("utf-8", "replace").splitlines()
+
+
+@pytest.fixture
+def arriving(engine_settings, client_of, put_logs, monkeypatch):
+    """A client of an app whose every query is followed by ten more records of a workspace."""
+    client, writer = client_of(engine_settings), Clickhouse(engine_settings)
+    chunks = iter(range(1, 1000))
+    query = Clickhouse.query
+
+    def put():
+        chunk = next(chunks)
+        about = {"Timestamp": ARRIVING_NS, "WorkspaceId": "arriving", "ChunkId": chunk}
+        attributes = {"LogAttributes": {"chunk": str(chunk)}}
+        put_logs(writer, [stored_row(0) | about | attributes | {"ChunkRow": n} for n in range(10)])
+
+    def query_then_put(self, *asked):
+        found = query(self, *asked)
+        put()
+        return found
+
+    put()
+    monkeypatch.setattr(Clickhouse, "query", query_then_put)
+    yield client
+    writer.close()
+
+
+@pytest.mark.parametrize("most", [50_000, 5])
+@pytest.mark.parametrize("fields", [{}, {"fields": "severity,attributes[chunk],service"}])
+def test_facets_agree_with_their_total_while_records_arrive(arriving, monkeypatch, most, fields):
+    monkeypatch.setattr(facets_module, "SAMPLE_RECORDS", most)
+    asked = {"workspace_id": "arriving", "start": ARRIVING_NS, "end": ARRIVING_NS}
+    answer = arriving.get("/api/v1/logs/facets", query_string=asked | fields).get_json()
+    assert answer["facets"]
+    for facet in answer["facets"]:
+        whole = answer["total"] if facet["exact"] else answer["sampled_records"]
+        assert facet["records"] <= whole, facet
+        if facet["field"] in {"severity", "service", "attributes[chunk]"}:
+            assert facet["records"] == whole, facet
+    assert answer["sampled_records"] <= answer["total"]

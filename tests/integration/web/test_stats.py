@@ -153,11 +153,12 @@ def test_without_a_range_the_last_day_is_counted(api):
     ("path", "name", "value"),
     [
         ("/api/v1/stats", "buckets", 501),
-        ("/api/v1/stats", "search", "x"),
+        ("/api/v1/stats", "colour", "x"),
+        ("/api/v1/stats", "search", ""),
         ("/api/v1/stats", "client_id", "a b"),
         ("/api/v1/stats", "start_time_ms", ASKED["end_time_ms"] + 1),
         ("/api/v1/apps", "limit", 0),
-        ("/api/v1/apps", "service", "cart"),
+        ("/api/v1/apps", "servce", "cart"),
     ],
 )
 def test_a_wrong_parameter_is_named(api, path, name, value):

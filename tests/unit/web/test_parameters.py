@@ -15,7 +15,10 @@ WRONG = [
     ("start_time_ms", -1),
     ("start_time_ms", 10**19),
     ("start_time_ms", 4_291_747_200_000),
-    ("end_time_ms", "now"),
+    ("end_time_ms", "tomorrow"),
+    ("start_time_ms", "2026-02-30"),
+    ("min_severity", "loud"),
+    ("trace_id", "xyz"),
     ("min_severity", 0),
     ("min_severity", 25),
     ("severity", ""),
@@ -95,6 +98,92 @@ def test_a_single_valued_parameter_given_twice_is_refused(client):
     assert fields_of(client.get("/api/v1/logs?limit=1&limit=2")) == {"limit"}
     assert fields_of(client.get("/api/v1/logs?search=a&search=b")) == {"search"}
     assert fields_of(client.get("/api/v1/logs?attributes[a]=1&attributes[a]=2")) == {"attributes.a"}
+
+
+def reason_of(response):
+    assert response.status_code == 422, response.text
+    [[reason]] = response.get_json()["error"]["fields"].values()
+    return reason
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/api/v1/logs?limit=1&limit=2", "1, 2"),
+        ("/api/v1/logs?level=a&search=b&search=c", "b, c"),
+        ("/api/v1/logs?from=now-1h&from=now", "now-1h, now"),
+        ("/api/v1/stats?buckets=5&buckets=6", "5, 6"),
+        ("/api/v1/traces?status=ok&status=error", "ok, error"),
+        ("/api/v1/logs?attributes[a]=1&attributes[a]=2", "1, 2"),
+    ],
+)
+def test_a_repeated_parameter_is_told_with_its_values(client, path, values):
+    assert reason_of(client.get(path)) == f"Given more than once: {values}. Give one value."
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/api/v1/logs?servce=cart", "service"),
+        ("/api/v1/logs?serviceName=cart", "service_name"),
+        ("/api/v1/logs?severty=error", "severity"),
+        ("/api/v1/logs?lvl=error", "level"),
+        ("/api/v1/logs?traceId=ab", "trace_id"),
+        ("/api/v1/logs?start_tme=1", "start_time"),
+        ("/api/v1/stats?bucket=3", "buckets"),
+        ("/api/v1/logs/histogram?intervall=1m", "interval"),
+        ("/api/v1/traces?min_duratoin=1", "min_duration"),
+        ("/api/v1/metrics/query?metric=a&aggregation=avg&intervl=1m", "interval"),
+        ("/api/v1/jobs?limt=3", "limit"),
+        ("/api/v1/dead-letters?signl=logs", "signal"),
+        ("/api/v1/logs/facets?fields=servce", "service"),
+    ],
+)
+def test_the_nearest_name_is_suggested_for_an_unknown_one(client, path, near):
+    assert reason_of(client.get(path)).endswith(f"Did you mean {near}?")
+
+
+def test_an_unknown_field_of_a_body_gets_a_suggestion_too(client):
+    posted = client.post("/api/v1/ingestion/query", json={"servce": "cart"})
+    assert reason_of(posted) == "Unknown parameter. Did you mean service?"
+
+
+def test_a_name_that_is_like_none_gets_no_suggestion(client):
+    assert reason_of(client.get("/api/v1/logs?zzz=1")) == "Unknown parameter."
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/logs?service=a&service_name=a",
+        "/api/v1/logs?level=info&severity_text=warn",
+        "/api/v1/stats?from=now-1h&start_time_ms=5",
+    ],
+)
+def test_two_names_of_one_parameter_are_refused(client, path):
+    assert "Give it once." in reason_of(client.get(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/v1/logs?from=yesterday", "from"),
+        ("/api/v1/logs?since=now&until=now-1h", "since"),
+        ("/api/v1/logs/histogram?interval_ms=0", "interval_ms"),
+        ("/api/v1/metrics/query?metric=a&aggregation=avg&step=1x", "step"),
+        ("/api/v1/stats?level=", "level"),
+        ("/api/v1/traces?min_duration=5s&max_duration=1s", "min_duration"),
+        ("/api/v1/traces/xyz", "trace_id"),
+        ("/api/v1/logs?where[severity_number]=high", "where.severity_number"),
+    ],
+)
+def test_an_error_names_a_parameter_as_it_was_given(client, path, field):
+    assert fields_of(client.get(path)) == {field}
+
+
+def test_an_end_before_the_start_is_told_by_the_names_that_were_given(client):
+    told = reason_of(client.get("/api/v1/logs?from=2026-07-15&to=2026-07-14"))
+    assert told == "from must not be after to."
 
 
 def test_attributes_come_as_json_or_as_keys_but_not_both(client):

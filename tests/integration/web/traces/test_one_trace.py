@@ -181,10 +181,16 @@ def test_a_span_after_2106_is_part_of_its_trace(api, stored):
 def test_an_unknown_trace_is_named_and_a_workspace_sees_only_its_own(api, stored):
     stored("mine", MadeSpan(trace=5))
     assert api("mine", trace_path(5))["span_count"] == 1
-    for workspace, path in (("yours", trace_path(5)), ("mine", "/nonsense")):
+    for workspace, path in (("yours", trace_path(5)), ("mine", f"/{'ab' * 16}")):
         error = api(workspace, path, code=404)["error"]
         assert path[1:] in error["reason"]
         assert workspace in error["reason"]
+
+
+@pytest.mark.parametrize("path", ["/xyz", "/nonsense", "/12-34", f"/{'g' * 32}"])
+def test_what_is_no_trace_id_is_refused(api, path):
+    error = api("mine", path, code=422)["error"]
+    assert list(error["fields"]) == ["trace_id"]
 
 
 def test_a_chain_of_5000_spans_is_one_flat_list(api, stored):

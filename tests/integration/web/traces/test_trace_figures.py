@@ -204,7 +204,7 @@ def test_the_map_is_that_of_a_plain_computation(api, forested, span):
     ("path", "field", "query"),
     [
         ("/services", "limit", {"limit": "many"}),
-        ("/operations", "service", {"service": "shop"}),
+        ("/operations", "servce", {"servce": "shop"}),
         ("/latency", "buckets", {"buckets": 501}),
         ("/latency", "q", {"q": "duration_ms:fast"}),
         ("/service-map", "operation", {"operation": "GET /"}),

@@ -242,7 +242,7 @@ def test_a_span_that_ends_centuries_later_has_its_whole_length(api, stored):
         ("min_duration_ms", {"min_duration_ms": 5, "max_duration_ms": 4}),
         ("start_time_ms", {"start_time_ms": 5, "end_time_ms": 4}),
         ("q", {"q": "service:("}),
-        ("service", {"service": "shop"}),
+        ("servce", {"servce": "shop"}),
     ],
 )
 def test_a_wrong_parameter_is_named(api, field, query):

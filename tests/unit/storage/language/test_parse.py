@@ -223,3 +223,40 @@ def test_threads_parse_at_the_same_time():
     with ThreadPoolExecutor(8) as threads:
         trees = list(threads.map(parse.__wrapped__, texts, [LOGS] * len(texts)))
     assert trees == [parse.__wrapped__(text, LOGS) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("10.0.0.1:8080", "10.0.0.1:8080/health", "localhost:8080", "http://shop/cart?id=7"),
+        *("::1", "fe80::1", "2001:db8:0:0:0:0:0:1", "aa:bb:cc:dd:ee:ff", r"C:\logs\app.log"),
+        *("tcp://10.0.0.1:80", r"D:\it's_here"),
+    ],
+)
+def test_an_address_a_url_or_a_path_means_itself(text):
+    assert parse(text) == body(text)
+    assert parse(f"-{text}") == Not(body(text))
+    assert parse(f"({text} OR timeout)") == Or((body(text), body("timeout")))
+    assert parse(f" {text} level:warn") == And((body(text), parse("level:warn")))
+    assert parse(f"peer:{text}") == Comparison(LOGS.named("peer"), Equals(text))
+
+
+@pytest.mark.parametrize("text", ["12:30", "404:x", "10.0.0.1:x", "1.5:>3"])
+def test_a_number_is_no_name_of_a_field(text):
+    with pytest.raises(QuerySyntaxError, match="Quote a text with a colon"):
+        parse(text)
+
+
+@pytest.mark.parametrize("key", ["user.id", "", "a b", "it's %s", "a-b", "*", "k8s.pod/name"])
+def test_an_attribute_is_named_in_brackets(key):
+    both = (LOGS.own, LOGS.resource)
+    assert parse(f"attributes[{key}]:42") == Comparison(Attribute(key, both), Equals("42"))
+    assert parse(f"-resource[{key}]:42") == Not(
+        Comparison(Attribute(key, (LOGS.resource,)), Equals("42"))
+    )
+    assert parse(f"_exists_:attributes[{key}]") == Comparison(Attribute(key, both), Exists())
+
+
+@pytest.mark.parametrize("name", ["level", "severity_text", "severity"])
+def test_a_level_has_one_meaning_by_all_of_its_names(name):
+    assert parse(f"{name}:warn") == parse("level:warn")

@@ -1,0 +1,99 @@
+"""Parameters whose values are checked as those of a field: levels, ids, fields by their names."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from storage.language import fields as language
+from storage.language.check import refusal
+from storage.language.tree import Comparison, Equals
+from storage.severity import LEVELS, MAX_NUMBER, NUMBERS_A_LEVEL, places_of
+from web.arguments import NAME, Attributes, Text, Whole, described
+
+TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,128}")
+NO_TRACE_ID = "Not a trace id: it has 32 hexadecimal digits."
+
+
+class LeastSeverity(Whole):
+    """A severity number, also as the name of a level."""
+
+    def __init__(self) -> None:
+        """A number from 1 to 24, or the name of a level, which is its least number."""
+        error = f"Must be a number from 1 to {MAX_NUMBER}, or {', '.join(LEVELS).lower()}."
+        text = (
+            "Minimum severity: a number, 9 is INFO, 13 WARN, 17 ERROR, or the name of a level. A "
+            "record without a number counts by its text."
+        )
+        number = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
+        names = {"type": "string", "enum": [name.lower() for name in LEVELS]}
+        about = {"anyOf": [number, names], **described(text)}
+        super().__init__(1, MAX_NUMBER, error=error, metadata=about)
+        self.error_messages["invalid"] = error
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> int:
+        places = places_of(value) if isinstance(value, str) else ()
+        if any(places):
+            return NUMBERS_A_LEVEL * (places[0] - 1) + 1
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Fields(Attributes):
+    """Fields by their names in the search language, and the values that they shall have."""
+
+    def __init__(self, names: language.Fields) -> None:
+        """Fields of `names`."""
+        text = (
+            "Any fields by their names in the search language, docs/search.md. Attributes may also "
+            "stand by themselves: `attributes.region=eu` of the record, `resource.region=eu` of "
+            "its resource, `attributes[region]=eu` of either."
+        )
+        about = {**described(text), "example": {"resource.region": "eu"}}
+        value = Text(validate=ma.validate.Length(0, 4096))
+        super().__init__(keys=Text(validate=NAME), values=value, metadata=about)
+        self._names = names
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> dict[Any, Any]:
+        loaded = super()._deserialize(value, attr, data, **kwargs)
+        for name, text in loaded.items():
+            if reason := refusal(Comparison(self._names.named(name), Equals(text))):
+                raise ma.ValidationError({name: [reason]})
+        return loaded
+
+
+def trace_id_parameter(description: str) -> Text:
+    """A trace id, in either case."""
+    rule = ma.validate.Regexp(rf"{TRACE_ID.pattern}\Z", error=NO_TRACE_ID)
+    return Text(validate=rule, metadata=described(description))
+
+
+class Choice(ma.fields.String):
+    """One of some words, in any case."""
+
+    def __init__(self, words: Iterable[str], text: str, **about: Any) -> None:  # noqa: ANN401 - an example
+        """One of `words`, which are in small letters; `text` says what it is."""
+        rule = ma.validate.OneOf(list(words))
+        super().__init__(validate=rule, metadata={**described(text), **about})
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401 - marshmallow's
+    ) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        return text.lower()
