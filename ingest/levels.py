@@ -6,40 +6,7 @@ https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-SEVERITY_NUMBERS = {
-    "trace": 1,
-    "trce": 1,
-    "verbose": 1,
-    "finest": 1,
-    "silly": 1,
-    "debug": 5,
-    "dbug": 5,
-    "dbg": 5,
-    "fine": 5,
-    "info": 9,
-    "inf": 9,
-    "information": 9,
-    "informational": 9,
-    "notice": 10,
-    "warn": 13,
-    "wrn": 13,
-    "warning": 13,
-    "err": 17,
-    "eror": 17,
-    "error": 17,
-    "fail": 17,
-    "severe": 17,
-    "critical": 21,
-    "crit": 21,
-    "fatal": 21,
-    "ftl": 21,
-    "dpanic": 21,
-    "panic": 21,
-    "alert": 22,
-    "emergency": 24,
-    "emerg": 24,
-}
-"""OpenTelemetry's severity number of a severity text in small letters."""
+from storage.severity import NUMBER_OF
 
 _TENS = ("trace", "debug", "info", "warn", "error", "fatal")
 _PYTHONS = ("debug", "info", "warn", "error", "fatal")
@@ -47,10 +14,10 @@ _SYSLOGS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug
 _GOOGLES = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 # pino's and bunyan's users put levels of their own between theirs.
-_PINO = {n: SEVERITY_NUMBERS[_TENS[n // 10 - 1]] for n in range(10, 70)}
-_PYTHON = {n: SEVERITY_NUMBERS[_PYTHONS[n // 10 - 1]] for n in range(10, 60)}
-_SYSLOG = {n: SEVERITY_NUMBERS[name] for n, name in enumerate(_SYSLOGS)}
-_GOOGLE = {100 * n: SEVERITY_NUMBERS[name] for n, name in enumerate(_GOOGLES, 1)}
+_PINO = {n: NUMBER_OF[_TENS[n // 10 - 1]] for n in range(10, 70)}
+_PYTHON = {n: NUMBER_OF[_PYTHONS[n // 10 - 1]] for n in range(10, 60)}
+_SYSLOG = {n: NUMBER_OF[name] for n, name in enumerate(_SYSLOGS)}
+_GOOGLE = {100 * n: NUMBER_OF[name] for n, name in enumerate(_GOOGLES, 1)}
 _OPENTELEMETRY = {n: n for n in range(1, 25)}
 
 _SCALES: dict[str, Mapping[int, int]] = {
@@ -84,11 +51,11 @@ def severity(field: str, level: Any) -> Severity:  # noqa: ANN401 - any JSON val
         ValueError: it is neither text nor a whole number.
     """
     if isinstance(level, str):
-        if number := SEVERITY_NUMBERS.get(level.lower()):
+        if number := NUMBER_OF.get(level.lower()):
             return Severity(level, number)
         text = level.strip()
         if not text.isdecimal():
-            return Severity(level, SEVERITY_NUMBERS.get(text.lower(), 0))
+            return Severity(level, NUMBER_OF.get(text.lower(), 0))
     elif isinstance(level, bool) or not isinstance(level, int | float) or level % 1:
         raise ValueError("must be a text or a whole number")
     else:

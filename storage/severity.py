@@ -21,14 +21,14 @@ MAX_NUMBER = NUMBERS_A_LEVEL * len(LEVELS)
 """The greatest severity number, FATAL4."""
 
 _USUAL = {
-    1: "trace trc verbose vrb v finest",
-    5: "debug dbg d finer",
+    1: "trace trc trce verbose vrb v finest silly",
+    5: "debug dbg dbug d finer",
     6: "fine",
     7: "config",
     9: "info inf information informational i",
     10: "notice",
     13: "warn wrn warning w",
-    17: "error err e severe",
+    17: "error err eror e fail severe",
     21: "fatal ftl f critical crit dpanic",
     22: "alert",
     23: "panic",

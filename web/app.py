@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask
 
+from config.paths import forgive_slashes
 from config.settings import Settings
 from storage.client import Clickhouse
 from storage.logs.read import LogReader
@@ -29,7 +30,6 @@ from web.logs import logs_blueprint
 from web.metrics import metrics_blueprint
 from web.middleware import watch_requests
 from web.page import page_blueprint
-from web.paths import WithoutTrailingSlash
 from web.retention import retention_blueprint
 from web.services import Services, provide
 from web.stats import stats_blueprint
@@ -74,7 +74,7 @@ def create_app(
     hub = app.extensions[LIVE] = LiveHub(settings)
     _register(app, settings.api_v1_prefix, hub)
     app.register_blueprint(live_socket_blueprint(hub, settings.cors_origins))
-    app.wsgi_app = WithoutTrailingSlash(app.wsgi_app)  # type: ignore[method-assign] # Flask's own way
+    forgive_slashes(app)
     return app
 
 

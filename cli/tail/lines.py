@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ingest.levels import SEVERITY_NUMBERS
 from ingest.timestamps import unix_ns
+from storage.severity import NUMBER_OF
 
 Fields = dict[str, Any]
 Format = Callable[[str], "Line | None"]
@@ -45,7 +45,7 @@ class Line:
     @property
     def severity_number(self) -> int:
         """OpenTelemetry's number for the severity text; 0 if it is not known."""
-        return SEVERITY_NUMBERS.get(self.severity_text.lower(), 0)
+        return NUMBER_OF.get(self.severity_text.lower(), 0)
 
 
 def json_line(text: str) -> Line | None:

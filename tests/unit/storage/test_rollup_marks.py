@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from storage import decode
 from storage.rollups.marks import hours_of
+from storage.time_range import LAST_NS
 from tests.integration.made_logs import entry
 
 HOUR_NS = 3600 * 10**9
@@ -12,7 +13,7 @@ chunks = st.lists(
         st.sampled_from(["acme", "beta", "gamma"]),
         st.lists(
             st.one_of(
-                st.integers(1, 2**63 - 1),
+                st.integers(1, LAST_NS),
                 st.sampled_from([HOUR_NS - 1, HOUR_NS, 7 * HOUR_NS, 7 * HOUR_NS + 1]),
             ),
             min_size=1,
