@@ -1,52 +1,24 @@
-"""JSON as clients send it, where a strict parser takes offence: for a second try.
+"""OTLP's JSON as clients send it, where the strict parser fails: mended, and cut off at a depth."""
 
-What is not UTF-8, and halves of surrogate pairs, become U+FFFD; numbers beyond a double become
-their text, and so do `NaN` and `Infinity`, which JSON does not have. What is nested deeper than
-anything that could be stored becomes null.
-"""
-
-import json
-import math
 import re
 from typing import Any
 
-DEEPEST = 450
-"""Levels of objects and arrays, far beyond what any field takes."""
+from ingest import mended_json
 
-_LONGEST_NUMBER = 400
+DEEPEST = 450
+"""Levels of objects and arrays, far beyond what any field takes; deeper ones become null."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 
 
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """A JSON value, repaired.
+    """A JSON value, mended; `NaN` and `Infinity` become text, as OTLP writes them.
 
     Raises:
         ValueError: It is no JSON.
         RecursionError: It is nested too deep, and not closed.
     """
-    text = _ESCAPE.sub(_whole, body.decode("utf-8-sig", "replace"))
-    return json.loads(
-        _shallow(text), parse_float=_float, parse_int=_integer, parse_constant=str, strict=False
-    )
-
-
-def _whole(escape: re.Match[str]) -> str:
-    return "\\ufffd" if escape[1] else escape[0]
-
-
-def _float(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) < _LONGEST_NUMBER else text
+    return mended_json.load(_shallow(mended_json.text_of(body)), constant=str)
 
 
 def _shallow(text: str) -> str:

@@ -8,12 +8,18 @@ tried only where the strict and fast parser has failed.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""An escape; the group is half of a surrogate pair without the other half."""
+
 _BOM = b"\xef\xbb\xbf"
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _TOKEN = re.compile(_STRING + rb'|["\]},]|[\[{]+', re.DOTALL)
@@ -45,9 +51,30 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error)
     try:
-        return _mended(_LENIENT.decode(_text(raw)))
+        return load(text_of(raw))
     except (ValueError, RecursionError):
         raise BrokenError(reason) from None
+
+
+def load(text: str, constant: Callable[[str], Any] = float) -> Any:  # noqa: ANN401 - any JSON value
+    """One JSON text that may be mended; `constant` reads `NaN` and `Infinity`.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(
+        _ESCAPE.sub(_whole, text),
+        parse_int=_integer,
+        parse_float=_double,
+        parse_constant=constant,
+        strict=False,
+    )
+
+
+def text_of(raw: bytes) -> str:
+    """The text, with U+FFFD for what is not UTF-8."""
+    return raw.removeprefix(_BOM).decode("utf-8", "replace")
 
 
 def read(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
@@ -112,20 +139,8 @@ def _end_of_member(array: bytes, place: int) -> int:
     raise BrokenError("has no end")
 
 
-def _text(raw: bytes) -> str:
-    return raw.removeprefix(_BOM).decode("utf-8", "replace")
-
-
-def _mended(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    match value:
-        case str():
-            return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
-        case list():
-            return [_mended(member) for member in value]
-        case dict():
-            return {_mended(key): _mended(member) for key, member in value.items()}
-        case _:
-            return value
+def _whole(escape: re.Match[str]) -> str:
+    return r"\ufffd" if escape[1] else escape[0]
 
 
 def _integer(digits: str) -> int | str:
@@ -135,6 +150,3 @@ def _integer(digits: str) -> int | str:
 def _double(digits: str) -> float | str:
     number = float(digits)
     return number if math.isfinite(number) else digits
-
-
-_LENIENT = json.JSONDecoder(parse_int=_integer, parse_float=_double, strict=False)
