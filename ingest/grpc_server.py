@@ -15,6 +15,7 @@ from config.signals import stop_signals
 from ingest import siblings
 from ingest.calls import OPTIONS, Call, Calls, Take
 from ingest.group import Receipt
+from ingest.large import LARGE, LargeRequests
 from ingest.otlp import SERVICES, Service
 from ingest.piece import Pieces
 from ingest.receive import Receiver
@@ -33,10 +34,20 @@ _THREADS = 4
 """For health checks and reflection."""
 
 
-def export(service: Service, receiver: Receiver) -> Take:
+def export(service: Service, receiver: Receiver, large: LargeRequests) -> Take:
     """`Export` of one OTLP service."""
 
     def take(call: Call, payload: bytes) -> None:
+        if len(payload) < LARGE:
+            cut(call, payload)
+            return
+        try:
+            receiver.admission.admit(len(payload))
+            large.submit(lambda: cut(call, payload))
+        except RefusedError as refusal:
+            _refuse(call, refusal)
+
+    def cut(call: Call, payload: bytes) -> None:
         try:
             tenant = from_headers(call.metadata)
             pieces = receiver.cut(service, payload, tenant)
@@ -64,7 +75,9 @@ def _refuse(call: Call, refusal: RefusedError) -> None:
     call.refuse(refusal.answer.grpc_code, refusal.text, details)
 
 
-def build(receiver: Receiver) -> tuple[grpc.Server, Calls, health.HealthServicer]:
+def build(
+    receiver: Receiver, large: LargeRequests
+) -> tuple[grpc.Server, Calls, health.HealthServicer]:
     """The server, on its port and not yet started, its exports and its health service.
 
     Raises:
@@ -81,7 +94,7 @@ def build(receiver: Receiver) -> tuple[grpc.Server, Calls, health.HealthServicer
             ("grpc.so_reuseport", int(loaded.door_processes > 1)),
         ],
     )
-    exports = {f"/{service.name}/Export": export(service, receiver) for service in SERVICES}
+    exports = {f"/{service.name}/Export": export(service, receiver, large) for service in SERVICES}
     calls = Calls(server, exports)
     alive = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
@@ -104,9 +117,9 @@ def serve(loaded: Settings) -> None:
         SystemExit: the port cannot be listened on; it says so.
     """
     with stop_signals() as stop:
-        receiver = Receiver(loaded, celery_app)
+        receiver, large = Receiver(loaded, celery_app), LargeRequests()
         try:
-            server, calls, alive = build(receiver)
+            server, calls, alive = build(receiver, large)
         except OSError as error:
             raise SystemExit(f"gRPC door: {error}") from None
         receiver.start()
@@ -122,6 +135,7 @@ def serve(loaded: Settings) -> None:
         receiver.admission.stop()
         # What is cancelled after that is still committed or refused, only that nobody hears of it.
         server.stop(GRACE_SECONDS).wait(2 * GRACE_SECONDS)
+        large.stop()
         receiver.stop()
         calls.close()
         log.info("grpc door: closed")

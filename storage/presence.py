@@ -10,8 +10,13 @@ from storage.decode import partitions
 _DAY_NS = 86_400 * 10**9
 _RETENTION_BITS = 16
 
-MAX_PARTITIONS = 100
-"""ClickHouse's own limit of partitions in one block (`max_partitions_per_insert_block`)."""
+MAX_PARTITIONS = 10
+"""Partitions that one insert may touch.
+
+Each is a part to be written, which takes tens of milliseconds, and on slow disks half a second. An
+insert that is out of time leaves nothing behind; what those before it have stored stays.
+ClickHouse's own limit is 100 (`max_partitions_per_insert_block`).
+"""
 
 # The settings make every attempt see what any earlier one wrote, also behind replicas.
 _LIMITS = {"select_sequential_consistency": 1, "max_execution_time": 60}
@@ -86,7 +91,7 @@ def _present(
 def by_partitions(
     rows: pa.RecordBatch, most: int = MAX_PARTITIONS, time: str = "Timestamp"
 ) -> list[pa.RecordBatch]:
-    """Cut rows so that no piece spans more than `most` partitions, ClickHouse's limit of a block.
+    """Cut rows so that no piece spans more than `most` partitions.
 
     In most batches that is the batch itself; a piece keeps the order of the rows.
     """

@@ -168,8 +168,10 @@ class Writer:
         return decode.record_count(tables)
 
     def _insert(self, batch: Batch, table: str, rows: pa.RecordBatch) -> None:
-        pieces = presence.by_partitions(rows, time=decode.time_column(table))
-        if len(pieces) * presence.MAX_PARTITIONS > MAX_CHUNK_PARTITIONS:
+        # What was too much for an insert's time is halved, down to single partitions.
+        most = max(1, presence.MAX_PARTITIONS >> (batch.attempt - 1))
+        pieces = presence.by_partitions(rows, most, decode.time_column(table))
+        if (len(pieces) - 1) * most >= MAX_CHUNK_PARTITIONS:
             raise RowsRefusedError(f"the rows span more than {MAX_CHUNK_PARTITIONS} days")
         for number, piece in enumerate(pieces):
             # If this process freezes here, another may have taken over when it wakes up.

@@ -110,12 +110,8 @@ class HttpSession(BaseHTTPRequestHandler):
         with self._server.insert(connection, running, insert, insert.format) as insertion:
             running.unblock = lambda: stop_reading(self.connection)
             running.check()
-            try:
-                for piece in body:
-                    insertion.append(piece)
-            except ServerError:
-                running.check()
-                raise
+            for piece in body:
+                insertion.append(piece)
             running.unblock = lambda: None
             done = insertion.commit(running.check)
         answer.inserted(done)

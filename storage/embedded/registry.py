@@ -123,7 +123,8 @@ class Registry:
         """Keep a query in the registry while the block runs.
 
         Raises:
-            ServerError: A query with the same id is running, or the registry is closed.
+            ServerError: A query with the same id is running, or the registry is closed; or why
+                the query was stopped.
         """
         query.query_id = query.query_id or str(uuid.uuid4())
         with self._lock:
@@ -137,6 +138,10 @@ class Registry:
             self._queries[query.query_id] = query
         try:
             yield query
+        except ServerError:
+            # What the engine says of a query that it was told to stop is not why it was stopped.
+            query.check()
+            raise
         finally:
             with self._lock:
                 del self._queries[query.query_id]

@@ -98,21 +98,17 @@ class Server:
         query.tag = connection.tag
         query.check()
         kind = kind_of(sql)
-        try:
-            if kind == "kill":
-                yield self._kill(connection, query, sql, form)
-                return
-            refuse_outfile(sql)
-            text = replace_processes(sql, self.registry.as_table()) if kind == "select" else sql
-            if kind != "select" or form not in STREAMED_FORMATS:
-                yield connection.run(text, form, parameters)
-                return
-            for result in connection.stream(text, form, parameters):
-                query.check()
-                yield result
-        except ServerError:
+        if kind == "kill":
+            yield self._kill(connection, query, sql, form)
+            return
+        refuse_outfile(sql)
+        text = replace_processes(sql, self.registry.as_table()) if kind == "select" else sql
+        if kind != "select" or form not in STREAMED_FORMATS:
+            yield connection.run(text, form, parameters)
+            return
+        for result in connection.stream(text, form, parameters):
             query.check()
-            raise
+            yield result
 
     def insert(
         self, connection: Connection, query: RunningQuery, insert: Insert, form: str

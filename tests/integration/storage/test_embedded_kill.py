@@ -10,6 +10,7 @@ from clickhouse_driver.errors import ServerException
 
 pytestmark = pytest.mark.integration
 
+LIMITED = {"max_execution_time": 0.5}
 ENDLESS = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
 
 
@@ -222,6 +223,21 @@ def test_a_time_limit_ends_an_insert_with_159_and_it_stores_nothing(
     insert = SlowInsert(embedded_server, sql, 100, **parameters)
     insert.send(b"1\n2\n")
     assert insert.answer() == (408, "159")
+    assert client.execute("SELECT count() FROM t") == [(0,)]
+
+
+def test_a_time_limit_ends_an_insert_with_159_while_its_rows_are_stored(
+    embedded_server, client, table
+):
+    client.execute("ALTER TABLE t ADD CONSTRAINT slow CHECK sleepEachRow(0.1) = 0")
+    rows = b"".join(b"%d\n" % n for n in range(20))
+    answer, headers, _ = embedded_server.http(
+        f"INSERT INTO {table} FORMAT CSV", rows, max_execution_time="0.5"
+    )
+    assert (answer, headers["X-ClickHouse-Exception-Code"]) == (408, "159")
+    with pytest.raises(ServerException) as caught:
+        client.execute("INSERT INTO t VALUES", [(n,) for n in range(20)], settings=LIMITED)
+    assert caught.value.code == 159
     assert client.execute("SELECT count() FROM t") == [(0,)]
 
 

@@ -64,10 +64,10 @@ def test_equal_rows_of_another_chunk_or_workspace_do_not_count(clickhouse, inser
 
 def test_rows_of_any_number_of_days_are_cut_into_pieces_a_block_may_have():
     rows = rows_of(entry(map(str, range(250)), days(250)), entry(map(str, range(250)), days(250)))
-    pieces = presence.by_partitions(rows)
+    pieces = presence.by_partitions(rows, 100)
     assert [piece.num_rows for piece in pieces] == [200, 200, 100]
     assert bodies(pieces[0]) == [*map(str, range(100))] * 2
-    assert presence.by_partitions(pieces[0]) == [pieces[0]]
+    assert presence.by_partitions(pieces[0], 100) == [pieces[0]]
 
 
 def test_a_day_counts_once_for_each_number_of_days_that_its_rows_are_kept():
@@ -76,7 +76,7 @@ def test_a_day_counts_once_for_each_number_of_days_that_its_rows_are_kept():
     place = rows.schema.get_field_index("RetentionDays")
     mixed = pa.array([0] * 60 + [7] * 60, rows.schema.field(place).type)
     rows = rows.set_column(place, rows.schema.field(place), mixed)
-    assert [piece.num_rows for piece in presence.by_partitions(rows)] == [100, 20]
+    assert [piece.num_rows for piece in presence.by_partitions(rows, 100)] == [100, 20]
 
 
 def test_stopping_ends_a_running_query_by_its_prefix_and_no_other(migrated, clickhouse, wait_until):

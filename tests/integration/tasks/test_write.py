@@ -114,6 +114,25 @@ def test_a_chunk_of_two_hundred_days_is_stored_in_slices(store):
     assert store.stored() == once(*map(str, range(200)))
 
 
+@pytest.fixture
+def slow_table(clickhouse):
+    """A table that takes 0.4 s a row, in which more than seven at once run out of time."""
+    clickhouse.query("ALTER TABLE otel_logs ADD CONSTRAINT slow CHECK sleepEachRow(0.4) = 0")
+    yield
+    clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT slow")
+
+
+@pytest.mark.usefixtures("slow_table")
+def test_days_that_are_too_much_for_an_inserts_time_are_stored_in_fewer_at_once(store):
+    store.ledger.accept([entry(list("abcdefgh"), [NOON + n * DAY_NS for n in range(8)])])
+    first = store.ledger.seal()
+    assert store.writer.store(first).postponed
+    assert store.stored() == Counter()
+    store.ledger.release(first, -1)
+    assert store.writer.store(store.ledger.seal()).problem == ""
+    assert store.stored() == once(*"abcdefgh")
+
+
 def test_a_chunk_of_more_than_a_thousand_days_is_a_dead_letter_and_its_neighbours_are_stored(store):
     wide = entry(["x"] * 1001, [NOON + n * DAY_NS for n in range(1001)])
     good = [entry([f"good {n}"]) for n in range(3)]

@@ -1,0 +1,101 @@
+"""Large requests at the gRPC door, and the small ones beside them."""
+
+import threading
+
+import grpc
+import pytest
+from celery import Celery
+from google.rpc import error_details_pb2, status_pb2
+
+from ingest.grpc_server import build
+from ingest.large import LARGE, MOST_WAITING, LargeRequests
+from ingest.otlp import LOGS
+from ingest.receive import Receiver
+from tests.integration.made_logs import payload
+
+pytestmark = pytest.mark.integration
+
+EXPORT = f"/{LOGS.name}/Export"
+
+
+class GrpcDoor:
+    """The gRPC door within this process."""
+
+    def __init__(self, settings):
+        self.large = LargeRequests()
+        self.receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
+        self._server, self._calls, _ = build(self.receiver, self.large)
+        self.receiver.start()
+        self._server.start()
+        self._calls.start()
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{settings.otel_grpc_port}")
+
+    def send(self, body):
+        """Send one record; gives the call."""
+        export = self._channel.unary_unary(EXPORT)
+        return export.future(payload([body]), timeout=60, wait_for_ready=True)
+
+    def stop(self):
+        self._channel.close()
+        self._server.stop(10).wait(30)
+        self.large.stop()
+        self.receiver.stop()
+        self._calls.close()
+
+
+@pytest.fixture
+def grpc_door(stores, free_port):
+    settings = stores(otel_grpc_port=free_port(), listen_host="127.0.0.1", door_processes=1)
+    door = GrpcDoor(settings)
+    yield door
+    door.stop()
+
+
+@pytest.fixture
+def one_is_parsed(grpc_door):
+    """A large request that is being parsed until the test says so."""
+    done = threading.Event()
+    grpc_door.large.submit(done.wait)
+    yield done
+    done.set()
+
+
+def test_beside_large_requests_small_ones_are_answered(grpc_door, one_is_parsed, ledger):
+    waiting = [grpc_door.send(f"{n}" * LARGE) for n in range(MOST_WAITING - 1)]
+    for number in range(20):
+        grpc_door.send(f"small {number}").result()
+    assert not any(each.done() for each in waiting)
+    assert ledger.waiting.stats().waiting_records == 20
+    one_is_parsed.set()
+    for each in waiting:
+        each.result()
+    assert ledger.waiting.stats().waiting_records == 20 + len(waiting)
+
+
+def test_beyond_what_may_wait_large_requests_are_to_come_again(
+    grpc_door, one_is_parsed, wait_until
+):
+    sent = [grpc_door.send(f"{n}" * LARGE) for n in range(MOST_WAITING)]
+    wait_until(lambda: any(each.done() for each in sent))
+    [refused] = [each for each in sent if each.done()]
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "try again later" in refused.details()
+    [detail] = details(refused)
+    retry = error_details_pb2.RetryInfo()
+    assert detail.Unpack(retry)
+    assert retry.retry_delay.seconds
+    one_is_parsed.set()
+    for each in set(sent) - {refused}:
+        each.result()
+    grpc_door.send("again" * LARGE).result()
+
+
+@pytest.mark.usefixtures("one_is_parsed")
+def test_a_large_request_is_not_kept_if_it_would_be_refused(grpc_door):
+    grpc_door.receiver.admission.stop()
+    assert grpc_door.send("x" * LARGE).code() is grpc.StatusCode.UNAVAILABLE
+
+
+def details(call):
+    [sent] = [v for k, v in call.trailing_metadata() if k == "grpc-status-details-bin"]
+    return status_pb2.Status.FromString(sent).details
