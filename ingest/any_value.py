@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -11,8 +11,17 @@ _DEEPEST = 32
 """Far below protobuf's own limit of 100 nested messages, of which a level here takes three."""
 
 
-def any_value(value: Any, depth: int = 0) -> AnyValue:  # noqa: ANN401, PLR0911 - any JSON value, a return a kind
-    """A JSON value as OTLP's `AnyValue`; whole numbers beyond 64 bits become text.
+def any_value(value: Any) -> AnyValue:  # noqa: ANN401 - any JSON value
+    """A JSON value as OTLP's `AnyValue`. Raises as :func:`fill`."""
+    filled = AnyValue()
+    fill(filled, value)
+    return filled
+
+
+def fill(target: AnyValue, value: Any, depth: int = 0) -> None:  # noqa: ANN401 - as above
+    """Set a new `AnyValue` to a JSON value; whole numbers beyond 64 bits become text.
+
+    Each value is written where it stays: to copy millions at once would hold up other threads.
 
     Raises:
         ValueError: it is nested more than 32 deep.
@@ -21,23 +30,28 @@ def any_value(value: Any, depth: int = 0) -> AnyValue:  # noqa: ANN401, PLR0911 
         raise ValueError(f"is nested more than {_DEEPEST} deep")
     match value:
         case None:
-            return AnyValue()
+            pass
         case bool():
-            return AnyValue(bool_value=value)
+            target.bool_value = value
+        case int() if value in _INT64:
+            target.int_value = value
         case int():
-            fits = value in _INT64
-            return AnyValue(int_value=value) if fits else AnyValue(string_value=str(value))
+            target.string_value = str(value)
         case float():
-            return AnyValue(double_value=value)
+            target.double_value = value
         case str():
-            return AnyValue(string_value=value)
+            target.string_value = value
         case list():
-            values = [any_value(member, depth + 1) for member in value]
-            return AnyValue(array_value=ArrayValue(values=values))
+            target.array_value.SetInParent()
+            add = target.array_value.values.add
+            for member in value:
+                fill(add(), member, depth + 1)
         case _:
-            return AnyValue(kvlist_value=KeyValueList(values=key_values(value, depth + 1)))
+            target.kvlist_value.SetInParent()
+            for key, member in value.items():
+                fill(target.kvlist_value.values.add(key=key).value, member, depth + 1)
 
 
-def key_values(attributes: Mapping[str, Any], depth: int = 0) -> list[KeyValue]:
-    """A JSON object as OTLP attributes. Raises as :func:`any_value`."""
-    return [KeyValue(key=key, value=any_value(value, depth)) for key, value in attributes.items()]
+def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:
+    """A JSON object as OTLP attributes. Raises as :func:`fill`."""
+    return [KeyValue(key=key, value=any_value(value)) for key, value in attributes.items()]

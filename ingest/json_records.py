@@ -9,7 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from ingest.any_value import any_value, key_values
+from ingest.any_value import fill, key_values
 from ingest.json_bodies import Problem, parse
 from ingest.json_fields import Fields, adopt, identity
 from ingest.levels import Severity, severity
@@ -113,7 +113,7 @@ def _set_body(body: AnyValue, fields: Fields, adopted: Mapping[str, Any]) -> Non
     elif isinstance(message, bool) or not isinstance(message, int | float):
         raise invalid("message must be a string", "message")
     else:
-        body.CopyFrom(any_value(message))
+        fill(body, message)
 
 
 def _time(fields: Fields, adopted: Mapping[str, Any]) -> int:
@@ -173,6 +173,6 @@ def _add_attribute(log_record: LogRecord, name: str, value: Any) -> None:  # noq
         log_record.attributes.add(key=name).value.string_value = value
         return
     try:
-        log_record.attributes.add(key=name, value=any_value(value))
+        fill(log_record.attributes.add(key=name).value, value)
     except ValueError as error:
         raise invalid(f"{name} {error}", name) from None

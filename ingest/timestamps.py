@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 from storage.time_range import END_NS, FIRST_NS
@@ -100,11 +101,14 @@ def _since_1970(moment: datetime) -> int:
 
 
 def _from_number(number: float) -> int:
-    if isinstance(number, float) and not math.isfinite(number):
+    if isinstance(number, int):
+        return _scaled(number, 0)
+    if not math.isfinite(number):
         raise ValueError("must be a finite number")
-    # Apart, because a double holds no nanoseconds of today.
-    whole, fraction = divmod(number, 1)
-    return _scaled(int(whole), round(fraction * _SECOND))
+    # Of a double, the digits that were sent: its value lies beside them.
+    whole, _, fraction = f"{Decimal(repr(abs(number))):f}".partition(".")
+    ns = _scaled(int(whole), _billionths(fraction))
+    return -ns if number < 0 else ns
 
 
 def _scaled(whole: int, billionths: int) -> int:

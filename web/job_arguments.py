@@ -5,6 +5,8 @@ from typing import Any
 
 from storage.sql import EVER
 from tasks.jobs.job import Order
+from web.log_query import FIELD_PARAMETERS
+from web.names import FIELDS
 
 _MS = 1_000_000
 _DAY_MS = 86_400_000
@@ -58,6 +60,9 @@ def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("attributes", "resource_attributes"):
         if name in shown:
             shown[name] = dict(shown[name])
+    for name, value in shown.pop("fields", ()):
+        holder = shown if name in FIELD_PARAMETERS else shown.setdefault(FIELDS, {})
+        holder[name] = value
     return shown
 
 

@@ -16,6 +16,9 @@ from web.spans import check_cursor, span_of
 
 DEFAULT_WORKSPACE = "default"
 
+FIELD_PARAMETERS = ("app", "service_version", "scope_name", "span_id")
+"""Parameters that are named as their fields in the search language."""
+
 _MS = 1_000_000
 _S = 1_000_000_000
 
@@ -51,7 +54,7 @@ def filters_of(arguments: Arguments) -> LogFilters:
         service_name=arguments.get("service_name", ""),
         trace_id=arguments.get("trace_id", "").lower(),
         attributes=tuple(sorted(attributes.items())),
-        fields=named_fields(arguments, ("app", "service_version", "scope_name", "span_id")),
+        fields=named_fields(arguments, FIELD_PARAMETERS),
     )
 
 

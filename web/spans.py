@@ -50,4 +50,5 @@ def _ordered(first_ns: int, last_ns: int) -> TimeRange:
     if first_ns > last_ns:
         start, end = name_as_given("start_time_ms"), name_as_given("end_time_ms")
         raise WrongParameterError("start_time_ms", f"{start} must not be after {end}.")
-    return TimeRange(first_ns, last_ns)
+    # Plain numbers: what a range goes into, cursors and jobs, knows no FromNow.
+    return TimeRange(int(first_ns), int(last_ns))

@@ -97,7 +97,7 @@ def _range(value: object) -> TimeRange:
         raise ValueError(_NO_TIME)  # noqa: TRY004 - one error for all that is no time
     text = repr(value) if isinstance(value, float) else str(value).strip()
     if match := _DATE.fullmatch(text):
-        if isinstance(value, str) and (day := _day("-".join(match.groups()))):
+        if isinstance(value, str) and (day := _day("-".join(match.groups()))) is not None:
             return _span(day, _UNITS["d"])
         if "-" in text:
             raise ValueError(_NO_TIME)

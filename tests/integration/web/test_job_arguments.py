@@ -21,6 +21,8 @@ FILTERS = {
     "service_name": "cart",
     "trace_id": "0af7651916cd43dd8448eb211c80319c",
     "attributes": {"user.id": "7", "region": ""},
+    "app": "shop",
+    "where": {"resource.region": "eu", "attributes.zone": "a"},
 }
 
 
@@ -97,3 +99,19 @@ def test_the_file_of_an_export_has_a_type_that_is_documented(api, worker, form):
         content = paths[path]["get"]["responses"]["200"]["content"]
         assert set(content) == set(FILE_TYPES.values())
     assert file.mimetype in content
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/logs", {"start": "now-1h"}),
+        ("DELETE", "/logs", {"start": "now-1d/d", "end": "now"}),
+        ("POST", "/jobs/export", {"start": "-15m", "end": "now"}),
+        ("POST", "/jobs/replay", {"start": "now-1h", "end": "now"}),
+    ],
+)
+def test_a_job_shows_the_instants_that_were_counted_from_now(api, method, path, body):
+    shown = api.open(f"/api/v1{path}", method=method, json=body).json["job"]["arguments"]
+    assert {type(shown[name]) for name in shown if name.endswith("_time_ms")} == {int}
+    again = api.open(f"/api/v1{path}", method=method, json=shown)
+    assert again.json["job"]["arguments"] == shown

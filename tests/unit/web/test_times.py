@@ -52,6 +52,13 @@ def test_a_date_is_its_whole_day():
     assert time_range_of("2026-07-14") == time_range_of("20260714") == day
 
 
+def test_the_first_and_the_last_day_are_times():
+    day = 86_400 * 10**9
+    for written in ("1970-01-01", "19700101"):
+        assert time_range_of(written) == TimeRange(FIRST_NS, FIRST_NS + day - 1)
+    assert time_range_of("2105-12-31") == TimeRange(END_NS - day, END_NS - 1)
+
+
 def test_an_instant_within_a_millisecond_is_exact():
     at = INSTANT_NS + 123_456_789
     assert time_range_of("2026-07-14T03:33:20.123456789Z") == TimeRange(at, at)
