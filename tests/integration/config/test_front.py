@@ -305,6 +305,19 @@ def test_requests_that_come_together_are_answered_in_turn(server):
     assert found.endswith(b"hello")
 
 
+@pytest.mark.parametrize(("length", "status"), [(b"0" * 30 + b"32", 200), (b"9" * 30, 413)])
+def test_a_body_is_no_request_however_its_length_is_written(server, length, status):
+    body = b"GET /smuggled HTTP/1.1\r\nX: y\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n" + body
+        )
+        connection.shutdown(socket.SHUT_WR)
+        answers = read(connection)
+    assert answers.startswith(b"HTTP/1.1 %d" % status)
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
 def test_many_large_bodies_at_once_all_arrive(start):
     port = start(door_threads=2, receive_seconds=30.0)[1]
     body = b"z" * (MOST_BODY - 1)
