@@ -20,7 +20,9 @@ _HAS_TIME: dict[Signal, Callable[[Any], bool]] = {
     "logs": lambda record: (
         0 < record.time_unix_nano < END_NS or 0 < record.observed_time_unix_nano < END_NS
     ),
-    "traces": lambda span: 0 < span.start_time_unix_nano < END_NS,
+    "traces": lambda span: (
+        0 < span.start_time_unix_nano < END_NS or 0 < span.end_time_unix_nano < END_NS
+    ),
     "metrics": lambda point: 0 < point.time_unix_nano < END_NS,
 }
 _SERVICES: Mapping[Signal, Service] = {service.signal: service for service in SERVICES}

@@ -15,7 +15,8 @@ from tasks.ledger import BrokerError, Ledger
 log = structlog.get_logger(__name__)
 
 _MOST = 400_000
-"""Requests that are kept; of more, the oldest are left to what ClickHouse keeps of them."""
+"""Requests, and chunks in lists, that are kept; of more, the oldest are given up. ClickHouse knows
+the requests all the same."""
 
 _AGAIN_AFTER = 0.5
 _STOP_WITHIN = 3.0
@@ -36,6 +37,7 @@ class Untold:
         self._requests = requests
         self._stored: list[DirectRequest] = []
         self._lists: dict[str, Sequence[str]] = {}
+        self._listed = 0
         self._holding = threading.Lock()
         self._telling = threading.Lock()
         self.connects = 0
@@ -65,7 +67,7 @@ class Untold:
         """Keep stored requests, and receipts with the chunks that they stand for."""
         with self._holding:
             self._stored += stored
-            self._lists |= lists or {}
+            self._list(lists or {})
             self._trim()
         self._wake.set()
 
@@ -76,7 +78,7 @@ class Untold:
         with self._telling:
             with self._holding:
                 stored, self._stored = self._stored, []
-                lists, self._lists = self._lists, {}
+                lists, self._lists, self._listed = self._lists, {}, 0
             try:
                 self._ledger.receipts.note(stored, lists)
             except BrokerError as error:
@@ -153,10 +155,18 @@ class Untold:
     def _put_back(self, stored: list[DirectRequest], lists: dict[str, Sequence[str]]) -> None:
         with self._holding:
             self._stored = stored + self._stored
-            self._lists = lists | self._lists
+            later, self._lists, self._listed = self._lists, {}, 0
+            self._list(lists)
+            self._list(later)
             self._trim()
+
+    def _list(self, lists: Mapping[str, Sequence[str]]) -> None:
+        for receipt, chunk_ids in lists.items():
+            if receipt not in self._lists:
+                self._listed += len(chunk_ids)
+                self._lists[receipt] = chunk_ids
 
     def _trim(self) -> None:
         del self._stored[:-_MOST]
-        for receipt in list(self._lists)[: max(0, len(self._lists) - _MOST)]:
-            del self._lists[receipt]
+        while self._listed > _MOST:
+            self._listed -= len(self._lists.pop(next(iter(self._lists))))

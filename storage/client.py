@@ -10,7 +10,7 @@ from typing import Any
 import clickhouse_driver
 from clickhouse_driver import errors as driver
 
-from config.settings import Settings
+from config.settings import MIB, Settings
 from storage.budget import Allowance, current_allowance
 from storage.errors import (
     NoAnswerInTimeError,
@@ -34,6 +34,8 @@ _QUERY_SETTINGS = {
     # A page looks at windows that hold little more than the page: most of what matches in one is
     # on it, and to look at the time first, before the conditions, only costs.
     "use_top_k_dynamic_filtering": 0,
+    # Conditions name all chunks and workspaces of a batch, or all that a deletion passes over.
+    "max_query_size": 64 * MIB,
 }
 
 # It writes a traceback for each connection that fails, which is ours to tell.

@@ -6,7 +6,7 @@ docs/decisions/0007-deletions.md says why a deletion names its chunks.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from config.settings import MIB, Settings
+from config.settings import Settings
 from storage.budget import Budget
 from storage.client import Clickhouse, Row
 from storage.errors import QueryRefusedError
@@ -15,7 +15,6 @@ from storage.sql import TENANT_ID, Where, quoted
 MOST_CHUNKS = 10_000
 """Chunks that one mutation names: each is up to 21 bytes of a text that replicas exchange."""
 
-_MOST_TEXT = 4 * MIB
 _DAY_NS = 86_400 * 10**9
 
 
@@ -125,7 +124,6 @@ class Deleter:
             clause.params,
             {
                 "mutations_sync": 0,
-                "max_query_size": _MOST_TEXT,
                 "distributed_ddl_output_mode": "none",
             },
         )
@@ -160,7 +158,7 @@ class Deleter:
         )
 
     def _select(self, sql: str, clause: Where) -> list[Row]:
-        consistent = {"select_sequential_consistency": 1, "max_query_size": _MOST_TEXT}
+        consistent = {"select_sequential_consistency": 1}
         limits = {**Budget(self._settings).limits(), **consistent}
         return self._clickhouse.query(sql, clause.params, limits)
 

@@ -11,7 +11,8 @@ MOST_LINE = 64 * 1024
 MOST_HEAD = 2 * MOST_LINE
 
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+# However it is written, gunicorn takes it. The first 18 digits say already that it is too much.
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,18})\d*[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 

@@ -64,8 +64,10 @@ class Connection:
         """Bytes received and sent while it waits."""
         self.mark = 0
         """`progress` when the wait began, or was last found to go on."""
-        self.seen: int | None = None
-        """`progress` at the last look, if there was one in this wait."""
+        self.seen = 0
+        """`progress` at the last look, or when the wait began."""
+        self.look_due = 0.0
+        """When to look again whether it holds others up."""
         self.reserved = 0
         """Bytes of memory set aside for the body."""
         self.reads = 0

@@ -91,7 +91,8 @@ class Waiting:
         conn.since = time.monotonic()
         conn.due = conn.since + seconds
         conn.mark = conn.progress
-        conn.seen = None
+        conn.seen = conn.progress
+        conn.look_due = conn.since + _SWEEP_SECONDS
         self._all[conn] = None
         self._watch(conn)
 
@@ -224,8 +225,7 @@ class Waiting:
         held = sum(conn.sock.size for conn in self._all if conn.wait is Wait.READER)
         is_short = bool(self._for_room) or held > self._room
         for conn in list(self._all):
-            is_stuck = is_short and self._holds_up(conn)
-            conn.seen = conn.progress
+            is_stuck = self._holds_up(conn, now) and is_short
             if is_stuck or (now >= conn.due and not self._gets_on(conn, now)):
                 self._drop(conn)
                 dropped += 1
@@ -234,10 +234,14 @@ class Waiting:
         return dropped
 
     @staticmethod
-    def _holds_up(conn: Connection) -> bool:
-        """Whether a client holds memory and has hardly moved since the last look."""
+    def _holds_up(conn: Connection, now: float) -> bool:
+        """Whether a client holds memory, and moves too little to be done while others wait."""
+        if now < conn.look_due:
+            return False
+        gained = conn.progress - conn.seen
+        conn.seen, conn.look_due = conn.progress, now + _SWEEP_SECONDS
         holds = conn.reserved or conn.sock.size
-        return bool(holds) and conn.seen is not None and conn.progress - conn.seen < _LITTLE
+        return bool(holds) and gained < max(_LITTLE, conn.reserved / _ROOM_SECONDS)
 
     def _gets_on(self, conn: Connection, now: float) -> bool:
         """Whether a client that is late has sent or taken enough to go on."""

@@ -18,6 +18,7 @@ COLUMN = pa.field("LateDays", pa.uint16())
 """Days from a row's own day to the one that its retention counts from at the least."""
 
 _DAY_NS = 86_400 * 10**9
+_DAY_BITS = 20
 _IN_TIME = 1
 """Days between a record and its arrival that do not prolong its stay."""
 _MOST = 65_535
@@ -50,6 +51,8 @@ def _kept(rows: pa.RecordBatch, first: str, last: str, stored: int) -> pa.Record
     if _in_time(rows, first, last, stored):
         return rows.append_column(COLUMN, pa.array(np.zeros(rows.num_rows, np.uint16)))
     own, until = _days(rows, first), _days(rows, last)
+    if first != last:
+        until = _latest(rows, own, until)
     place = rows.schema.get_field_index("RetentionDays")
     kept = rows.column(place).to_numpy()
     ends = np.maximum(_counts_from(own, kept, stored), _counts_from(until, kept, stored)) + kept
@@ -67,6 +70,20 @@ def _in_time(rows: pa.RecordBatch, first: str, last: str, stored: int) -> bool:
     own, until = (rows.column(name).view(pa.int64()).to_numpy() for name in (first, last))
     earliest = own.min() // _DAY_NS
     return bool(earliest >= stored and (first == last or until.max() // _DAY_NS == earliest))
+
+
+def _latest(rows: pa.RecordBatch, own: _Days, until: _Days) -> _Days:
+    """For all rows of a chunk and day, the latest day of any of them.
+
+    So they lie in one partition, and are there together or not at all: `presence.missing` looks
+    for chunks and days.
+    """
+    chunks = np.cumsum(np.diff(rows.column("ChunkId").to_numpy(), prepend=np.uint64(0)) != 0)
+    _, groups = np.unique(chunks << _DAY_BITS | own, return_inverse=True)
+    latest = np.zeros(len(own), np.int64)
+    np.maximum.at(latest, groups, until)
+    found: _Days = latest[groups]
+    return found
 
 
 def _counts_from(days: _Days, kept: _Days, stored: int) -> _Days:

@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import resource
 import socket
+import threading
 import urllib.parse
+from contextlib import suppress
 
 import pytest
 
@@ -305,6 +307,19 @@ def test_requests_that_come_together_are_answered_in_turn(server):
     assert found.endswith(b"hello")
 
 
+@pytest.mark.parametrize(("length", "status"), [(b"0" * 30 + b"32", 200), (b"9" * 30, 413)])
+def test_a_body_is_no_request_however_its_length_is_written(server, length, status):
+    body = b"GET /smuggled HTTP/1.1\r\nX: y\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n" + body
+        )
+        connection.shutdown(socket.SHUT_WR)
+        answers = read(connection)
+    assert answers.startswith(b"HTTP/1.1 %d" % status)
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
 def test_many_large_bodies_at_once_all_arrive(start):
     port = start(door_threads=2, receive_seconds=30.0)[1]
     body = b"z" * (MOST_BODY - 1)
@@ -317,6 +332,35 @@ def test_many_large_bodies_at_once_all_arrive(start):
     for each in made:
         assert read(each).endswith(b"\r\n\r\n%d" % len(body))
         each.close()
+
+
+def test_large_bodies_that_come_slowly_do_not_keep_others_out(start):
+    """They take all the room for bodies, and send a little more often than not at all."""
+    port = start(receive_seconds=30.0)[1]
+    head = b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % MOST_BODY
+    slow = [connect(port) for _ in range(80)]
+    stop = threading.Event()
+
+    def drip():
+        while not stop.wait(0.3):
+            for connection in slow:
+                with suppress(OSError):
+                    connection.sendall(b"a" * 1500)
+
+    for connection in slow:
+        connection.sendall(head)
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        body = b"b" * 100_000
+        request = b"POST /size" + HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
+        answers = [ask(port, request + body) for _ in range(3)]
+    finally:
+        stop.set()
+        thread.join()
+        for connection in slow:
+            connection.close()
+    assert answers == [(200, b"100000")] * 3
 
 
 def test_of_too_many_connections_the_oldest_goes(start):

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from ingest import untold
 from ingest.group import Receipt
 from ingest.otlp import LOGS
 from ingest.untold import Untold
@@ -133,6 +134,22 @@ def test_a_receipt_of_several_chunks_that_were_stored_directly_can_be_asked_for(
     fill(full=False)
     assert str(door.ask(mixed)) == str(receipt)
     assert stored() == Counter("ab")
+
+
+def test_of_the_lists_that_cannot_be_told_the_oldest_are_given_up(
+    door, broker_gate, monkeypatch, wait_until
+):
+    monkeypatch.setattr(untold, "_MOST", 10)
+    away(broker_gate)
+    lists = {str(n) * 32: [f"{n}{place}" * 16 for place in range(4)] for n in range(1, 6)}
+    for receipt, chunk_ids in lists.items():
+        door.receiver._untold.add(lists={receipt: chunk_ids})
+        assert not door.receiver._untold.tell()
+    broker_gate.heal()
+    wait_until(door.receiver._untold.tell)
+    with door.receiver.ledger.broker.reading() as client:
+        known = [client.get(f"sheaf:receipt:{receipt}") for receipt in lists]
+    assert known == [None] * 3 + [" ".join(ids).encode() for ids in list(lists.values())[3:]]
 
 
 @pytest.mark.parametrize("broker", ["there", "full", "away"])

@@ -3,8 +3,10 @@ import threading
 import pyarrow as pa
 import pytest
 
+from ingest.limits import MOST_TENANTS
 from storage import decode, presence
 from storage.client import Clickhouse
+from storage.direct_requests import DirectRequests
 from storage.errors import StorageError
 from tests.integration.made_logs import DAY_NS, NOON, entry
 
@@ -50,6 +52,15 @@ def test_the_first_and_last_nanosecond_of_a_day_and_of_time_are_told_apart(click
     there = [False, False, True, False, False, True, True]
     inserter.insert("otel_logs", rows.filter(there), "q")
     assert bodies(presence.missing(clickhouse, "otel_logs", rows)) == ["0", "1", "3", "4"]
+
+
+def test_as_many_chunks_of_as_many_workspaces_are_looked_for_as_a_request_may_mix(clickhouse):
+    name = "a-workspace-with-a-name-as-long-as-a-name-may-reasonably-be"
+    entries = [entry(["a"], workspace=f"{name}-{number}") for number in range(MOST_TENANTS)]
+    rows = rows_of(*entries)
+    assert presence.missing(clickhouse, "otel_logs", rows).num_rows == MOST_TENANTS
+    ids = [each.chunk.header.id for each in entries]
+    assert DirectRequests(clickhouse).known(3 * ids, since=0) == []
 
 
 def test_equal_rows_of_another_chunk_or_workspace_do_not_count(clickhouse, inserter):

@@ -42,7 +42,7 @@ def add(signal, scope, name, first, second):
         return 0 < first < END_NS or 0 < second < END_NS
     if signal == "traces":
         scope.spans.add(name=name, start_time_unix_nano=first, end_time_unix_nano=second)
-        return 0 < first < END_NS
+        return 0 < first < END_NS or 0 < second < END_NS
     metric = scope.metrics.add(name="shared" if second else name)
     data = getattr(metric, KINDS[len(scope.metrics) % len(KINDS)])
     point = data.data_points.add(time_unix_nano=first, start_time_unix_nano=second)

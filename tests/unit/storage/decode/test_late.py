@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from storage.decode import ChunkRows, decode, keep_late
+from storage.decode import ChunkRows, decode, keep_late, time_column
 from storage.time_range import LAST_NS
 
 DAY = 86_400 * 10**9
@@ -13,20 +13,29 @@ STORED = 20_784
 
 def tables(days, kept, *, one_trace=False, stored=STORED):
     """Rows of spans of these days."""
-    spans = [
+    traces = [(1 if one_trace else number, day) for number, day in enumerate(days)]
+    return of_chunks([traces], kept, stored)
+
+
+def of_chunks(chunks, kept, stored=STORED):
+    """Rows of spans, by chunk: the number of each one's trace, and its day."""
+    rows = [ChunkRows(request(spans), "acme", "web", n, 1, kept) for n, spans in enumerate(chunks)]
+    return keep_late(decode("traces", rows), stored * DAY + DAY // 2)
+
+
+def request(spans):
+    made = [
         Span(
-            trace_id=(1 if one_trace else number + 1).to_bytes(16, "big"),
+            trace_id=(trace + 1).to_bytes(16, "big"),
             span_id=b"\1" * 8,
             start_time_unix_nano=max(1, day * DAY),
             end_time_unix_nano=max(1, day * DAY),
         )
-        for number, day in enumerate(days)
+        for trace, day in spans
     ]
-    request = ExportTraceServiceRequest(
-        resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]
-    )
-    chunk = ChunkRows(request.SerializeToString(), "acme", "web", 1, 1, kept)
-    return keep_late(decode("traces", [chunk]), stored * DAY + DAY // 2)
+    return ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=made)])]
+    ).SerializeToString()
 
 
 def columns(rows):
@@ -74,3 +83,18 @@ def test_a_place_in_the_lookup_stays_as_long_as_the_spans_that_it_leads_to(days,
         shortened = max(shortened, day + late + limit)
     assert min(days) + place_kept == last_to_go
     assert min(days) + place_late + limit == shortened
+
+
+spans_of_chunks = st.lists(
+    st.lists(st.tuples(st.integers(0, 3), days_about), min_size=1, max_size=6), max_size=3
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(spans_of_chunks, st.integers(1, 9))
+def test_rows_of_a_chunk_and_day_share_a_partition_so_that_they_are_there_together(chunks, kept):
+    for table, rows in of_chunks(chunks, kept).items():
+        days = rows[time_column(table)].view("int64").to_numpy() // DAY
+        owners = list(zip(rows["ChunkId"].to_pylist(), days, strict=True))
+        partitions = set(zip(owners, rows["RetentionDays"].to_pylist(), strict=True))
+        assert len(partitions) == len(set(owners))
