@@ -33,22 +33,30 @@ def page_blueprint() -> Blueprint:
     @blueprint.get("/docs")
     def docs_page() -> str:
         return render_template(
-            "docs.html", settings=services().settings, host=_host(), services=GRPC_SERVICES
+            "docs.html",
+            settings=services().settings,
+            host=_host(),
+            services=GRPC_SERVICES,
+            guides=sorted(page.stem for page in _guides().glob("*.md")),
         )
 
     @blueprint.get("/docs/<path:name>.md")
     def guide(name: str) -> Response:
         """A page of the documentation, as text."""
-        folder = next((each for each in _FOLDERS if each.is_dir()), None)
-        if folder is None:
+        if not _guides().is_dir():
             abort(404, "The documentation is not installed here.")
-        return send_from_directory(folder, f"{name}.md", mimetype="text/plain")
+        return send_from_directory(_guides(), f"{name}.md", mimetype="text/plain")
 
     @blueprint.get("/openapi-doors.json")
     def doors() -> Response:
         return answer(description(services().settings, _host()))
 
     return blueprint
+
+
+def _guides() -> Path:
+    """The folder of the guides; it may not exist."""
+    return next((each for each in _FOLDERS if each.is_dir()), _FOLDERS[0])
 
 
 def _host() -> str:

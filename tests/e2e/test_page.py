@@ -15,8 +15,14 @@ HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>
 
 RECORDS = [
     {"message": "order 17 is paid", "level": "info", "service": "shop", "card": "visa"},
-    {"message": "order 18 is refused", "level": "error", "service": "shop", "card": "none"},
-    {"message": "letter is sent", "level": "debug", "service": "mail"},
+    {"message": "order 18 is refused", "level": "err", "service": "shop", "card": "none"},
+    {
+        "message": "letter is sent",
+        "level": "debug",
+        "service": "mail",
+        "app": "post",
+        "attributes": {"app": "letters"},
+    },
     {"message": HOSTILE, "level": "warn", "service": HOSTILE, HOSTILE: HOSTILE},
 ]
 
@@ -70,6 +76,20 @@ def test_a_search_narrows_the_records_and_is_in_the_address(page):
     assert "q=order" in page.url
     page.reload()
     expect(records(page)).to_have_count(2)
+
+
+def test_a_record_has_the_colour_of_its_level_in_any_spelling(page):
+    refused = records(page).filter(has_text="order 18 is refused")
+    expect(refused).to_contain_text("ERR")
+    expect(refused).to_have_class("record ERROR")
+
+
+def test_a_value_of_the_resource_is_found_although_the_record_has_another(page):
+    records(page).filter(has_text="letter is sent").click()
+    page.get_by_role("button", name="Show only records with app post").click()
+    expect(records(page)).to_have_count(1)
+    page.reload()
+    expect(records(page)).to_have_count(1)
 
 
 def test_a_severity_leaves_out_what_is_below(page):

@@ -2,6 +2,7 @@ import { byId, element } from "./dom.js";
 
 const NAMED = { workspace_id: "workspace", q: "search", min_severity: "severity", service_name: "service" };
 const CHIPS = ["search", "trace_id", "endpoint", "client_id", "severity", "service_version", "scope_name"];
+const ATTRIBUTE = /^(?:attributes|resource)\[(.*)\]$/s;
 
 /** The filters of the page: form fields, chips, and the page's address, which holds them all. */
 export class Filters {
@@ -11,7 +12,7 @@ export class Filters {
     const address = new URLSearchParams(location.search);
     for (const [name, id] of Object.entries(NAMED)) byId(id).value = address.get(name) ?? "";
     for (const [name, value] of address) {
-      if (CHIPS.includes(name) || name.startsWith("attributes[")) this.chips.set(name, value);
+      if (CHIPS.includes(name) || ATTRIBUTE.test(name)) this.chips.set(name, value);
     }
     const from = Number(address.get("start_time_ms")), to = Number(address.get("end_time_ms"));
     if (from && to) this.setRange(from, to);
@@ -71,7 +72,7 @@ export class Filters {
   showChips() {
     byId("chips").hidden = this.chips.size === 0;
     byId("chips").replaceChildren(...[...this.chips].map(([name, value]) => {
-      const label = name.replace(/^attributes\[(.*)\]$/s, "$1");
+      const label = name.replace(ATTRIBUTE, "$1");
       const remove = () => { this.chips.delete(name); this.showChips(); this.changed(); };
       return element("li", {}, element("button",
         { type: "button", onclick: remove, "aria-label": `Remove filter ${label}` }, `${label} = ${value}  ×`));

@@ -6,10 +6,13 @@ const WIDTH = 1000, HEIGHT = 90;
 const number = new Intl.NumberFormat();
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-/** The level whose colour a severity text gets; unknown ones get the first's. */
-export function level(severity) {
+/** The level of a severity number; undefined if it has none. */
+export function levelOf(number) { return LEVELS[Math.floor((number - 1) / 4)]; }
+
+/** The level whose colour a severity text gets: its own, else that of the number, else the first. */
+export function level(severity, number = 0) {
   const text = severity.toUpperCase();
-  return LEVELS.find((name) => text.startsWith(name)) ?? (text.startsWith("CRIT") ? "FATAL" : "TRACE");
+  return LEVELS.find((name) => text.startsWith(name)) ?? (text.startsWith("CRIT") ? "FATAL" : levelOf(number) ?? "TRACE");
 }
 
 function bars(bucket, x, width, most) {

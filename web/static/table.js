@@ -1,5 +1,5 @@
 import { byId, element } from "./dom.js";
-import { level } from "./histogram.js";
+import { level, levelOf } from "./histogram.js";
 
 const opened = new Set();
 
@@ -8,12 +8,6 @@ function localTime(log) {
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
   return `${day} ${clock}.${String(at.getMilliseconds()).padStart(3, "0")}`;
-}
-
-function severity(log) {
-  if (log.severity_text) return log.severity_text;
-  const names = ["", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-  return names[Math.floor((log.severity_number + 3) / 4)] ?? "";
 }
 
 function group(title, entries, filterName, add) {
@@ -29,23 +23,22 @@ function group(title, entries, filterName, add) {
 }
 
 function detail(log, id, add) {
-  const attribute = (key) => `attributes[${key}]`;
   const known = { trace_id: "trace_id", endpoint: "endpoint" };
   const fields = ["timestamp", "service_name", "service_version", "client_id", "endpoint", "trace_id",
     "span_id", "scope_name", "severity_number", "id"].map((name) => [name, log[name]]);
   const groups = element("div", { class: "groups" },
-    ...group("Log attributes", Object.entries(log.log_attributes), attribute, add),
-    ...group("Resource attributes", Object.entries(log.resource_attributes), attribute, add),
+    ...group("Log attributes", Object.entries(log.log_attributes), (key) => `attributes[${key}]`, add),
+    ...group("Resource attributes", Object.entries(log.resource_attributes), (key) => `resource[${key}]`, add),
     ...group("Record", fields, (key) => known[key], add));
   return element("tr", { class: "detail", id },
     element("td", { colspan: 5 }, element("pre", {}, log.body), groups));
 }
 
 function rows(log, add) {
-  const id = `detail-${log.id}`, named = severity(log), closed = !opened.has(log.id);
+  const id = `detail-${log.id}`, named = log.severity_text || levelOf(log.severity_number), closed = !opened.has(log.id);
   const button = element("button",
     { type: "button", class: "open", "aria-expanded": String(!closed), "aria-controls": id, "aria-label": `Details of the record of ${localTime(log)}` }, "›");
-  const row = element("tr", { class: `record ${level(named)}` },
+  const row = element("tr", { class: `record ${level(log.severity_text, log.severity_number)}` },
     element("td", {}, button),
     element("td", { class: "time", title: log.timestamp }, localTime(log)),
     element("td", {}, named ? element("span", { class: "badge" }, named.toUpperCase()) : ""),
