@@ -33,10 +33,8 @@ def fill(target: AnyValue, value: Any, depth: int = 0) -> None:  # noqa: ANN401 
             pass
         case bool():
             target.bool_value = value
-        case int() if value in _INT64:
-            target.int_value = value
         case int():
-            target.string_value = str(value)
+            _fill_whole(target, value)
         case float():
             target.double_value = value
         case str():
@@ -50,6 +48,13 @@ def fill(target: AnyValue, value: Any, depth: int = 0) -> None:  # noqa: ANN401 
             target.kvlist_value.SetInParent()
             for key, member in value.items():
                 fill(target.kvlist_value.values.add(key=key).value, member, depth + 1)
+
+
+def _fill_whole(target: AnyValue, number: int) -> None:
+    if number in _INT64:
+        target.int_value = number
+    else:
+        target.string_value = str(number)
 
 
 def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:
