@@ -31,6 +31,11 @@ BAD = [
     {"trace_id": b"\1" * 17, "span_id": b"\1" * 7},
     {"trace_id": b"", "span_id": LOOKS_GOOD},
     {"trace_id": b"\1" * 16 + b"\x12\x08" + b"\1" * 8, "span_id": b""},
+    {
+        "span_id": b"\1" * 8 + b"\x39" + b"\1" * 8 + b"\x41" + b"\1" * 8,
+        "start_time_unix_nano": 0,
+        "end_time_unix_nano": 0,
+    },
     {"start_time_unix_nano": END_NS},
     {"start_time_unix_nano": 2**64 - 1},
     {"end_time_unix_nano": END_NS},
