@@ -9,6 +9,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from ingest.admission import Admission
 from ingest.compression import decompress
+from ingest.large import LARGE
 from ingest.status import invalid, too_large
 
 __all__ = ["UNTYPED", "decompress", "discard", "parsing", "read"]
@@ -20,7 +21,6 @@ UNTYPED = frozenset(
 
 _DISCARDED = 1 << 20
 
-_LARGE = 1 << 20
 _parser = threading.Lock()
 
 
@@ -71,7 +71,7 @@ def parsing(payload: bytes) -> Iterator[None]:
 
     Parsed, a body of many small messages takes many times its bytes.
     """
-    if len(payload) < _LARGE:
+    if len(payload) < LARGE:
         yield
         return
     with _parser:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from ingest import mended_json
+from ingest import limits, mended_json
 from ingest.mended_json import Broken
-from ingest.status import invalid, too_many_records
+from ingest.status import invalid
 
 _LINE = re.compile(rb"[^\r\n]+")
 
@@ -42,8 +42,7 @@ def parse(body: bytes, *, lines: bool, most: int = sys.maxsize) -> tuple[list[An
     if not body.strip():
         raise invalid("the body is empty; send a JSON object, an array, or NDJSON")
     records = _lines(body, most) if lines else _whole(body, most)
-    if len(records) > most:
-        raise too_many_records(most)
+    limits.check_count(len(records), most)
     problems = [
         Problem(index, "", f"is not JSON: {record.reason}")
         for index, record in enumerate(records)

@@ -1,7 +1,8 @@
 """OTLP requests: parsed whole to be sure of them, then cut into pieces by tenant and size."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -68,23 +69,26 @@ def cut_parsed(
     service: Service, parsed: Parsed, otherwise: Tenant, most: int = MOST_RECORDS
 ) -> Pieces:
     """As :func:`cut`, for a request of which something may be refused; that is taken out of it."""
-    request, payload, refused, identity, names = parsed
-    refused = dict(refused)
-    limits.check_count(len(getattr(request, service.resources)), most)
+    request, payload, refused = parsed.request, parsed.payload, parsed.refused
+    # Each takes more bytes than one.
+    if len(payload) > most:
+        limits.check_count(len(getattr(request, service.resources)), most)
     by_tenant = _by_tenant(service, request, otherwise, refused)
-    records = sum([_count(service, resources) for resources in by_tenant.values()])
+    scopes = _scopes(service, chain.from_iterable(by_tenant.values()))
+    records = _count(service, scopes)
     limits.check_count(records, most)
+    identity = parsed.identity or payload
     if service is TRACES:
-        refused |= bad_spans(request, payload, records, refused)
+        refused |= bad_spans(request, payload, scopes, records, refused)
     if len(payload) * records > limits.FREE_REPEATS:
         refused |= too_heavy(service, request, len(payload), refused)
     if not refused:
-        return _pieces(service, by_tenant, records, payload, identity or payload)
-    why = reason(refused, names or service.names)
+        return _pieces(service, by_tenant, records, payload, identity)
+    why = reason(refused, parsed.names or service.names)
     rejected = drop(service, request, refused)
     kept = _by_tenant(service, request, otherwise, {})
-    records = sum([_count(service, resources) for resources in kept.values()])
-    pieces = _pieces(service, kept, records, request.SerializeToString(), identity or payload)
+    records = _count(service, _scopes(service, chain.from_iterable(kept.values())))
+    pieces = _pieces(service, kept, records, request.SerializeToString(), identity)
     whys = [text for text in (why, pieces.reason) if text]
     return Pieces(pieces.pieces, rejected + pieces.rejected, "; ".join(whys))
 
@@ -123,12 +127,12 @@ def _by_tenant(
     return by_tenant
 
 
-def _count(service: Service, resources: list[Any]) -> int:
-    return sum(
-        service.count(scope)
-        for resource in resources
-        for scope in getattr(resource, service.scopes)
-    )
+def _scopes(service: Service, resources: Iterable[Any]) -> list[Any]:
+    return [scope for resource in resources for scope in getattr(resource, service.scopes)]
+
+
+def _count(service: Service, scopes: list[Any]) -> int:
+    return sum([service.count(scope) for scope in scopes])
 
 
 def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: bytes) -> Pieces:
@@ -139,7 +143,7 @@ def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: b
         whole = service.request(**{service.resources: resources})
         for number, part in enumerate(_split(service, whole)):
             payload = part.SerializeToString()
-            records = _count(service, getattr(part, service.resources))
+            records = _count(service, _scopes(service, getattr(part, service.resources)))
             if len(payload) > MAX_BYTES:
                 rejected += records
             elif records:

@@ -26,7 +26,8 @@ from ingest.tenant import Tenant
 def cut(service: Service, body: bytes, otherwise: Tenant, most: int = MOST_RECORDS) -> Pieces:
     """As :func:`ingest.otlp.cut`, for a request in OTLP's JSON encoding."""
     limits.check_json(body, most)
-    parsed = parse(service, body)._replace(names=service.json_names)
+    parsed = parse(service, body)
+    parsed.names = service.json_names
     return otlp.cut_parsed(service, parsed, otherwise, most)
 
 

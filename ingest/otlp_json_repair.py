@@ -48,7 +48,8 @@ def rebuilt(service: Service, decoded: dict[str, Any]) -> Parsed:
     except (_WrongError, RecursionError) as error:
         raise invalid(f"the body is not an OTLP {service.signal} request: {error}") from None
     parsed = repair.rebuilt(service, payload, "it is nested too deep")
-    return parsed._replace(refused=parsed.refused | refused)
+    parsed.refused |= refused
+    return parsed
 
 
 class _Encoder:

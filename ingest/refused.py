@@ -1,8 +1,9 @@
 """What of a request is refused by itself, while the rest is taken."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from google.protobuf.message import Message
 
 from ingest.services import Service
@@ -16,12 +17,12 @@ Refused = dict[Path, str]
 _MOST_NAMED = 5
 
 
-class Parsed(NamedTuple):
+class Parsed(msgspec.Struct):
     """A request, its bytes, and what of it is refused."""
 
     request: Message
     payload: bytes
-    refused: Refused = {}  # noqa: RUF012 - nobody changes it
+    refused: Refused = {}
     identity: bytes = b""
     """What a retry repeats, if that is not the payload."""
     names: tuple[str, ...] = ()

@@ -14,16 +14,23 @@ _TRACE_ID, _SPAN_ID = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(_TRACE_ID), bytes(_SPAN_ID)
 
 
-def bad_spans(request: Any, payload: bytes, count: int, refused: Refused) -> Refused:  # noqa: ANN401 - the generated messages are untyped
+def bad_spans(
+    request: Any,  # noqa: ANN401 - the generated messages are untyped
+    payload: bytes,
+    scopes: list[Any],
+    count: int,
+    refused: Refused,
+) -> Refused:
     """The spans that must be refused, and why.
 
     Args:
         request: an export request of traces.
         payload: its bytes.
-        count: how many spans it has.
+        scopes: those of its scopes whose spans are to be looked at.
+        count: how many spans they have.
         refused: what is refused already, and not looked at.
     """
-    if all_valid(payload) if count > _FEW else _each_valid(request):
+    if all_valid(payload) if count > _FEW else _each_valid(scopes):
         return {}
     return {
         path: problem
@@ -39,21 +46,20 @@ def _paths(request: Any) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401 - as abo
                 yield (number, place, index), span
 
 
-def _each_valid(request: Any) -> bool:  # noqa: ANN401 - as above
+def _each_valid(scopes: list[Any]) -> bool:
     """Whether there is no problem with any span, in as few steps as can be."""
-    for resource in request.resource_spans:
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                trace_id, span_id = span.trace_id, span.span_id
-                if (
-                    len(trace_id) != _TRACE_ID
-                    or trace_id == _NO_TRACE
-                    or len(span_id) != _SPAN_ID
-                    or span_id == _NO_SPAN
-                    or span.start_time_unix_nano >= END_NS
-                    or span.end_time_unix_nano >= END_NS
-                ):
-                    return False
+    for scope in scopes:
+        for span in scope.spans:
+            trace_id, span_id = span.trace_id, span.span_id
+            if (
+                len(trace_id) != _TRACE_ID
+                or trace_id == _NO_TRACE
+                or len(span_id) != _SPAN_ID
+                or span_id == _NO_SPAN
+                or span.start_time_unix_nano >= END_NS
+                or span.end_time_unix_nano >= END_NS
+            ):
+                return False
     return True
 
 

@@ -46,14 +46,14 @@ def from_attributes(attributes: Iterable[Any], otherwise: Tenant) -> Tenant:
     Raises:
         RefusedError: as :func:`from_headers`.
     """
-    workspace, client = otherwise
+    tenant = otherwise
     for attribute in attributes:
         key = attribute.key
         if key in _WORKSPACE_KEYS:
-            workspace = _name(attribute)
+            tenant = Tenant(_name(attribute), tenant.client_id)
         elif key in _CLIENT_KEYS:
-            client = _name(attribute)
-    return Tenant(workspace, client)
+            tenant = Tenant(tenant.workspace_id, _name(attribute))
+    return tenant
 
 
 def _name(attribute: Any) -> str:  # noqa: ANN401 - the generated messages are untyped

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ingest.refused import Path, Refused
-from ingest.services import Service
+from ingest.services import METRICS, Service
 
 MOST_GROWTH = 256
 """Bytes of rows for each byte of a request. Ordinary ones grow ten- to fortyfold."""
@@ -29,7 +29,9 @@ def too_heavy(service: Service, request: Message, size: int, refused: Refused) -
             path: Path = (number, place)
             if path in refused or path[:1] in refused:
                 continue
-            weight = (each + _weight(scope.scope)) * service.count(scope) + _of_metrics(scope)
+            weight = (each + _weight(scope.scope)) * service.count(scope)
+            if service is METRICS:
+                weight += _of_metrics(scope)
             if weight > left:
                 found[path] = (
                     f"resource and scope, repeated for each of {service.count(scope)} records, "
@@ -45,9 +47,9 @@ def _weight(message: Any) -> int:  # noqa: ANN401 - a resource or a scope
     return size + _ATTRIBUTE * len(message.attributes)
 
 
-def _of_metrics(scope: Any) -> int:  # noqa: ANN401 - any signal's scope
+def _of_metrics(scope: Any) -> int:  # noqa: ANN401 - a scope of metrics
     weight = 0
-    for metric in getattr(scope, "metrics", ()):
+    for metric in scope.metrics:
         kind = metric.WhichOneof("data")
         texts = len(metric.name) + len(metric.description) + len(metric.unit)
         weight += texts * len(getattr(metric, kind).data_points) if kind else 0
