@@ -102,12 +102,6 @@ def check_values(body: bytes, most: int) -> None:
         )
 
 
-def check_lines(body: bytes, most: int) -> None:
-    """See that NDJSON has at most `most` lines. Raises RefusedError if it has more."""
-    if len(body) > most and body.count(b"\n") + body.count(b"\r") > 2 * most:
-        raise too_many_records(most)
-
-
 def check_count(records: int, most: int) -> None:
     """See that a request holds at most `most` records. Raises RefusedError if it holds more."""
     if records > most:

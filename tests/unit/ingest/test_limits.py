@@ -127,12 +127,6 @@ def test_values_in_json_are_counted():
             limits.check_values(json.dumps(many).encode(), MOST)
 
 
-def test_lines_are_counted():
-    limits.check_lines(b"{}\r\n" * MOST, MOST)
-    with pytest.raises(RefusedError, match="records"):
-        limits.check_lines(b"\n" * (2 * MOST + 1), MOST)
-
-
 def tenants(count):
     return b"".join(
         in_protobuf(LOGS, [(("good", {"stringValue": f"client-{number}"}), [GOOD[:1]])])
