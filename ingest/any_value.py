@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -46,8 +46,12 @@ def fill(target: AnyValue, value: Any, depth: int = 0) -> None:  # noqa: ANN401 
                 fill(add(), member, depth + 1)
         case _:
             target.kvlist_value.SetInParent()
-            for key, member in value.items():
-                fill(target.kvlist_value.values.add(key=key).value, member, depth + 1)
+            _fill_members(target.kvlist_value, value, depth + 1)
+
+
+def _fill_members(target: KeyValueList, members: Mapping[str, Any], depth: int) -> None:
+    for key, member in members.items():
+        fill(target.values.add(key=key).value, member, depth)
 
 
 def _fill_whole(target: AnyValue, number: int) -> None:

@@ -67,6 +67,9 @@ def adopt(fields: Fields) -> Mapping[str, Any]:
     if fields.keys() >= _BUNYAN and fields.get("service") is None:
         # Only bunyan means the application by it.
         fields["service"] = fields.pop("name")
+    if "short_message" in fields and "level" in fields:
+        # Levels of GELF are syslog's.
+        fields["PRIORITY"] = fields.pop("level")
     adopted: Fields = {}
     for name, read in _READERS.items():
         if fields.get(name) is None:

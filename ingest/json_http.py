@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
-from ingest import body, json_records, strict_record
+from ingest import body, json_records, limits, strict_record
 from ingest.group import Receipt
 from ingest.json_records import Converted, Problem
 from ingest.otlp import LOGS, cut_message
@@ -88,6 +88,7 @@ class JsonDoor:
             )
             raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
         raw = body.read(request, self._receiver.admission, settings.max_request_bytes)
+        limits.check_values(raw, settings.max_request_records)
         with body.parsing(raw):
             records, problems = json_records.parse(
                 raw, lines=request.mimetype in _NDJSON, most=settings.max_request_records

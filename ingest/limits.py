@@ -72,6 +72,7 @@ def check_json(body: bytes, most: int) -> None:
     Raises:
         RefusedError: It holds too many.
     """
+    check_values(body, most)
     values = _JSON_VALUES * most
     if len(body) <= values or body.count(b"{") + body.count(b"[") <= values:
         return
@@ -84,10 +85,21 @@ def check_json(body: bytes, most: int) -> None:
         )
 
 
-def check_lines(body: bytes, most: int) -> None:
-    """See that NDJSON has at most `most` lines. Raises RefusedError if it has more."""
-    if len(body) > most and body.count(b"\n") + body.count(b"\r") > 2 * most:
-        raise too_many_records(most)
+def check_values(body: bytes, most: int) -> None:
+    """See that JSON text holds few enough values of any kind for `most` records.
+
+    Raises:
+        RefusedError: It holds too many.
+    """
+    values = _MESSAGES * most
+    if body.count(b",") <= values:
+        return
+    if _JSON_TEXT.sub(b"", body).count(b",") > values:
+        raise RefusedError(
+            Reason.TOO_LARGE,
+            f"the request holds more than {values} JSON values, "
+            f"{_MESSAGES} times MAX_REQUEST_RECORDS; send it in parts",
+        )
 
 
 def check_count(records: int, most: int) -> None:

@@ -10,6 +10,20 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 _ID_SIZES = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
 """By field, the bytes of an id."""
 
+_WANTED = {
+    FieldDescriptor.TYPE_STRING: "a string",
+    FieldDescriptor.TYPE_BYTES: "a base64 string",
+    FieldDescriptor.TYPE_BOOL: "true or false",
+    FieldDescriptor.TYPE_DOUBLE: "a number",
+    FieldDescriptor.TYPE_FIXED64: "a whole number from 0 to 18446744073709551615",
+    FieldDescriptor.TYPE_UINT64: "a whole number from 0 to 18446744073709551615",
+    FieldDescriptor.TYPE_INT64: "a whole number of 64 bits",
+    FieldDescriptor.TYPE_SFIXED64: "a whole number of 64 bits",
+    FieldDescriptor.TYPE_INT32: "a whole number of 32 bits",
+    FieldDescriptor.TYPE_SINT32: "a whole number of 32 bits",
+}
+"""What the value of a field must be, in words, by the field's type."""
+
 _HEX = re.compile("[0-9a-fA-F]*")
 
 
@@ -26,6 +40,8 @@ class Field(NamedTuple):
     is_id: bool
     is_double: bool
     enum_names: frozenset[str] | None
+    wanted: str
+    """What its value must be, in words."""
 
 
 @cache
@@ -46,7 +62,15 @@ def _field(field: FieldDescriptor, owner: Descriptor) -> Field:
         is_id=field.name in _ID_SIZES,
         is_double=field.type == FieldDescriptor.TYPE_DOUBLE,
         enum_names=frozenset(field.enum_type.values_by_name) if field.enum_type else None,
+        wanted=_wanted(field),
     )
+
+
+def _wanted(field: FieldDescriptor) -> str:
+    if field.enum_type is not None:
+        return f"a number or a name such as {field.enum_type.values[-1].name}"
+    one = _WANTED.get(field.type, "a whole number from 0 to 4294967295")
+    return f"an array, each {one}" if field.is_repeated else one
 
 
 def id_bytes(value: object, field: str) -> bytes:

@@ -144,7 +144,7 @@ def _scalar(value: Any, field: Field, where: str) -> bytes:  # noqa: ANN401 - as
             return json_format.ParseDict({field.json_name: value}, message).SerializeToString()
     if field.owner is _ANY_VALUE and field.name in _NUMBERS and is_number(value):
         return AnyValue(string_value=str(value)).SerializeToString()
-    raise _WrongError(f"{where} cannot be {_shown(value)}")
+    raise _WrongError(f"{where} must be {field.wanted}, not {_shown(value)}")
 
 
 def _shown(value: object) -> str:

@@ -1,5 +1,6 @@
 """The record of `POST /log`, which is refused for anything that is not exactly right."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,6 +10,14 @@ from ingest.timestamps import unix_ns
 
 MAX_REQUEST_BYTES = 50 * 1024
 MAX_MESSAGE_BYTES = 10 * 1024
+
+_WANTED = {
+    "level": "debug, info, warn, error or fatal",
+    "message": f"text of at most {MAX_MESSAGE_BYTES} bytes",
+    "service": "text of at most 100 characters",
+    "timestamp": "text",
+}
+"""What each field must be."""
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,12 +38,12 @@ def parse(body: bytes) -> dict[str, Any]:
     try:
         record = msgspec.json.decode(body, type=Record)
     except msgspec.ValidationError as error:
-        raise RefusedError(Reason.WRONG_FIELD, str(error), field=_field(str(error))) from None
+        field = _field(str(error))
+        raise RefusedError(Reason.WRONG_FIELD, _reason(field, str(error)), field=field) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"the body is not JSON: {error}") from None
     if len(record.message.encode()) > MAX_MESSAGE_BYTES:
-        text = f"message is longer than {MAX_MESSAGE_BYTES} bytes"
-        raise RefusedError(Reason.WRONG_FIELD, text, field="message")
+        raise RefusedError(Reason.WRONG_FIELD, _reason("message", ""), field="message")
     fields = msgspec.to_builtins(record)
     if record.timestamp is None:
         del fields["timestamp"]
@@ -52,5 +61,15 @@ def _check_timestamp(text: str) -> None:
 
 def _field(text: str) -> str:
     """The field that one of msgspec's messages is about: "... at `$.level`", "... field `x`"."""
-    names = text.split("`")
-    return names[-2].removeprefix("$.") if len(names) > 1 else ""
+    found = re.search(r"(?:field `|`\$\.)(.*)`$", text)
+    return found[1] if found else ""
+
+
+def _reason(field: str, text: str) -> str:
+    if text.startswith("Object missing"):
+        return f"{field} is missing"
+    if field in _WANTED:
+        return f"{field} must be {_WANTED[field]}"
+    if field:
+        return f"{field} is unknown; send {', '.join(_WANTED)}"
+    return "the record must be a JSON object"

@@ -14,6 +14,7 @@ from web.arguments import NAME, Attributes, Text, Whole, described
 
 TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,128}")
 NO_TRACE_ID = "Not a trace id: it has 32 hexadecimal digits."
+_NO_SPAN_ID = "Not a span id: it has 16 hexadecimal digits."
 
 
 class LeastSeverity(Whole):
@@ -76,7 +77,16 @@ class Fields(Attributes):
 
 def trace_id_parameter(description: str) -> Text:
     """A trace id, in either case."""
-    rule = ma.validate.Regexp(rf"{TRACE_ID.pattern}\Z", error=NO_TRACE_ID)
+    return _id_parameter(NO_TRACE_ID, description)
+
+
+def span_id_parameter(description: str) -> Text:
+    """A span id, in either case."""
+    return _id_parameter(_NO_SPAN_ID, description)
+
+
+def _id_parameter(error: str, description: str) -> Text:
+    rule = ma.validate.Regexp(rf"{TRACE_ID.pattern}\Z", error=error)
     return Text(validate=rule, metadata=described(description))
 
 

@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from storage.language.fields import LOGS
 from web.arguments import KEY, NAME, Attributes, Text, Texts, Whole, described
-from web.field_arguments import Fields, LeastSeverity, trace_id_parameter
+from web.field_arguments import Fields, LeastSeverity, span_id_parameter, trace_id_parameter
 from web.query_text import QueryText
 from web.tenant_arguments import RangeArguments, WorkspaceArguments
 from web.time_arguments import end_time, start_time
@@ -45,7 +45,7 @@ class FilterArguments(RangeArguments):
     scope_name = Text(
         validate=NAME, metadata=described("Name of the instrumentation scope. Also `scope`.")
     )
-    span_id = Text(validate=NAME, metadata=described("Span id, in hexadecimal."))
+    span_id = span_id_parameter("Span id, in hexadecimal.")
     trace_id = trace_id_parameter("Trace id, in hexadecimal.")
     where = Fields(LOGS)
     attributes = Attributes(

@@ -160,7 +160,7 @@ def test_what_is_wrong_in_json_is_refused_alone(doors, workspace, wait_until):
     assert code == 200
     partial = json.loads(content)["partialSuccess"]
     assert partial["rejectedLogRecords"] == "1"
-    assert "logRecords[3]: timeUnixNano cannot be" in partial["errorMessage"]
+    assert "logRecords[3]: timeUnixNano must be a whole number" in partial["errorMessage"]
     kept = Counter(["good", "half \N{REPLACEMENT CHARACTER}", "1e+21"])
     wait_until(lambda: doors.bodies(workspace) == kept)
 

@@ -114,9 +114,15 @@ IN_JSON = [
     Kind("NaN", {"doubleValue": "@NaN@"}, "NaN"),
     Kind("Infinity", {"doubleValue": "-Infinity"}, "-Infinity"),
     Kind("null", {"arrayValue": {"values": [None, {"stringValue": "x"}]}}, '[null,"x"]'),
-    Kind("too late", {}, None, {"timeUnixNano": 2**64}, "imeUnixNano cannot be"),
-    Kind("no number", {"intValue": "many"}, None, {}, "cannot be"),
-    Kind("no text", {"stringValue": 5}, None, {}, "cannot be 5"),
+    Kind(
+        "too late",
+        {},
+        None,
+        {"timeUnixNano": 2**64},
+        "imeUnixNano must be a whole number from 0 to",
+    ),
+    Kind("no number", {"intValue": "many"}, None, {}, "must be a whole number of 64 bits"),
+    Kind("no text", {"stringValue": 5}, None, {}, "must be a string, not 5"),
     Kind("no value", "text", None, {}, "must be an object"),
     *(
         Kind(f"{levels} {kind}", _deep_json(levels, kind), _deep_text(levels, kind))

@@ -46,6 +46,17 @@ SHAPES = {
         ("hi", NOON + 123_000_000, "", 17, "shop"),
         {"v": "0", "hostname": "h", "pid": "7"},
     ),
+    "GELF": (
+        {
+            "version": "1.1",
+            "host": "h",
+            "short_message": "hi",
+            "timestamp": 1790856000.123,
+            "level": 3,
+        },
+        ("hi", NOON + 123_000_000, "", 17, None),
+        {"version": "1.1", "host": "h"},
+    ),
     "structlog": (
         {"event": "hi", "level": "warning", "timestamp": "2026-10-01T12:00:00Z", "logger": "l"},
         ("hi", NOON, "warning", 13, None),

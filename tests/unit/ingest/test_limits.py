@@ -108,7 +108,7 @@ def test_text_full_of_what_looks_like_messages_is_taken():
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.signal)
 def test_records_in_json_are_counted(service):
     plan = [(("good", {"stringValue": "acme"}), [GOOD[:1] * (MOST + 1)])]
-    with pytest.raises(RefusedError, match=r"records|objects and arrays"):
+    with pytest.raises(RefusedError, match=r"records|JSON"):
         otlp_json.cut(service, in_json(service, plan), Tenant(), MOST)
     plan = [(("good", {"stringValue": "acme"}), [GOOD[:1] * 20])]
     assert otlp_json.cut(service, in_json(service, plan), Tenant(), MOST).records == 20
@@ -120,10 +120,11 @@ def test_braces_in_text_are_no_objects():
         limits.check_json(b"[" + b"{}," * 401 + b"{}]", MOST)
 
 
-def test_lines_are_counted():
-    limits.check_lines(b"{}\r\n" * MOST, MOST)
-    with pytest.raises(RefusedError, match="records"):
-        limits.check_lines(b"\n" * (2 * MOST + 1), MOST)
+def test_values_in_json_are_counted():
+    limits.check_values(json.dumps({"a": "," * 1000, "b": [0] * 799}).encode(), MOST)
+    for many in ([0] * 802, dict.fromkeys(map(str, range(802)), 0)):
+        with pytest.raises(RefusedError, match="more than 800 JSON values"):
+            limits.check_values(json.dumps(many).encode(), MOST)
 
 
 def tenants(count):

@@ -139,7 +139,10 @@ def test_what_is_no_request_is_refused_and_the_text_says_why(content, words):
     [
         (b'{"resourceLogs": [{"resource": "shop"}]}', "resource must be an object"),
         (b'{"resourceLogs": [5]}', "must be an object, not 5"),
-        (b'{"resourceLogs": [{"scopeLogs": [{"scope": {"name": 5}}]}]}', "scope.name cannot be 5"),
+        (
+            b'{"resourceLogs": [{"scopeLogs": [{"scope": {"name": 5}}]}]}',
+            "scope.name must be a string, not 5",
+        ),
         (body(severityNumber="loud"), "severityNumber"),
         (body(timeUnixNano="soon"), "timeUnixNano"),
         (body(timeUnixNano=-1), "timeUnixNano"),

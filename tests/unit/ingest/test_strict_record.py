@@ -71,3 +71,21 @@ def test_what_is_no_object_is_refused(body):
     with pytest.raises(RefusedError) as refused:
         parse(body)
     assert refused.value.reason is Reason.WRONG_FIELD
+    assert (refused.value.field, refused.value.text) == ("", "the record must be a JSON object")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"level": "WARN"}, "level must be debug, info, warn, error or fatal"),
+        ({"message": 5}, "message must be text of at most 10240 bytes"),
+        ({"message": ...}, "message is missing"),
+        ({"service": "s" * 101}, "service must be text of at most 100 characters"),
+        ({"a`b": 1}, "a`b is unknown; send level, message, service, timestamp"),
+        ({"timestamp": 5}, "timestamp must be text"),
+    ],
+)
+def test_a_refusal_says_what_a_field_must_be(changes, text):
+    with pytest.raises(RefusedError) as refused:
+        parsed(**changes)
+    assert refused.value.text == text

@@ -19,6 +19,7 @@ WRONG = [
     ("start_time_ms", "2026-02-30"),
     ("min_severity", "loud"),
     ("trace_id", "xyz"),
+    ("span_id", "xyz"),
     ("min_severity", 0),
     ("min_severity", 25),
     ("severity", ""),
