@@ -95,7 +95,7 @@ def too_large(what: str, limit: int) -> RefusedError:
 
 def too_many_records(most: int) -> RefusedError:
     """A permanent refusal by number."""
-    text = f"the request has more than {most} records (MAX_REQUEST_RECORDS); send several"
+    text = f"the request holds more than {most} records (MAX_REQUEST_RECORDS); send it in parts"
     return RefusedError(Reason.TOO_LARGE, text)
 
 
