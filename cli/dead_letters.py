@@ -123,7 +123,7 @@ def _is_clear(options: argparse.Namespace) -> bool:
     """Whether it says which dead letters are meant."""
     if bool(options.ids) != options.all:
         return True
-    print("Name dead letters by their ids, or say --all; not both.", file=sys.stderr)
+    print("Give either the ids of dead letters or --all.", file=sys.stderr)
     return False
 
 

@@ -227,8 +227,8 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description=(
-            "Seconds in which a request to the API is answered; "
-            "up to half of them it may wait for other queries to end."
+            "Seconds within which a request to the API is answered; "
+            "it may wait for other queries for up to half of them."
         ),
     )
     query_slots: int = Field(

@@ -111,7 +111,7 @@ def _set_body(body: AnyValue, fields: Fields, adopted: Mapping[str, Any]) -> Non
     elif message is None:
         raise otlp_in(fields) or invalid("message is missing", "message")
     elif isinstance(message, bool) or not isinstance(message, int | float):
-        raise invalid("message must be text or a number", "message")
+        raise invalid("message must be a string or a number", "message")
     else:
         fill(body, message)
 

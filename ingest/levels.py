@@ -57,7 +57,7 @@ def severity(field: str, level: Any) -> Severity:  # noqa: ANN401 - any JSON val
         if not text.isdecimal():
             return Severity(level, NUMBER_OF.get(text.lower(), 0))
     elif isinstance(level, bool) or not isinstance(level, int | float) or level % 1:
-        raise ValueError("must be a text or a whole number")
+        raise ValueError("must be a string or a whole number")
     else:
         text = str(int(level))
     number = _SCALES.get(field, _PINO).get(int(text)) if len(text) <= _MOST_DIGITS else None

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor
 
 from ingest import wire
 from ingest.services import Service
-from ingest.status import Reason, RefusedError
+from ingest.status import Reason, RefusedError, too_many_records
 from storage.decode.census import Tree, beyond
 
 MOST_RECORDS = 250_000
@@ -106,12 +106,6 @@ def check_count(records: int, most: int) -> None:
     """See that a request holds at most `most` records. Raises RefusedError if it holds more."""
     if records > most:
         raise too_many_records(most)
-
-
-def too_many_records(most: int) -> RefusedError:
-    """The refusal of a request with too many records."""
-    text = f"the request holds more than {most} records (MAX_REQUEST_RECORDS); send it in parts"
-    return RefusedError(Reason.TOO_LARGE, text)
 
 
 def too_many_tenants() -> RefusedError:

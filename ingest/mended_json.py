@@ -105,7 +105,7 @@ def _cut(array: bytes) -> Iterator[bytes]:
     """The text of each member, as far as brackets, commas and quotes tell."""
     last = len(array) - 1
     if not array.startswith(b"[") or not array.endswith(b"]", 1):
-        raise BrokenError("is no array, or cut off")
+        raise BrokenError("not an array, or cut off")
     place = 1
     while place <= last:
         end = _end_of_member(array, place)
@@ -114,7 +114,7 @@ def _cut(array: bytes) -> Iterator[bytes]:
         if member or end != last:
             yield member
         if array[end : end + 1] == b"]" and end != last:
-            raise BrokenError("goes on after its end")
+            raise BrokenError("more text follows the array")
         place = end + 1
 
 
@@ -136,7 +136,7 @@ def _end_of_member(array: bytes, place: int) -> int:
                 break
             case b'"' if len(token[0]) == 1:
                 break
-    raise BrokenError("has no end")
+    raise BrokenError("the array is cut off")
 
 
 def _whole(escape: re.Match[str]) -> str:

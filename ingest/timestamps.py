@@ -125,6 +125,6 @@ def _how_read(timestamp: object) -> str:
     except (ValueError, OverflowError):
         return ""
     if isinstance(timestamp, str) and _ISO.fullmatch(timestamp.strip()):
-        return "; eight digits are a date"
+        return "; eight digits are read as a date"
     unit = next((name for limit, _, name in _UNITS if number < limit), "ns")
     return f"; {str(timestamp)[:40]} was read as {unit} since 1970"

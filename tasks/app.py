@@ -70,7 +70,7 @@ def store(hints: list[tuple[Any, ...]]) -> str:
     """Store what the ledger holds; the hints say that there is something."""
     outcomes = _storing().run()
     if outcomes is None:
-        return f"{counted(len(hints), 'hint')} left to the batches under way"
+        return f"{counted(len(hints), 'hint')} left to batches already running"
     rows = sum(outcome.rows for outcome in outcomes)
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
@@ -85,7 +85,7 @@ def sweep() -> str:
     waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
-    return f"{waiting:,} chunks and batches left lying"
+    return f"{waiting:,} chunks and batches waiting"
 
 
 @app.task(name=announce.JOB_TASK)
@@ -101,7 +101,7 @@ def retention() -> str:
     order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
     JobBook(_settings, _ledger().broker).add(order)
     announce.wake_for_jobs(app)
-    return f"ordered as job {order.id}"
+    return f"queued as job {order.id}"
 
 
 @app.task(name="sheaf.rollups")

@@ -67,7 +67,7 @@ class CustomerArguments(WorkspaceArguments):
     from_date = Day(
         required=True,
         metadata={
-            "description": "First day, in UTC: `YYYY-MM-DD`, or a time of it, such as `now-7d`.",
+            "description": "First day, in UTC: `YYYY-MM-DD`, or a time on it, such as `now-7d`.",
             "format": "date",
             "example": "2024-09-14",
         },
@@ -168,7 +168,7 @@ def days_of(arguments: Mapping[str, Any], default: int = 1) -> tuple[dt.date, dt
     last: dt.date = arguments.get("to_date", today())
     first: dt.date = arguments.get("from_date", max(last - dt.timedelta(default - 1), _EPOCH))
     if last < first:
-        raise WrongParameterError("to_date", f"It is before from_date, {first}.")
+        raise WrongParameterError("to_date", f"Must not be before from_date, {first}.")
     return first, last
 
 

@@ -1,6 +1,6 @@
-"""What the doors take, in one table: for the documentation, and for those who knock at the API.
+"""What the doors take, in one table: for the documentation, and for requests sent to the API.
 
-The doors are other processes, so this is the only thing that the API knows of them.
+The doors are other processes, so this is all that the API knows about them.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Door:
 
 
 _REFUSED = (400, "Malformed; `error` names the field and the reason")
-_TOO_LARGE = (413, "Larger than MAX_REQUEST_BYTES")
+_TOO_LARGE = (413, "More than MAX_REQUEST_BYTES or MAX_REQUEST_RECORDS")
 _UNSUPPORTED = (415, "Unsupported Content-Type")
-_WRONG = (422, "No record can be taken; `errors` names them")
+_WRONG = (422, "No record is valid, or the Idempotency-Key was sent with another body")
 _LATER = (503, "Try again after `Retry-After` seconds")
 _REFUSALS = (_REFUSED, _TOO_LARGE, _UNSUPPORTED, _LATER)
 _RECORD = {"message": "Hello, Sheaf", "level": "info", "service": "demo"}
@@ -60,7 +60,7 @@ DOORS: tuple[Door, ...] = (
         "POST",
         "{prefix}/ingest",
         "One JSON record, an array of them, or NDJSON.",
-        "With the header `Idempotency-Key`, a retry is stored once.",
+        "With the header `Idempotency-Key`, a repeated request is stored once.",
         (_JSON, _NDJSON),
         ((202, "Accepted, with a `receipt`"), *_REFUSALS[:3], _WRONG, _LATER),
         _RECORD,
@@ -68,12 +68,12 @@ DOORS: tuple[Door, ...] = (
     Door(
         "POST",
         "{prefix}/bulk_logs",
-        "As ingest, but answered when the records can be queried.",
+        "Like ingest, but answered when the records can be queried.",
         "",
         (_JSON, _NDJSON),
         (
             (200, "Stored"),
-            (202, "Accepted; it takes longer, ask for the `receipt`"),
+            (202, "Accepted but not stored within 30 s; check the `receipt`"),
             *_REFUSALS[:3],
             _WRONG,
             _LATER,
@@ -92,19 +92,19 @@ DOORS: tuple[Door, ...] = (
     Door(
         "GET",
         "{prefix}/ingest/receipts/{receipt}",
-        "The status of a request: queued, stored, or dead.",
+        "The status of a request: stored, queued, dead, dropped or unknown.",
         "",
         (),
-        ((200, "Its status, rows and reason"), (404, "Unknown, or older than RECEIPT_WINDOW")),
+        ((200, "Its status and counts"), (404, "Unknown, or older than RECEIPT_WINDOW")),
     ),
-    Door("GET", "/health", "Whether the door answers.", answers=((200, "It does"),)),
+    Door("GET", "/health", "Whether the door is running.", answers=((200, "It is running"),)),
     Door(
         "GET",
         "/ready",
-        "Whether the door can take records.",
-        answers=((200, "It can"), (503, "What is missing is named")),
+        "Whether the door can accept records.",
+        answers=((200, "Ready"), (503, "Not ready; the answer says why")),
     ),
-    Door("GET", "/metrics", "Figures for Prometheus.", answers=((200, "Prometheus' text"),)),
+    Door("GET", "/metrics", "Metrics for Prometheus.", answers=((200, "Prometheus text format"),)),
 )
 """Of the HTTP door (OTEL_HTTP_PORT)."""
 
@@ -169,12 +169,12 @@ def where_to_send(settings: Settings, method: str, path: str, host: str) -> str:
     door = f"http://{host}:{settings.otel_http_port}"
     if any(_is_at(each, settings.api_v1_prefix, path) for each in DOORS):
         return (
-            "This is the port of the query API. Records and receipts have a port of their own, "
+            "This port serves the query API. Records and receipts are on another one, "
             f"OTEL_HTTP_PORT: {method} {door}{path}"
         )
     if method in {"POST", "PUT"}:
         return (
-            "Records are not sent to this port, but to OTEL_HTTP_PORT: "
+            "This port takes no records. Send them to OTEL_HTTP_PORT: "
             f"POST {door}{settings.api_v1_prefix}/ingest (JSON) or {door}/v1/logs (OTLP)"
         )
     return ""

@@ -46,7 +46,7 @@ class HistogramArguments(FilterArguments):
     """Which log records to count, and how finely over time."""
 
     interval = interval_parameter(
-        "Length of a bucket. Default: as `buckets` asks for.", 1, INTERVALS_MS[-1]
+        "Length of a bucket. Default: follows from `buckets`.", 1, INTERVALS_MS[-1]
     )
     buckets = Whole(
         1,
@@ -98,8 +98,8 @@ class FacetValue(ma.Schema):
     truncated = fields.Boolean(
         required=True,
         metadata=described_like(
-            f"Only the first {VALUE_CHARACTERS} characters of longer values, which are counted "
-            "together: no filter equals them.",
+            f"The value is cut off: longer ones are counted together by their first "
+            f"{VALUE_CHARACTERS} characters, and cannot be used as a filter.",
             False,
         ),
     )

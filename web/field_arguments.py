@@ -13,8 +13,8 @@ from storage.severity import LEVELS, MAX_NUMBER, NUMBERS_A_LEVEL, places_of
 from web.arguments import NAME, Attributes, Text, Whole, described
 
 TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,128}")
-NO_TRACE_ID = "Not a trace id: it has 32 hexadecimal digits."
-_NO_SPAN_ID = "Not a span id: it has 16 hexadecimal digits."
+NO_TRACE_ID = "Not a trace id: must be 32 hexadecimal digits."
+_NO_SPAN_ID = "Not a span id: must be 16 hexadecimal digits."
 
 
 class LeastSeverity(Whole):
@@ -53,7 +53,7 @@ class Fields(Attributes):
         """Fields of `names`."""
         text = (
             "Any fields by their names in the search language, docs/search.md. Attributes may also "
-            "stand by themselves: `attributes.region=eu` of the record, `resource.region=eu` of "
+            "be parameters: `attributes.region=eu` of the record, `resource.region=eu` of "
             "its resource, `attributes[region]=eu` of either."
         )
         about = {**described(text), "example": {"resource.region": "eu"}}

@@ -26,9 +26,7 @@ def health_blueprint() -> ApiBlueprint:
         """Whether this process answers; it looks at nothing else."""
         return answer({"status": "alive"})
 
-    @blueprint.endpoint(
-        "/ready", ReadyAnswer, otherwise={503: "What is missing is named in `fields`"}
-    )
+    @blueprint.endpoint("/ready", ReadyAnswer, otherwise={503: "`fields` names what is missing"})
     def ready() -> Response:
         """Whether records can be stored: broker and database answer and are not full."""
         content, problems = _look()

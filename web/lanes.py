@@ -69,7 +69,7 @@ class Lane:
                 self._free -= 1
                 return
             if len(self._turns) >= self._waiting:
-                raise LaneFullError("too many others wait already")
+                raise LaneFullError("too many queries are waiting already")
             turn = threading.Event()
             self._turns.append(turn)
         self._wait(turn, until, is_gone)
@@ -91,7 +91,7 @@ class Lane:
             over = time.monotonic() >= until
             if (over or self._closed) and self._give_up(turn):
                 raise LaneFullError(
-                    "no place became free in time" if over else "the API is stopping"
+                    "no slot became free in time" if over else "the API is stopping"
                 )
 
     def _give_up(self, turn: threading.Event) -> bool:

@@ -46,7 +46,7 @@ class LiveSocket:
         try:
             self._protocol.initiate_upgrade_connection(_headers(environ), environ["PATH_INFO"])
         except ProtocolError as error:
-            raise BadRequest(f"This is no WebSocket handshake: {error}.") from None
+            raise BadRequest(f"Not a WebSocket handshake: {error}.") from None
         # Compressed messages would cost memory for each reader, and more for what it sends.
         self._say(AcceptConnection())
 

@@ -40,9 +40,9 @@ def with_known_names(given: Mapping[str, Any], schema: ma.Schema) -> dict[str, A
         if isinstance(place, tuple):
             _put(found.setdefault(place[0], {}), place[1], value, name)
         elif place in given and place != name:
-            raise WrongParameterError(name, f"Given as {place} too. Give it once.")
+            raise WrongParameterError(name, f"Also given as {place}. Give it once.")
         elif place in found:
-            raise WrongParameterError(name, f"Given as {name_as_given(place)} too. Give it once.")
+            raise WrongParameterError(name, f"Also given as {name_as_given(place)}. Give it once.")
         else:
             found[place] = value
             _remember(place, name)

@@ -43,7 +43,7 @@ def check_cursor(arguments: Mapping[str, Any], span: TimeRange) -> None:
     for name, kept in (("start_ns", span.first_ns), ("end_ns", span.last_ns)):
         asked = arguments.get(name, kept)
         if asked != kept and not isinstance(asked, FromNow):
-            raise WrongParameterError("cursor", "It belongs to another time range.")
+            raise WrongParameterError("cursor", "Belongs to another time range.")
 
 
 def _ordered(first_ns: int, last_ns: int) -> TimeRange:

@@ -51,7 +51,7 @@ class CountsAnswer(Answer):
         required=True,
         metadata=described_like(
             "By level in one spelling, whatever the records' texts are: TRACE, DEBUG, INFO, WARN, "
-            "ERROR, FATAL, UNSPECIFIED, or a text of its own in capitals.",
+            "ERROR, FATAL, UNSPECIFIED, or any other text in capitals.",
             {"INFO": 1150, "ERROR": 50},
         ),
     )

@@ -81,14 +81,14 @@ def test_traces_are_listed_newest_or_longest_first(page):
 
 
 def test_a_search_finds_a_trace_by_one_of_its_spans(page):
-    page.get_by_label("Search one span").fill("service:cart status:error")
+    page.get_by_label("Search spans").fill("service:cart status:error")
     page.keyboard.press("Enter")
     expect(traces(page)).to_have_count(1)
     expect(traces(page)).to_contain_text("GET /cart")
 
 
 def test_what_is_wrong_with_a_search_is_said(page):
-    page.get_by_label("Search one span").fill("service:(")
+    page.get_by_label("Search spans").fill("service:(")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("q:")
 
@@ -111,6 +111,6 @@ def test_a_trace_opens_as_a_waterfall_and_a_span_shows_what_it_holds(page):
 def test_a_trace_is_saved_as_a_page_of_its_own(page):
     page.get_by_role("button", name="Spans of shop: GET /cart").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save as a page").click()
+        page.get_by_role("button", name="Download as HTML").click()
     assert download.value.suggested_filename == f"trace-{1:032x}.html"
     assert "GET /cart" in download.value.path().read_text()

@@ -31,8 +31,8 @@ function facet({ field, exact, records, distinct_values: distinct, values, other
       onclick: () => add(name, asFilter(field, value)) }, shown);
     return element("li", {}, name ? button : element("span", {}, shown), bar(count, records), number.format(count));
   });
-  const rest = other ? [element("p", {}, `${number.format(distinct - values.length)} more: ${number.format(other)} records`)] : [];
-  const sample = exact ? [] : [element("p", {}, "of a sample")];
+  const rest = other ? [element("p", {}, `${number.format(distinct - values.length)} more values (${number.format(other)} records)`)] : [];
+  const sample = exact ? [] : [element("p", {}, "Estimated from a sample")];
   return element("section", { "aria-label": label }, element("h3", {}, label), element("ul", {}, ...rows), ...rest, ...sample);
 }
 
@@ -52,9 +52,9 @@ function pattern({ template, count, share: part, example, first_timestamp: first
 
 function showPatterns({ patterns, templates, other, exact, sampled_records: clustered }) {
   const rest = other
-    ? [element("li", { class: "rest" }, `${number.format(templates - patterns.length)} more: ${number.format(other)} records`)]
+    ? [element("li", { class: "rest" }, `${number.format(templates - patterns.length)} more patterns (${number.format(other)} records)`)]
     : [];
-  const sample = exact ? [] : [element("li", { class: "rest" }, `of a sample of ${number.format(clustered)} records`)];
+  const sample = exact ? [] : [element("li", { class: "rest" }, `Estimated from a sample of ${number.format(clustered)} records`)];
   byId("pattern-list").replaceChildren(...patterns.map((each) => pattern(each, clustered)), ...rest, ...sample);
 }
 
@@ -73,7 +73,7 @@ async function load(id, query, signal, add) {
     status.textContent = answer.total ? "" : "No log records match.";
   } catch (error) {
     if (error.name === "AbortError") return;
-    status.textContent = error instanceof ApiError ? error.message : "The page failed; reload it.";
+    status.textContent = error instanceof ApiError ? error.message : "Something went wrong. Reload the page.";
     status.classList.add("bad");
   }
 }

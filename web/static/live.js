@@ -1,6 +1,8 @@
 const prefix = document.documentElement.dataset.api;
 const SHOW_MS = 250, PATIENCE_MS = 2000;
 
+const number = new Intl.NumberFormat();
+
 /** Log records as they are stored: `show(logs)` gets some now and then, `say(text, bad)` what else happens. */
 export class Live {
   constructor(query, show, say) {
@@ -32,12 +34,12 @@ export class Live {
 
   count(lost) {
     this.lost += lost ?? 0;
-    this.say(lost === null ? "Live; some records may have been missed" : `Live; ${this.lost} more records matched`);
+    this.say(lost === null ? "Live: some records may have been missed" : `Live: ${number.format(this.lost)} records skipped; narrow the search`);
   }
 
   fail() {
     const over = this.source.readyState === EventSource.CLOSED;
-    this.say(over ? "The live view was refused; there may be too many readers." : "Connecting again…", over);
+    this.say(over ? "Live tail is full. Try again later." : "Reconnecting…", over);
   }
 
   close() {

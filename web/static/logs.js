@@ -34,7 +34,7 @@ async function guarded(work) {
   } catch (error) {
     if (error.name === "AbortError") return;
     showMistake(error.fields?.q);
-    say(error instanceof ApiError ? error.message : "The page failed; reload it.", true);
+    say(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.", true);
     if (!(error instanceof ApiError)) throw error;
   }
 }

@@ -16,7 +16,7 @@ function group(title, entries, filterName, add) {
   const list = shown.flatMap(([key, value]) => {
     const name = filterName(key);
     const button = name && element("button",
-      { type: "button", "aria-label": `Show only records with ${key} ${value}`, onclick: () => add(name, String(value)) }, "only");
+      { type: "button", "aria-label": `Show only records with ${key} ${value}`, onclick: () => add(name, String(value)) }, "Filter for");
     return [element("dt", {}, key), element("dd", {}, String(value), ...(button ? [button] : []))];
   });
   return [element("div", {}, element("h3", {}, title), element("dl", {}, ...list))];

@@ -17,7 +17,7 @@ async function guarded(work) {
     await work();
   } catch (error) {
     if (error.name === "AbortError") return;
-    say(error instanceof ApiError ? error.message : "The page failed; reload it.", true);
+    say(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.", true);
     if (!(error instanceof ApiError)) throw error;
   }
 }
@@ -52,7 +52,7 @@ async function open(trace, cell) {
   const cut = whole.spans_truncated ? [`The first ${MOST_SPANS} of ${trace.span_count} spans.`] : [];
   cell.replaceChildren(
     element("div", { class: "tools" }, element("code", {}, trace.trace_id), ...cut,
-      element("button", { type: "button", onclick: () => guarded(() => save(trace)) }, "Save as a page")),
+      element("button", { type: "button", onclick: () => guarded(() => save(trace)) }, "Download as HTML")),
     waterfall(whole));
 }
 

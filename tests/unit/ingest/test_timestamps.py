@@ -92,7 +92,7 @@ def test_a_number_or_its_text_is_seconds_milli_micro_or_nanoseconds_by_its_size(
         ("2106-01-01T00:00:00Z", RANGE),
         ("0001-01-01T00:00:00+05:00", RANGE),
         ("9999-12-31T23:59:59-05:00", RANGE),
-        ("19580414", f"{RANGE}; eight digits are a date"),
+        ("19580414", f"{RANGE}; eight digits are read as a date"),
         ("-1", RANGE),
         (-1, "; -1 was read as seconds since 1970"),
         (-0.5, RANGE),
