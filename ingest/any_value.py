@@ -7,15 +7,15 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
-_DEEPEST = 32
-"""Far below protobuf's own limit of 100 nested messages, of which a level here takes three."""
+_DEEPEST = 31
+"""Protobuf's parsers take 100 nested messages: five of an attribute itself, three of each level."""
 
 
 def any_value(value: Any, depth: int = 0) -> AnyValue:  # noqa: ANN401, PLR0911 - any JSON value, a return a kind
     """A JSON value as OTLP's `AnyValue`; whole numbers beyond 64 bits become text.
 
     Raises:
-        ValueError: it is nested more than 32 deep.
+        ValueError: it is nested more than 31 deep.
     """
     if depth > _DEEPEST:
         raise ValueError(f"is nested more than {_DEEPEST} deep")
