@@ -7,8 +7,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValu
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
-_DEEPEST = 32
-"""Far below protobuf's own limit of 100 nested messages, of which a level here takes three."""
+_DEEPEST = 31
+"""Protobuf's parsers take 100 nested messages: five of an attribute itself, three of each level."""
 
 
 def any_value(value: Any) -> AnyValue:  # noqa: ANN401 - any JSON value
@@ -24,7 +24,7 @@ def fill(target: AnyValue, value: Any, depth: int = 0) -> None:  # noqa: ANN401 
     Each value is written where it stays: to copy millions at once would hold up other threads.
 
     Raises:
-        ValueError: it is nested more than 32 deep.
+        ValueError: it is nested more than 31 deep.
     """
     if depth > _DEEPEST:
         raise ValueError(f"is nested more than {_DEEPEST} deep")

@@ -97,12 +97,14 @@ class Binder:
             # Not woken for each arrival: what comes meanwhile costs its sender an append.
             time.sleep(self._interval)
             while self._waiting:
-                group = Group(self._take())
+                taken = list(self._take())
                 try:
-                    self._commit(group)
+                    self._commit(Group(taken))
                 except Exception:
+                    # Without this thread, the door would take nothing more.
                     log.exception("commit: failed")
-                    group.fail_all(unavailable("an internal fault; try again"))
+                    for _, submission in taken:
+                        submission.fail(unavailable("an internal fault; try again"))
 
     def _take(self) -> Iterator[Waiting]:
         """What waits, as far as one commit may hold it."""

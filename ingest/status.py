@@ -93,6 +93,12 @@ def too_large(what: str, limit: int) -> RefusedError:
     return RefusedError(Reason.TOO_LARGE, f"{what} is larger than the limit of {limit} bytes")
 
 
+def too_many_records(most: int) -> RefusedError:
+    """A permanent refusal by number."""
+    text = f"the request holds more than {most} records (MAX_REQUEST_RECORDS); send it in parts"
+    return RefusedError(Reason.TOO_LARGE, text)
+
+
 def unavailable(text: str, retry_after: float = 1.0) -> RefusedError:
     """A refusal that passes."""
     return RefusedError(Reason.UNAVAILABLE, text, retry_after=retry_after)

@@ -10,6 +10,8 @@ MOST_LINE = 64 * 1024
 
 MOST_HEAD = 2 * MOST_LINE
 
+_SMALL_HEAD = 8 * 1024
+
 _END = b"\r\n\r\n"
 # However it is written, gunicorn takes it. The first 18 digits say already that it is too much.
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,18})\d*[ \t]*\r\n", re.IGNORECASE)
@@ -65,6 +67,13 @@ class Arrival:
     def is_chunked(self) -> bool:
         """Whether the body comes in chunks."""
         return self._chunks is not None
+
+    @property
+    def room(self) -> int:
+        """Bytes of memory that it will take, as far as that can be said."""
+        if self.has_head:
+            return len(self.head) + self.length
+        return MOST_HEAD if len(self.head) > _SMALL_HEAD else 0
 
     @property
     def line_length(self) -> int:

@@ -12,11 +12,12 @@ from config.front.connection import Connection, Wait
 from config.front.refusal import FrontError
 
 _READ = 1 << 18
+_READ_WITHOUT_ROOM = 1 << 16
 _READS = 4
 """Reads of one connection, before others get their turn."""
 
 _SMALL = 16 * 1024
-"""Bytes of a body that need no room."""
+"""Bytes of a request that need no room."""
 
 _LEAST_RATE = 512
 """Bytes a second that a client must send or take."""
@@ -116,7 +117,7 @@ class Waiting:
         before = conn.progress
         with suppress(BlockingIOError):
             for _ in range(_READS):
-                if conn.receive(_READ):
+                if conn.receive(_READ if conn.reserved else _READ_WITHOUT_ROOM):
                     self.remove(conn)
                     self._front.enqueue_req(conn)
                     return
@@ -183,25 +184,31 @@ class Waiting:
             self._front.poller.unregister(conn.socket)
 
     def _find_room(self, conn: Connection) -> bool:
-        """Set memory aside for a body whose length is known; without any, the client waits."""
-        arrival = conn.arrival
-        if arrival.length > _SMALL and not conn.reserved and not self._reserve(conn):
-            conn.wait = Wait.ROOM
-            conn.due = time.monotonic() + _ROOM_SECONDS
-            self._unwatch(conn)
-            self._for_room.append(conn)
+        """Set memory aside for a request that is not small; without any, the client waits."""
+        if conn.arrival.room > max(_SMALL, conn.reserved) and not self._reserve(conn):
+            self._wait_for_room(conn)
             return False
-        if arrival.expects:
+        if conn.arrival.expects:
             conn.go_on()
         return True
 
     def _reserve(self, conn: Connection) -> bool:
-        length = conn.arrival.length
-        if self._reserved and self._reserved + length > self._room:
+        others, room = self._reserved - conn.reserved, conn.arrival.room
+        if others and others + room > self._room:
             return False
-        conn.reserved = length
-        self._reserved += length
+        conn.reserved = room
+        self._reserved = others + room
         return True
+
+    def _wait_for_room(self, conn: Connection) -> None:
+        conn.wait = Wait.ROOM
+        conn.due = time.monotonic() + _ROOM_SECONDS
+        self._unwatch(conn)
+        # Each of them holds what it has sent already.
+        if len(self._for_room) < self._room // _READ_WITHOUT_ROOM:
+            self._for_room.append(conn)
+        else:
+            self._drop(conn)
 
     def _pace(self, conn: Connection, gained: int) -> None:
         """Read in turn, not at every byte, who sends little by little."""
@@ -222,7 +229,8 @@ class Waiting:
     def _sweep(self, now: float) -> int:
         """Let go of who waits too long, or holds up others; gives how many that are."""
         dropped = 0
-        held = sum(conn.sock.size for conn in self._all if conn.wait is Wait.READER)
+        readers = (conn for conn in self._all if conn.wait is Wait.READER)
+        held = sum(conn.sock.size + len(conn.arrival.rest) for conn in readers)
         is_short = bool(self._for_room) or held > self._room
         for conn in list(self._all):
             is_stuck = self._holds_up(conn, now) and is_short

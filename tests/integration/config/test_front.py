@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import resource
+import select
 import socket
 import threading
 import urllib.parse
@@ -11,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 
+from config.descriptors import allow_many
 from config.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -361,6 +363,27 @@ def test_large_bodies_that_come_slowly_do_not_keep_others_out(start):
         for connection in slow:
             connection.close()
     assert answers == [(200, b"100000")] * 3
+
+
+def test_large_heads_that_do_not_end_are_not_kept_beyond_the_room_for_requests(start):
+    allow_many(2000)
+    port = start(receive_seconds=300.0)[1]
+    head = b"GET / HTTP/1.1\r\n" + b"X-More: aaaaaaaaaaaaaaaaaaaa\r\n" * 3000
+    many = [connect(port) for _ in range(900)]
+    poll = select.poll()
+    refused = set()
+    for connection in many:
+        connection.sendall(head)
+        poll.register(connection, select.POLLIN)
+    while len(refused) < 300:
+        ready = [number for number, _ in poll.poll(60_000)]
+        assert ready
+        for number in ready:
+            poll.unregister(number)
+        refused.update(ready)
+    hello(port)
+    for connection in many:
+        connection.close()
 
 
 def test_of_too_many_connections_the_oldest_goes(start):

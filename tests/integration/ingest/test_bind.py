@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from ingest import timeless
 from ingest.group import Receipt
 from ingest.status import Reason, RefusedError
 from tests.integration.ingest.door import ACME, BETA, away, taken
@@ -28,6 +29,22 @@ def test_small_requests_of_a_tenant_that_come_together_become_one_chunk(
     assert valkey.client.zcard("sheaf:ledger") == 2
     assert all(r.backend == "redis" for of_tenant in receipts.values() for r in of_tenant)
     assert stored() == Counter(f"{w} {n}" for w in ("acme", "beta") for n in range(20))
+
+
+def test_a_fault_fails_the_requests_that_it_meets_and_no_later_ones(
+    open_door, stores, stored, monkeypatch
+):
+    def fail(_):
+        raise MemoryError
+
+    door = open_door(stores(commit_interval_ms=100))
+    with monkeypatch.context() as patched:
+        patched.setattr(timeless, "cut_out", fail)
+        together = [door.send(payload(["event"], [0])) for _ in range(2)]
+        outcomes = [outcome.get(timeout=20) for outcome in together]
+        assert [outcome.reason for outcome in outcomes] == [Reason.UNAVAILABLE] * 2
+    assert isinstance(door.ask(payload(["later"])), Receipt)
+    assert stored() == Counter(["later"])
 
 
 def test_equal_requests_are_stored_once_and_get_the_same_receipt(open_door, stores, stored):

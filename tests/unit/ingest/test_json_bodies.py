@@ -40,7 +40,7 @@ REFUSED = [
     (b"nonsense", "", "is not JSON: "),
     (b'{"message": "x", "l": [1}', "", "is not JSON: "),
     (BOTTOMLESS, "", "is not JSON: "),
-    (DEEP, "deep", "deep is nested more than 32 deep"),
+    (DEEP, "deep", "deep is nested more than 31 deep"),
     (b"7", "", "a record must be a JSON object"),
     (b"null", "", "a record must be a JSON object"),
     (b'{"level": "info"}', "message", "message is missing"),

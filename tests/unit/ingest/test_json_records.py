@@ -157,11 +157,21 @@ def test_a_record_that_cannot_be_taken_names_its_field_and_the_reason(record, fi
     assert reason in problem.reason
 
 
+@pytest.mark.parametrize("around", [lambda value: [value], lambda value: {"k": value}])
+def test_what_is_nested_as_deep_as_may_be_is_no_deeper_than_parsers_go(around):
+    value = "x"
+    for _ in range(31):
+        value = around(value)
+    request = convert([{"message": "x", "deep": value}]).request
+    assert type(request).FromString(request.SerializeToString()) == request
+    assert problem_of({"message": "x", "deep": around(value)})
+
+
 def test_a_value_nested_too_deep_is_refused_by_the_name_of_its_attribute():
     value = []
     for _ in range(40):
         value = [value]
-    assert problem_of({"message": "x", "deep": value}).reason == "deep is nested more than 32 deep"
+    assert problem_of({"message": "x", "deep": value}).reason == "deep is nested more than 31 deep"
 
 
 def test_a_bad_record_names_its_index_and_leaves_the_good_ones():
