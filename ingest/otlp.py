@@ -42,7 +42,9 @@ def cut(service: Service, payload: bytes, otherwise: Tenant, most: int = MOST_RE
     Raises:
         RefusedError: the bytes are no such request, or hold too much.
     """
-    limits.check(service, payload, most)
+    # Whatever is counted takes more bytes than one.
+    if len(payload) > most:
+        limits.check(service, payload, most)
     try:
         request = service.request.FromString(payload)
     except (DecodeError, RecursionError) as error:
@@ -70,12 +72,11 @@ def cut_parsed(
 ) -> Pieces:
     """As :func:`cut`, for a request of which something may be refused; that is taken out of it."""
     request, payload, refused = parsed.request, parsed.payload, parsed.refused
-    # Each takes more bytes than one.
     if len(payload) > most:
         limits.check_count(len(getattr(request, service.resources)), most)
     by_tenant = _by_tenant(service, request, otherwise, refused)
     scopes = _scopes(service, chain.from_iterable(by_tenant.values()))
-    records = _count(service, scopes)
+    records = sum(map(service.count, scopes))
     limits.check_count(records, most)
     identity = parsed.identity or payload
     if service is TRACES:
@@ -87,7 +88,7 @@ def cut_parsed(
     why = reason(refused, parsed.names or service.names)
     rejected = drop(service, request, refused)
     kept = _by_tenant(service, request, otherwise, {})
-    records = _count(service, _scopes(service, chain.from_iterable(kept.values())))
+    records = _count(service, chain.from_iterable(kept.values()))
     pieces = _pieces(service, kept, records, request.SerializeToString(), identity)
     whys = [text for text in (why, pieces.reason) if text]
     return Pieces(pieces.pieces, rejected + pieces.rejected, "; ".join(whys))
@@ -131,8 +132,8 @@ def _scopes(service: Service, resources: Iterable[Any]) -> list[Any]:
     return [scope for resource in resources for scope in getattr(resource, service.scopes)]
 
 
-def _count(service: Service, scopes: list[Any]) -> int:
-    return sum([service.count(scope) for scope in scopes])
+def _count(service: Service, resources: Iterable[Any]) -> int:
+    return sum(map(service.count, _scopes(service, resources)))
 
 
 def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: bytes) -> Pieces:
@@ -143,7 +144,7 @@ def _cut_apart(service: Service, by_tenant: dict[Tenant, list[Any]], identity: b
         whole = service.request(**{service.resources: resources})
         for number, part in enumerate(_split(service, whole)):
             payload = part.SerializeToString()
-            records = _count(service, _scopes(service, getattr(part, service.resources)))
+            records = _count(service, getattr(part, service.resources))
             if len(payload) > MAX_BYTES:
                 rejected += records
             elif records:
