@@ -73,7 +73,9 @@ def test_patterns_of_a_sample_say_so(page):
 
     page.route("**/logs/patterns?*", as_of_a_sample)
     open_panel(page, "Patterns")
-    expect(page.locator("#pattern-list > li").last).to_have_text("Estimated from a sample of 30 records")
+    expect(page.locator("#pattern-list > li").last).to_have_text(
+        "Estimated from a sample of 30 records"
+    )
     expect(page.locator("#pattern-list > li")).to_have_count(4)
 
 
