@@ -121,11 +121,13 @@ class Connection:
             raise LimitRequestHeaders("limit request headers")
         if arrival.problem:
             raise arrival.problem
-        pieces = [arrival.head, *arrival.body] if arrival.is_chunked else [arrival.head]
+        # It is the request's alone: a client may read its answer, or end, much later.
+        received, arrival.body = arrival.body, []
+        pieces = [arrival.head, *received] if arrival.is_chunked else [arrival.head]
         request = next(get_parser(config, pieces, self.client))
         request._expected_100_continue = False  # noqa: SLF001 - the front has asked already
         # Malformed chunks are found here, before the app is at it.
-        body = request.body.read() if arrival.is_chunked else b"".join(arrival.body)
+        body = request.body.read() if arrival.is_chunked else b"".join(received)
         request.body = io.BytesIO(body)
         if arrival.is_cut:
             request.body = _TooLarge()
