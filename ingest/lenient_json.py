@@ -36,6 +36,11 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     )
 
 
+def why(error: Exception) -> str:
+    """Why a body is not JSON, after "is not JSON: "; `error` is msgspec's."""
+    return str(error).removeprefix("JSON is malformed: ")
+
+
 def _whole(escape: re.Match[str]) -> str:
     return "\\ufffd" if escape[1] else escape[0]
 

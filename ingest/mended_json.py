@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ingest import lenient_json
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
@@ -43,7 +45,7 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error)
+        reason = lenient_json.why(error)
     try:
         return _mended(_LENIENT.decode(_text(raw)))
     except (ValueError, RecursionError):

@@ -57,7 +57,7 @@ def _repaired(body: bytes, error: Exception) -> Any:  # noqa: ANN401 - any JSON 
     try:
         return lenient_json.decode(body)
     except (ValueError, RecursionError):
-        raise invalid(f"the body is not JSON: {error}") from None
+        raise invalid(f"the body is not JSON: {lenient_json.why(error)}") from None
 
 
 def _parsed(service: Service, decoded: dict[str, Any]) -> Parsed:
