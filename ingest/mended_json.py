@@ -49,7 +49,7 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error)
+        reason = why(error)
     try:
         return load(text_of(raw))
     except (ValueError, RecursionError):
@@ -75,6 +75,11 @@ def load(text: str, constant: Callable[[str], Any] = float) -> Any:  # noqa: ANN
 def text_of(raw: bytes) -> str:
     """The text, with U+FFFD for what is not UTF-8."""
     return raw.removeprefix(_BOM).decode("utf-8", "replace")
+
+
+def why(error: Exception) -> str:
+    """Why a body is not JSON, after "is not JSON: "; `error` is msgspec's."""
+    return str(error).removeprefix("JSON is malformed: ")
 
 
 def read(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value

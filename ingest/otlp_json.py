@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import EncodeError, Message
 
-from ingest import lenient_json, limits, otlp, otlp_json_repair
+from ingest import lenient_json, limits, mended_json, otlp, otlp_json_repair
 from ingest.limits import MOST_RECORDS
 from ingest.otlp_json_fields import Field, id_bytes, is_beyond_double, known_fields
 from ingest.piece import Pieces
@@ -58,7 +58,7 @@ def _repaired(body: bytes, error: Exception) -> Any:  # noqa: ANN401 - any JSON 
     try:
         return lenient_json.decode(body)
     except (ValueError, RecursionError):
-        raise invalid(f"the body is not JSON: {error}") from None
+        raise invalid(f"the body is not JSON: {mended_json.why(error)}") from None
 
 
 def _parsed(service: Service, decoded: dict[str, Any]) -> Parsed:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ingest import mended_json
 from ingest.status import Reason, RefusedError, invalid
 from ingest.timestamps import unix_ns
 
@@ -41,7 +42,7 @@ def parse(body: bytes) -> dict[str, Any]:
         field = _field(str(error))
         raise RefusedError(Reason.WRONG_FIELD, _reason(field, str(error)), field=field) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"the body is not JSON: {error}") from None
+        raise invalid(f"the body is not JSON: {mended_json.why(error)}") from None
     if len(record.message.encode()) > MAX_MESSAGE_BYTES:
         raise RefusedError(Reason.WRONG_FIELD, _reason("message", ""), field="message")
     fields = msgspec.to_builtins(record)

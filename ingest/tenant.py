@@ -78,6 +78,6 @@ def checked(name: str, field: str) -> str:
 
 def _wrong(field: str, found: str) -> RefusedError:
     return invalid(
-        f"{field} must be a string of 1 to 128 characters out of A-Z a-z 0-9 . _ : -, not {found}",
+        f"{field} must be a string of 1 to 128 characters from A-Z a-z 0-9 . _ : -, not {found}",
         field,
     )

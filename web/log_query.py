@@ -13,6 +13,7 @@ from web.cursors import Cursor, TokenError, cursor_token, log_id, read_cursor
 from web.errors import WrongParameterError
 from web.middleware import execution_time_ms, request_id
 from web.spans import check_cursor, span_of
+from web.tenant_arguments import NO_TENANT
 
 DEFAULT_WORKSPACE = "default"
 
@@ -34,7 +35,7 @@ def workspace_of(arguments: Arguments) -> str:
     named: str = arguments.get("workspace_id", "")
     header = request.headers.get("X-Workspace-Id", "")
     if header and not TENANT_ID.fullmatch(header):
-        raise WrongParameterError("x-workspace-id", "1-128 of the characters A-Z a-z 0-9 . _ : -")
+        raise WrongParameterError("x-workspace-id", NO_TENANT)
     if named and header and named != header:
         raise WrongParameterError("workspace_id", "Conflicts with the header x-workspace-id.")
     return named or header or DEFAULT_WORKSPACE

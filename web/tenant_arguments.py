@@ -7,11 +7,11 @@ from web.arguments import Text, described
 from web.names import UNKNOWN, wrong_names
 from web.time_arguments import end_time, start_time
 
+NO_TENANT = "Must be 1 to 128 characters from A-Z a-z 0-9 . _ : -"
+
 
 def _tenant_id(description: str) -> Text:
-    rule = ma.validate.Regexp(
-        rf"{TENANT_ID.pattern}\Z", error="1-128 of the characters A-Z a-z 0-9 . _ : -"
-    )
+    rule = ma.validate.Regexp(rf"{TENANT_ID.pattern}\Z", error=NO_TENANT)
     return Text(validate=rule, metadata=described(description))
 
 

@@ -125,7 +125,7 @@ def test_an_unknown_path_is_told_the_nearest_one_and_all_of_them(path, meant, do
     answer = door.ask(path, b"{}", JSON)
     error = answer.json["error"]
     assert (answer.status_code, error["code"]) == (404, 404)
-    assert f"There is nothing at {path}. Did you mean {meant}?" in error["reason"]
+    assert f"There is nothing at {path.rstrip('/')}. Did you mean {meant}?" in error["reason"]
     for known in ("POST /v1/logs", "POST /api/v1/ingest", "GET /api/v1/ingest/receipts/{receipt}"):
         assert known in error["reason"]
     assert "the query API is on port 8000" in error["reason"]
@@ -144,7 +144,10 @@ def test_a_path_like_no_other_is_told_all_of_them(door):
 def test_a_wrong_method_is_told_the_right_one(method, path, right, door):
     answer = door.ask(path, method=method)
     assert answer.status_code == 405
-    assert answer.json["error"]["reason"] == f"{method} is not supported at {path}; use {right}"
+    assert (
+        answer.json["error"]["reason"]
+        == f"{method} is not supported at {path.rstrip('/')}; use {right}"
+    )
     assert right in answer.headers["Allow"]
 
 

@@ -131,7 +131,8 @@ def test_an_array_whose_members_cannot_be_told_apart_is_refused_whole(body):
     ("body", "lines"), [(b"\xff", True), (b"{bad}\n{bad}", True), (b"{bad}\n{bad}", False)]
 )
 def test_lines_of_which_none_is_json_are_called_lines(body, lines):
-    with pytest.raises(RefusedError, match="no line of the body is JSON; the first is not JSON"):
+    first = "the first is not JSON: (invalid character|object keys must be strings)"
+    with pytest.raises(RefusedError, match=f"no line of the body is JSON; {first}"):
         parse(body, lines=lines)
 
 

@@ -64,6 +64,7 @@ def test_what_is_not_json_is_refused(body):
     with pytest.raises(RefusedError, match="the body is not JSON") as refused:
         parse(body)
     assert refused.value.reason is Reason.INVALID
+    assert "malformed" not in refused.value.text
 
 
 @pytest.mark.parametrize("body", [b"[]", b"7", b"null", b'"text"'])
