@@ -174,7 +174,7 @@ def test_rows_travel_to_clickhouse_in_at_most_half_again_the_bytes_that_came_in(
 
 
 def test_a_door_calls_no_function_for_a_record():
-    few, many = export_of(10), export_of(2000)
+    few, many = export_of(2000), export_of(4000)
     tenant = Tenant("acme", "web")
     cut(LOGS, few, tenant)
     assert calls_of(lambda: cut(LOGS, many, tenant)) == calls_of(lambda: cut(LOGS, few, tenant))

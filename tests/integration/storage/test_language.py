@@ -166,22 +166,28 @@ def documented(project_root):
     page = (project_root / "docs" / "search.md").read_text()
     for table in re.findall(r"\| query \|.*\n\|---.*\n((?:\|.*\n)+)", page):
         for row in table.splitlines():
-            query = re.match(r"\| `(.*?[^\\])` \| ", row) or re.match(r"\| `(.)` \| ", row)
-            yield query[1].replace("\\|", "|")
+            for query in re.findall(r"`((?:[^`\\]|\\.)+)`", re.split(r"(?<!\\) \| ", row)[0]):
+                yield query.replace("\\|", "|")
 
 
 EXAMPLES = {
     "timeout": {0, 1},
     "connection refused": {2, 3},
     '"connection refused"': {2},
-    "10.0.0.1": {3},
+    "10.0.0.1": {3, 4},
+    "10.0.0.1:8080": {4},
+    "localhost:8080/x": {4},
+    "fe80::1": {4},
+    "aa:bb:cc:dd:ee:ff": {4},
+    "http://shop/cart?id=7": {5},
+    r"C:\logs\app": {5},
     "time*": {0, 1},
     "*out": {0, 1},
     "*meou*": {0, 1},
     "t?meout": {0, 1},
     r"/refused \(\d+\)/": {2},
     "/(?i)REFUSED/": {2, 3},
-    "*": {0, 1, 2, 3},
+    "*": {0, 1, 2, 3, 4, 5},
     "level:error": {0, 3},
     "level:>=warn": {0, 2, 3},
     "service:cart": {0, 2},
@@ -190,8 +196,11 @@ EXAMPLES = {
     'endpoint:"/api/items"': {1},
     "trace_id:0af7651916cd43dd8448eb211c80319c": {2},
     "user.id:42": {0, 3},
+    "attributes[user.id]:42": {0, 3},
     "attributes.region:eu": {0},
     "resource.region:eu": {1},
+    "resource[region]:eu": {1},
+    "app:shop": {4, 5},
     "user.id:*": {0, 1, 3},
     "_exists_:user.id": {0, 1, 3},
     'region:""': {2},
@@ -206,7 +215,7 @@ EXAMPLES = {
     "timeout AND service:cart": {0},
     "timeout OR refused": {0, 1, 2, 3},
     "timeout -level:debug": {0},
-    "-level:debug": {0, 2, 3},
+    "-level:debug": {0, 2, 3, 4, 5},
     "timeout service:cart OR refused": {0, 2, 3},
     "timeout (service:cart OR refused)": {0},
 }
@@ -253,6 +262,15 @@ def examples(connection):
             "ServiceName": "Cart",
             "LogAttributes": {"delta": "-5", "duration_ms": "fast", "http.status_code": "600"},
             "ResourceAttributes": {"user.id": "42", "region": "us"},
+        },
+        {
+            "Body": "10.0.0.1:8080 via localhost:8080/x, fe80::1 and aa:bb:cc:dd:ee:ff",
+            "ServiceName": "shop",
+        },
+        {
+            "Body": r"http://shop/cart?id=7 wrote C:\logs\app",
+            "ServiceName": "web",
+            "LogAttributes": {"app": "shop"},
         },
     ]
     return Stored(connection, "documented", [{**defaults, **row} for row in rows])
