@@ -238,10 +238,16 @@ class Ledger:
             *batch.chunk_ids,
         )
 
-    def split(self, batch: Batch, parts: Sequence[Sequence[str]]) -> None:
-        """Replace the batch by one batch a part, each due at once. Raises LostLeaseError."""
+    def split(self, batch: Batch, parts: Sequence[Sequence[str]], attempts: int = 0) -> None:
+        """Replace the batch by one batch a part, each due at once. Raises LostLeaseError.
+
+        Args:
+            batch: the batch.
+            parts: the chunk ids of each part.
+            attempts: how many the parts have behind them, at least one; 0: as many as the batch.
+        """
         args = [value for part in parts for value in (secrets.token_hex(8), " ".join(part))]
-        self._fenced("split", batch, keys.now_ms(), *args)
+        self._fenced("split", batch, keys.now_ms(), attempts or batch.attempt, *args)
 
     def bury(self, batch: Batch, chunk_id: str, reason: str) -> Batch:
         """Make one chunk a dead letter. Returns the batch without it. Raises LostLeaseError."""

@@ -169,7 +169,7 @@ class Writer:
 
     def _insert(self, batch: Batch, table: str, rows: pa.RecordBatch) -> None:
         # What was too much for an insert's time is halved, down to single partitions.
-        most = max(1, presence.MAX_PARTITIONS >> (batch.attempt - 1))
+        most = max(1, presence.MAX_PARTITIONS >> max(0, batch.attempt - 2))
         pieces = presence.by_partitions(rows, most, decode.time_column(table))
         if (len(pieces) - 1) * most >= MAX_CHUNK_PARTITIONS:
             raise RowsRefusedError(f"the rows span more than {MAX_CHUNK_PARTITIONS} days")
@@ -197,12 +197,15 @@ class Writer:
     def _isolate(self, batch: Batch, reason: str) -> Outcome:
         if len(batch.chunk_ids) == 1:
             return self._bury(batch, batch.chunk_ids[0], reason)
-        self._halve(batch)
+        # What is refused is not too slow: the halves need no smaller inserts, of which some would
+        # store a part of the refused chunk.
+        self._halve(batch, attempts=1)
         return Outcome(batch.id, problem=f"split to find what is refused: {reason}")
 
-    def _halve(self, batch: Batch) -> None:
+    def _halve(self, batch: Batch, attempts: int = 0) -> None:
         middle = len(batch.chunk_ids) // 2
-        self._ledger.split(batch, (batch.chunk_ids[:middle], batch.chunk_ids[middle:]))
+        halves = batch.chunk_ids[:middle], batch.chunk_ids[middle:]
+        self._ledger.split(batch, halves, attempts)
 
     def _bury(self, batch: Batch, chunk_id: str, reason: str) -> Outcome:
         rest = self._ledger.bury(batch, chunk_id, reason)

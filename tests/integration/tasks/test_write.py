@@ -122,15 +122,34 @@ def slow_table(clickhouse):
     clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT slow")
 
 
+@pytest.fixture
+def no_poison(clickhouse):
+    """A table that refuses rows of a certain body."""
+    clickhouse.query("ALTER TABLE otel_logs ADD CONSTRAINT no_poison CHECK Body != 'poison'")
+    yield
+    clickhouse.query("ALTER TABLE otel_logs DROP CONSTRAINT no_poison")
+
+
 @pytest.mark.usefixtures("slow_table")
 def test_days_that_are_too_much_for_an_inserts_time_are_stored_in_fewer_at_once(store):
     store.ledger.accept([entry(list("abcdefgh"), [NOON + n * DAY_NS for n in range(8)])])
-    first = store.ledger.seal()
-    assert store.writer.store(first).postponed
-    assert store.stored() == Counter()
-    store.ledger.release(first, -1)
+    for _ in range(2):
+        batch = store.ledger.seal()
+        assert store.writer.store(batch).postponed
+        assert store.stored() == Counter()
+        store.ledger.release(batch, -1)
     assert store.writer.store(store.ledger.seal()).problem == ""
     assert store.stored() == once(*"abcdefgh")
+
+
+@pytest.mark.usefixtures("no_poison")
+def test_a_search_for_what_is_refused_stores_nothing_of_it_however_many_days_it_spans(store):
+    days = [NOON + n * DAY_NS for n in range(5)]
+    poison = entry(["a", "b", "c", "d", "poison"], days)
+    store.ledger.accept([*(entry([f"good {n}"]) for n in range(16)), poison])
+    drain_all(store)
+    assert store.stored() == once(*(f"good {n}" for n in range(16)))
+    assert [letter.id for letter in store.ledger.buried.newest()] == [poison.chunk.header.id]
 
 
 def test_a_chunk_of_more_than_a_thousand_days_is_a_dead_letter_and_its_neighbours_are_stored(store):
