@@ -70,7 +70,7 @@ class JsonDoor:
         return _accepted(self._receiver.commit(pieces), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
-        """`GET …/ingest/receipts/{id}`: what became of each of its records."""
+        """`GET …/ingest/receipts/{id}`: the state of a request's records."""
         try:
             status = self._receiver.ledger.receipts.status(receipt)
         except BrokerError as error:
@@ -96,7 +96,7 @@ class JsonDoor:
             return _cut(records, problems, raw)
 
     def _await_stored(self, receipt: str) -> ReceiptStatus | None:
-        """What became of a receipt when nothing of it is queued any more, or after 30 s."""
+        """The receipt's state once nothing of it is queued any more, or after 30 s."""
         deadline = time.monotonic() + _STORED_WITHIN
         pause = _LOOK_FIRST_AFTER
         while True:

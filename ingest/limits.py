@@ -23,7 +23,7 @@ MOST_TENANTS = 4096
 """Tenants whose records one request may mix: each of them is a chunk of its own."""
 
 FREE_REPEATS = 4 * 1024 * 1024
-"""Bytes times records up to which nobody asks what a resource repeats for each of its records."""
+"""Bytes times records up to which repeated resources are not weighed."""
 
 _MESSAGES = 8
 _JSON_VALUES = 4

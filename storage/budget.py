@@ -77,7 +77,7 @@ _current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
 
 
 def current_allowance() -> Allowance:
-    """The allowance of the request at hand; one without limits where there is no request."""
+    """The current request's allowance; one without limits outside of a request."""
     return _current.get() or Allowance()
 
 

@@ -10,7 +10,7 @@ from tasks.broker import Broker, Script
 from tasks.chunk import Header, Signal, unpack_header
 
 _PAGE = 64
-"""Dead letters that are looked at together where nobody says how many."""
+"""Default number of dead letters read at a time."""
 
 
 @dataclass(frozen=True, slots=True)

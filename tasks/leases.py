@@ -20,7 +20,7 @@ class LeftLeases:
         self._lock = threading.Lock()
 
     def add(self, lease: str) -> None:
-        """Nobody works under that lease, if there is such a lease at all."""
+        """Release that lease, if there is such a lease."""
         with self._lock:
             self._until[lease] = time.monotonic() + self._seconds
 

@@ -35,7 +35,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptStatus:
-    """What became of all that a receipt stands for.
+    """The state of everything that a receipt stands for.
 
     Records are those of the chunks, which may hold other requests' as well.
     """
@@ -76,7 +76,7 @@ class Receipts:
         self._stored = Script("stored")
 
     def status(self, receipt: str) -> ReceiptStatus | None:
-        """What became of a receipt's chunks; None if nothing is known of it, or no longer.
+        """The state of a receipt's chunks; None if the receipt is unknown or has expired.
 
         Raises:
             BrokerError: the broker cannot be asked.

@@ -115,7 +115,7 @@ class Admission:
                 del self._watched[allowance]
 
     def _watch(self) -> None:
-        """Cancel what nobody waits for any more, and what has not ended in time."""
+        """Cancel queries whose client has disconnected or whose time is over."""
         while True:
             time.sleep(_WATCH_SECONDS)
             with self._lock:

@@ -15,7 +15,7 @@ class LaneFullError(Exception):
 
 
 class ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has disconnected."""
 
 
 class Lane:
@@ -58,7 +58,7 @@ class Lane:
 
         Args:
             until: how long to wait, by `time.monotonic`.
-            is_gone: whether nobody waits for the answer any more.
+            is_gone: whether the client has disconnected.
 
         Raises:
             LaneFullError: too many wait already, or no place became free in time.

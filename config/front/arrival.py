@@ -29,7 +29,7 @@ class Arrival:
     def __init__(self, most_body: int) -> None:
         """Take a body of `most_body` bytes at most."""
         self.head = b""
-        """All up to the empty line, or what there is of it."""
+        """Everything up to the empty line, as far as it has arrived."""
         self.body: list[bytes] = []
         self.rest = b""
         """What came behind the request: the beginning of the next one."""

@@ -36,7 +36,7 @@ def too_large(limit: int) -> FrontError:
 
 
 def refusal_of(error: Exception) -> FrontError | None:
-    """What a client is told of an error above the app; None if it is a fault of this side."""
+    """The answer to an error that occurs before the app; None if the fault is ours."""
     if isinstance(error, FrontError):
         return error
     if isinstance(error, _FAULTS):

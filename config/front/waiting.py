@@ -168,7 +168,7 @@ class Waiting:
             self._drop(conn)
 
     def cap(self, idle: float, others: float) -> None:
-        """Let nobody wait beyond these times; the first is for those who have not begun."""
+        """Set deadlines for waiting clients; the first is for those that have sent nothing yet."""
         for conn in self._all:
             conn.due = min(conn.due, idle if conn.wait is Wait.REQUEST else others)
 

@@ -28,7 +28,7 @@ class Outcome(enum.Enum):
     CLOSE = enum.auto()
     """It was answered, and nothing may follow."""
     GONE = enum.auto()
-    """There is nobody to answer."""
+    """The client is gone."""
 
 
 _AT_ONCE = 64
@@ -200,7 +200,7 @@ class Worker(ThreadWorker):
         self.close(conn)
 
     def close(self, conn: Connection) -> None:
-        """Close a connection that nobody is at."""
+        """Close a connection that no thread serves."""
         self._waiting.release(conn)
         self.nr_conns -= 1
         conn.sock.drop()
@@ -255,5 +255,5 @@ class Worker(ThreadWorker):
         """There are none."""
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Let nobody wait much longer: the worker stops."""
+        """Shorten all waits: the worker is stopping."""
         self._waiting.cap(deadline, deadline - STOP_KEEPALIVE_LINGER + _STOP_SECONDS)
