@@ -1,9 +1,9 @@
 """How a worker's threads share the storing: so many at a time, and none for long."""
 
-import threading
 import time
 from collections.abc import Callable
 
+from tasks.places import Places
 from tasks.write import Outcome, Writer
 
 _LONGEST = 5.0
@@ -15,30 +15,26 @@ _BROKER_PAUSE = 0.5
 class Storing:
     """Drains the ledger in at most `most` threads at the same time.
 
-    A thread that comes when all places are taken is turned away at once: the pool's threads have
-    other work as well. What it came for is seen by one that is at it: each looks once more before
-    it ends if anybody was turned away meanwhile.
+    See :class:`~tasks.places.Places` for those that come when all are taken.
     """
 
     def __init__(self, writer: Writer, most: int, hint: Callable[[], None]) -> None:
         """Store with `writer`; `hint` says that more is to be stored than this thread will."""
         self._writer = writer
         self._hint = hint
-        self._free = most
-        self._turned_away = False
-        self._lock = threading.Lock()
+        self._places = Places(most)
 
     def run(self) -> list[Outcome] | None:
         """Store what waits, for some seconds at most. None: others are at it, as many as may be."""
-        if not self._begin():
+        if not self._places.take():
             return None
         until = time.monotonic() + _LONGEST
         try:
             outcomes = self._drain(until)
-            while time.monotonic() < until and self._is_asked():
+            while time.monotonic() < until and self._places.asked():
                 outcomes += self._drain(until)
         finally:
-            if self._end() or time.monotonic() >= until:
+            if self._places.leave() or time.monotonic() >= until:
                 self._hint()
         return outcomes
 
@@ -50,22 +46,3 @@ class Storing:
                 break
             outcomes += self._writer.drain(until)
         return outcomes
-
-    def _begin(self) -> bool:
-        with self._lock:
-            if not self._free:
-                self._turned_away = True
-                return False
-            self._free -= 1
-            return True
-
-    def _is_asked(self) -> bool:
-        with self._lock:
-            asked, self._turned_away = self._turned_away, False
-            return asked
-
-    def _end(self) -> bool:
-        with self._lock:
-            self._free += 1
-            asked, self._turned_away = self._turned_away, False
-            return asked

@@ -19,6 +19,7 @@ import structlog
 from storage.errors import UnavailableError
 from tasks.broker import BrokerError
 from tasks.jobs.book import JobBook, Lease, LostJobError
+from tasks.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,28 +148,38 @@ class JobRunner:
         self._book = book
         self._stores = stores
         self._kinds = kinds
-        self._busy = threading.Lock()
+        self._place = Places(1)
         self._stopping = threading.Event()
 
     def drain(self) -> int:
-        """Run jobs until none is due; how many. While another thread is at it, it does nothing."""
-        if not self._busy.acquire(blocking=False):
-            return 0
+        """Run jobs until none is due; how many. While another thread is at it, it does nothing.
+
+        What that thread came for is run by the other: a job that is asked for just as the last one
+        ends does not wait for beat.
+        """
         count = 0
-        try:
-            while not self._stopping.is_set():
-                lease = self._book.lease()
-                if lease is None:
-                    break
-                self._run(lease)
-                count += 1
-        finally:
-            self._busy.release()
+        while self._place.take():
+            try:
+                count += self._run_those_due()
+            finally:
+                asked = self._place.leave()
+            if not asked:
+                break
         return count
 
     def stop(self) -> None:
         """Give the job that is running back at the end of its step, and begin no other."""
         self._stopping.set()
+
+    def _run_those_due(self) -> int:
+        count = 0
+        while not self._stopping.is_set():
+            lease = self._book.lease()
+            if lease is None:
+                break
+            self._run(lease)
+            count += 1
+        return count
 
     def _run(self, lease: Lease) -> None:
         order = lease.job.order

@@ -46,6 +46,22 @@ def test_a_job_is_queued_then_run_and_keeps_its_result(open_worker):
     assert worker.runner.drain() == 0
 
 
+def test_a_job_asked_for_just_as_the_last_one_ends_is_run_at_once(open_worker, monkeypatch):
+    worker = open_worker()
+    lease, late = worker.book.lease, []
+
+    def find_none_then_be_asked():
+        found = lease()
+        if found is None and not late:
+            late.append(worker.book.add(order()))
+            assert worker.runner.drain() == 0
+        return found
+
+    monkeypatch.setattr(worker.book, "lease", find_none_then_be_asked)
+    assert worker.runner.drain() == 1
+    assert worker.look(late[0]).state == "done"
+
+
 def test_a_failed_job_says_why(open_worker):
     def fail(_work, _stores):
         raise JobFailedError("there is no such thing")
