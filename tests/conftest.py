@@ -30,7 +30,7 @@ def project_root():
 def wait_until():
     """Call `condition` until it gives something true, and give that back."""
 
-    def wait(condition, seconds=30.0, pause=0.02):
+    def wait(condition, seconds=60.0, pause=0.02):
         deadline = time.monotonic() + seconds
         while True:
             if found := condition():
