@@ -1,19 +1,19 @@
-"""How many threads of a worker do a thing at the same time; those turned away are not forgotten."""
+"""Places: a limit to the threads of a worker that do one thing at the same time."""
 
 import threading
 
 
 class Places:
-    """So many threads may be at a thing at a time; any thread may ask for a place.
+    """Limits how many threads do a thing at the same time; any thread may ask for a place.
 
-    A thread that is turned away does not wait: the pool's threads have other work as well. What it
-    came for is seen by one that has a place, if that one looks once more whenever :meth:`asked` or
-    :meth:`leave` says that somebody was turned away. So nothing that is asked for between the last
-    look of one and its leaving is left lying.
+    A thread that finds no place free does not wait, because the pool's threads have other work.
+    Instead, a thread that has a place looks once more for work whenever :meth:`asked` or
+    :meth:`leave` says that another was turned away. So work that is asked for between that
+    thread's last look and its leaving is not missed.
     """
 
     def __init__(self, most: int) -> None:
-        """Make `most` places."""
+        """Allow `most` threads."""
         self._free = most
         self._turned_away = False
         self._lock = threading.Lock()
@@ -28,12 +28,12 @@ class Places:
             return True
 
     def asked(self) -> bool:
-        """Whether anybody was turned away since somebody last asked this."""
+        """Whether a thread was turned away since the last look."""
         with self._lock:
             return self._take_note()
 
     def leave(self) -> bool:
-        """Give a place back; whether anybody was turned away since somebody last asked."""
+        """Give a place back; whether a thread was turned away since the last look."""
         with self._lock:
             self._free += 1
             return self._take_note()

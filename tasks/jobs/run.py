@@ -152,10 +152,10 @@ class JobRunner:
         self._stopping = threading.Event()
 
     def drain(self) -> int:
-        """Run jobs until none is due; how many. While another thread is at it, it does nothing.
+        """Run jobs until none is due, and return how many; 0 if another thread already does.
 
-        What that thread came for is run by the other: a job that is asked for just as the last one
-        ends does not wait for beat.
+        That thread then looks for jobs once more, so that one which was added just as it found
+        none does not wait for beat.
         """
         count = 0
         while self._place.take():
