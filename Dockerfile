@@ -7,6 +7,10 @@ COPY config config
 COPY ingest ingest
 COPY storage storage
 COPY tasks tasks
+COPY embedded embedded
+COPY ledger ledger
+COPY serving serving
+COPY worker worker
 COPY web web
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -c constraints.txt .
 
@@ -19,4 +23,4 @@ WORKDIR /sheaf
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json
 USER sheaf
 EXPOSE 4317 4318 8000 5555
-CMD ["python", "-m", "ingest.grpc_server"]
+CMD ["python", "-m", "ingest.doors.grpc.server"]

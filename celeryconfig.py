@@ -27,9 +27,9 @@ timezone = "UTC"
 
 # Hints are small and acknowledged at once: a limit would only stop the flush by rows.
 worker_prefetch_multiplier = 0
-# What takes long turns others away at once when as many as may be are at it: `worker_threads` store
-# (tasks/storing.py), one runs jobs (tasks/jobs/run.py), one computes rollups. So a thread is always
-# left for what is quick: sweeps, retention's daily order, and those that are turned away.
+# Long tasks are limited, and return at once beyond the limit: `worker_threads` store
+# (worker/storing.py), one runs jobs (tasks/jobs/run.py), one computes rollups. So a thread is
+# always free for short tasks: sweeps, retention's daily order, and those beyond the limit.
 worker_concurrency = _settings.worker_threads + 3
 worker_send_task_events = True
 worker_hijack_root_logger = False

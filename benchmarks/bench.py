@@ -1,12 +1,12 @@
-"""Sheaf and Rotel in turn, with the same requests: `make bench`.
+"""Compares Sheaf and Rotel, in turns, with the same requests: `make bench`.
 
-Prints a table and keeps it, with the machine described. Options:
+Prints a table and saves it with a description of the machine. Options:
 
-    --pairs N        how often each system takes its turn (3)
+    --pairs N        turns of each system (3)
     --shapes TEXT    only shapes whose name contains the text
     --records N      records a run (240,000)
-    --results PATH   folder of what is kept (benchmarks/results)
-    --readme         put the table into README.md
+    --results PATH   folder of the results (benchmarks/results)
+    --readme         write the table to benchmarks/README.md
 """
 
 import argparse
@@ -32,7 +32,7 @@ SHAPES = (
 
 
 def unlike(bodies: list[bytes], turn: str) -> list[bytes]:
-    """The same records in requests that no earlier turn has sent."""
+    """The same records in requests that differ from those of earlier turns."""
     mark = ResourceLogs()
     mark.resource.attributes.add(key="turn").value.string_value = turn
     # Field 1 of the request, length-delimited: one more resource, without records.
@@ -44,7 +44,7 @@ def unlike(bodies: list[bytes], turn: str) -> list[bytes]:
 def run_shape(
     systems: list[System], shape: Shape, records: int, pairs: int
 ) -> dict[str, list[Run]]:
-    """Each system in turn, `pairs` times, with equal records."""
+    """Run the systems in turns, `pairs` times, with equal records."""
     runs: dict[str, list[Run]] = {system.name: [] for system in systems}
     for pair in range(pairs):
         seed = time.time_ns() // 1000 % 10**9
@@ -66,7 +66,7 @@ def run_shape(
 
 
 def main() -> None:
-    """Run the shapes and keep the results."""
+    """Run the shapes and save the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--shapes", default="")

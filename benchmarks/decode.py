@@ -1,12 +1,12 @@
-"""What decoding OTLP logs to Arrow costs, and what ClickHouse takes for the result.
+"""Measures decoding OTLP logs to Arrow, and inserting the result into ClickHouse.
 
-Prints one line for each shape of requests, all figures in microseconds of CPU a record, the best
-of several runs: columnar decoder, plain decoder, Arrow IPC, and the insert into `otel_logs` of
-the embedded engine (merges stopped).
+Prints a line per shape of requests, in microseconds of CPU per record, the best of several runs:
+columnar decoder, plain decoder, Arrow IPC, and the insert into `otel_logs` of the embedded engine
+(merges stopped).
 
     python benchmarks/decode.py [runs [share]]
 
-`share`, 1 unless told, makes that part of the records.
+`share` is the part of the records to make; default: 1.
 
 glibc gives large buffers back to the kernel after each call and faults them in again at the next.
 `MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296` in the environment shows
@@ -23,7 +23,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from tables import arguments, best, stream_of, tables
 
-from storage.decode import ChunkRows, decode, reference
+from storage.decode import ChunkRows, decode
+from storage.decode.reference import logs as reference
 
 WORDS = ("timeout", "connected", "user", "accepted", "declined", "retry", "cache", "miss", "order")
 START = 1_763_700_000 * 10**9
@@ -31,7 +32,7 @@ START = 1_763_700_000 * 10**9
 
 @dataclass(frozen=True)
 class Shape:
-    """How the measured requests look; the defaults make records of about 310 bytes."""
+    """The shape of the requests; the defaults make records of about 310 bytes."""
 
     name: str
     chunks: int = 100
@@ -60,7 +61,7 @@ def attribute(key: str, **value: object) -> KeyValue:
 
 
 def record(source: random.Random, shape: Shape, number: int) -> LogRecord:
-    """Return a made log record of a web service."""
+    """Return a sample log record of a web service."""
     attributes = [
         attribute("http.route", string_value="/api/v1/orders/{id}"),
         attribute("http.request.method", string_value=source.choice(["GET", "POST"])),

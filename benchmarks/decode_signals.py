@@ -1,12 +1,12 @@
-"""What decoding OTLP traces and metrics to Arrow costs, and what ClickHouse takes for the result.
+"""Measures decoding OTLP traces and metrics to Arrow, and inserting the result into ClickHouse.
 
-Prints one line for each shape of requests, all figures in microseconds of CPU a span or a data
-point, the best of several runs: columnar decoder, plain decoder, Arrow IPC, and the insert into
+Prints a line per shape of requests, in microseconds of CPU per span or data point, the best of
+several runs: columnar decoder, plain decoder, Arrow IPC, and the insert into
 all tables of the signal in the embedded engine (merges stopped).
 
     python benchmarks/decode_signals.py [runs [share]]
 
-`share`, 1 unless told, makes that part of the records.
+`share` is the part of the records to make; default: 1.
 """
 
 import functools
@@ -30,7 +30,7 @@ MILLISECOND = 10**6
 
 @dataclass(frozen=True)
 class Shape:
-    """How the measured requests look."""
+    """The shape of the requests."""
 
     name: str
     signal: str

@@ -1,10 +1,10 @@
-"""What durability costs: commits with APPENDFSYNC, inserts with FSYNC_PARTS, each on and off.
+"""Measures what durability costs: commits with APPENDFSYNC, inserts with FSYNC_PARTS, on and off.
 
-Run it on the disk that counts. Options:
+Run it on the disk that will hold the data. Options:
 
-    --folder PATH   where the data of the servers lies meanwhile (the system's temporary folder)
-    --rounds N      how often each takes its turn (7)
-    --records N     records of an insert (100,000)
+    --folder PATH   folder for the servers' data (the system's temporary folder)
+    --rounds N      turns of each setting (7)
+    --records N     records per insert (100,000)
 """
 
 import argparse
@@ -22,15 +22,15 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from systems import free_port
 
 from config.settings import Settings
+from ledger import chunk
+from ledger.chunk import Chunk, Header
+from ledger.ledger import BrokerError, Entry, Ledger
 from storage import decode
-from storage.client import Clickhouse
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import StorageError
+from storage.clickhouse.insert import Inserter
 from storage.decode import ChunkRows
-from storage.errors import StorageError
-from storage.insert import Inserter
-from storage.migrate import migrate
-from tasks import chunk
-from tasks.chunk import Chunk, Header
-from tasks.ledger import BrokerError, Entry, Ledger
+from storage.schema.migrate import migrate
 
 COMMITS = 100
 CHUNK_RECORDS = 200
@@ -52,7 +52,7 @@ def requests(records: int) -> bytes:
 
 
 def entry(payload: bytes, compressed: bytes) -> Entry:
-    """A chunk of its own."""
+    """A new chunk."""
     header = Header(
         version=chunk.VERSION,
         id=chunk.new_id(),
@@ -87,7 +87,7 @@ def insert(inserter: Inserter, payload: bytes) -> float:
 
 
 def start(stack: ExitStack, module: str, folder: Path, **settings: str) -> Settings:
-    """Start an embedded server and give the settings that lead to it."""
+    """Start an embedded server; returns the settings to reach it."""
     folder.mkdir()
     environment = os.environ | {"DATA_DIR": str(folder)} | settings
     process = subprocess.Popen([sys.executable, "-m", module], env=environment)
@@ -120,7 +120,7 @@ def show(name: str, seconds: dict[str, list[float]], base: str) -> None:
 
 
 def main() -> None:
-    """Measure in turns, so that what else the machine does falls on both alike."""
+    """Measure in turns, so that other load on the machine affects all settings alike."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
@@ -132,7 +132,7 @@ def main() -> None:
         for policy in ("everysec", "always"):
             settings = start(
                 stack,
-                "storage.embedded.valkey",
+                "embedded.valkey",
                 folder / policy,
                 APPENDFSYNC=policy,
                 VALKEY_PORT=str(free_port()),
@@ -142,7 +142,7 @@ def main() -> None:
         for fsync in ("false", "true"):
             settings = start(
                 stack,
-                "storage.embedded",
+                "embedded",
                 folder / fsync,
                 FSYNC_PARTS=fsync,
                 CLICKHOUSE_PORT=str(free_port()),

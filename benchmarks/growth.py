@@ -1,16 +1,15 @@
-"""What a record costs as the table grows: the tenth million beside the first of an empty table.
+"""Measures what a record costs as the table grows: the tenth million compared with the first.
 
 Sheaf as `make run` starts it, or Rotel; requests of 1,000 records, eight at a time. One system is
-filled, a line for each million. Then it and one that has just been started take turns of a million
-each: the filled one goes on from its tenth million, the other is a new one for each pair. The turns
-of a pair follow each other, in changing order, so that an hour in which the machine is slow weighs
-on both. A turn begins when nothing is being merged; its CPU includes the merges that it leads to,
-which come in lumps, so that only the mean over the pairs says something.
+filled, and prints a line per million. Then it and a fresh system take turns of a million records
+each; each pair has a new fresh system. The turns of a pair follow each other in alternating order,
+so that a slow phase of the machine affects both. A turn begins when no merge is running. Its CPU
+includes the merges that it causes. These are few and large, so only the mean over the pairs counts.
 
     --system NAME   Sheaf or Rotel (Sheaf)
-    --turn N        which turn is compared with the first (10)
-    --records N     records a turn (1,000,000)
-    --pairs N       how many turns each takes (5)
+    --turn N        the turn to compare with the first (10)
+    --records N     records per turn (1,000,000)
+    --pairs N       turns of each (5)
 """
 
 import argparse
@@ -29,7 +28,7 @@ from turn import Shape
 
 _SHAPE = Shape(1_000, 8)
 _REPEATED = 4
-"""How often a turn has the same records, each time a second later."""
+"""How often a turn repeats its records, each time a second later."""
 
 _SYSTEMS: dict[str, type[System]] = {system.name: system for system in (Sheaf, Rotel)}
 
@@ -38,7 +37,7 @@ _PATIENCE = 120
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn has shown."""
+    """The figures of one turn."""
 
     acknowledged: float
     """Records a second while requests were sent."""

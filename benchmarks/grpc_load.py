@@ -1,8 +1,8 @@
-"""A gRPC load generator that costs little: prepared HTTP/2 frames over one socket.
+"""A gRPC load generator with little CPU of its own: prepared HTTP/2 frames over one socket.
 
-A Python gRPC client takes longer to send a small request than a server to answer it, and other
-load generators send one body again and again, which Sheaf drops as a client's retry. So the
-frames are made beforehand, and while it runs only frame headers are read.
+A Python gRPC client takes longer to send a small request than a server takes to answer it. Other
+load generators repeat one body, which Sheaf drops as a retry. Here all frames are prepared in
+advance, and only frame headers are read during a run.
 """
 
 import itertools
@@ -26,7 +26,7 @@ _WINDOW_SIZE = (1 << 31) - 1
 
 @dataclass
 class Load:
-    """What a run did."""
+    """The figures of a run."""
 
     latencies: list[float] = field(default_factory=list)
     """Seconds from the first byte sent to the end of the answer, of each request."""

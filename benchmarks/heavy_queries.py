@@ -1,4 +1,4 @@
-"""What two hundred heavy queries at once do to everybody else, against a Sheaf that runs.
+"""Measures what two hundred simultaneous heavy queries do to other clients of a running Sheaf.
 
     sheaf run --data-dir DIR &
     python benchmarks/heavy_queries.py DIR [--callers 200] [--seconds 60] [--records 300000]

@@ -1,9 +1,9 @@
-"""What others notice while one client means no good: `python benchmarks/hostile.py`.
+"""Measures what other clients notice of a hostile one: `python benchmarks/hostile.py`.
 
 Runs against a started Sheaf (`make run`), on its ports from the environment. Each attack lasts
-`--seconds`, goes to loopback, and is bounded; before it, and while it lasts, four senders post
-small requests and one reader asks for pages of ten rows. Printed are their latencies as ratios to
-those before, what failed, and the memory of each process: before, at most, and a minute after.
+`--seconds`, goes to loopback, and is bounded. Before and during it, four senders post small
+requests and one reader asks for pages of ten rows. It prints their latencies as ratios to those
+before, their failures, and the memory of each process: before, at most, and a minute after.
 """
 
 import argparse
@@ -34,7 +34,7 @@ CONNECTIONS = 2000
 
 
 class Others:
-    """Clients that behave, and what they notice."""
+    """Well-behaved clients, and their latencies."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -129,7 +129,7 @@ def _again(attack: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def resets(settings: Settings) -> Iterator[None]:
-    """Floods of calls that are cancelled at once, one after the other."""
+    """Floods of calls that are cancelled at once."""
 
     def attack() -> None:
         with hostile.http2(settings.otel_grpc_port) as connection:
@@ -141,7 +141,7 @@ def resets(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def streams(settings: Settings) -> Iterator[None]:
-    """Streams that are opened and left."""
+    """Streams that are opened and left open."""
     with ExitStack() as stack:
         for _ in range(20):
             connection = stack.enter_context(hostile.http2(settings.otel_grpc_port))

@@ -1,8 +1,8 @@
-"""What a hundred readers of the live tail cost the write path, at 5,000 records a second.
+"""Measures what a hundred live tail readers cost the write path, at 5,000 records a second.
 
-Sheaf as `make run` starts it, with the API. Turns without and with readers; each pair prints the
-CPU of door, broker, worker and engine in microseconds a record, that of the API, and the time from
-a record's acknowledgement to its line at one of the readers.
+Sheaf as `make run` starts it, with the API, in turns without and with readers. Each pair prints the
+CPU of door, broker, worker and engine in microseconds per record, that of the API, and the time
+from a record's acknowledgement to its line at one of the readers.
 
     --readers N    how many (100)
     --seconds N    how long a turn is (20)
@@ -39,7 +39,7 @@ class WithApi(Sheaf):
 
 
 class Readers:
-    """Readers that count the lines which they get, and those which they are told that they lost."""
+    """Readers that count their lines, and the lines reported as lost."""
 
     def __init__(self, port: int, count: int) -> None:
         self._url = (

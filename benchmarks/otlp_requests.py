@@ -1,4 +1,4 @@
-"""OTLP requests out of real log lines, each unlike the others."""
+"""OTLP requests made of real log lines; no two are equal."""
 
 import itertools
 import time
@@ -10,7 +10,7 @@ _LINES = Path(__file__).resolve().parents[2] / "shared" / "data" / "loghub"
 
 
 def lines() -> list[str]:
-    """Lines of the Loghub samples if they are at hand, else made ones."""
+    """Lines of the Loghub samples if they are available, else generated ones."""
     found = [
         line
         for path in sorted(_LINES.glob("*.log"))
@@ -68,7 +68,7 @@ def make(count: int, records: int, tenants: int = 1, seed: int = 0) -> list[byte
 
 
 def later(body: bytes, seconds: int) -> bytes:
-    """The same request with all its times so much later."""
+    """The same request with all times shifted."""
     request = ExportLogsServiceRequest.FromString(body)
     for group in request.resource_logs:
         for scope in group.scope_logs:

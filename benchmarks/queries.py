@@ -1,12 +1,12 @@
-"""The read path over ten million rows of one day, in the embedded engine.
+"""Measures the read path over ten million rows of one day, in the embedded engine.
 
     python benchmarks/queries.py [--rows 10000000] [--seconds 86400] [--silence 0] [--repeats 20]
 
 Prints p50 and p95 of each question in milliseconds, rows found, rows and bytes read. Questions are
-asked as the API asks them: for the first time, which means without what ClickHouse remembers of the
-condition, and again, without and with the exact total. Rows come from ClickHouse itself, in blocks
-of 150,000. The questions are asked twice: as under full load, while the last seven blocks are not
-merged and have no index of words yet, and after ClickHouse has merged what it wants to.
+asked as the API asks them: for the first time, without anything that ClickHouse has cached for the
+condition, and again, without and with the exact total. ClickHouse generates the rows, in blocks of
+150,000. All questions are asked twice: with the last seven blocks unmerged and without an index of
+words, as under full load, and after all merges.
 """
 
 import argparse
@@ -25,13 +25,13 @@ import clickhouse_driver
 from systems import Engine
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.insert import INDEXES_OF_AN_INSERT
-from storage.logs.read import LogReader, PageQuery
-from storage.logs.search import LogFilters
-from storage.logs.stats import log_stats
-from storage.migrate import migrate
-from storage.sql import TimeRange
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import INDEXES_OF_AN_INSERT
+from storage.query.logs.counts import counts_from_rows, interval_for
+from storage.query.logs.read import LogReader, PageQuery
+from storage.query.logs.search import LogFilters
+from storage.schema.migrate import migrate
+from storage.time_range import TimeRange
 
 _BLOCK = 150_000
 _UNMERGED = 7
@@ -65,8 +65,8 @@ SETTINGS min_insert_block_size_rows = 1000000, max_insert_threads = 1
 """
 
 
-def fill(clickhouse: Clickhouse, rows: int, span: TimeRange) -> None:
-    """Insert the rows, evenly over `span`; the last blocks as the worker does, and they stay so.
+def fill(clickhouse: Clickhouse, rows: int, time_range: TimeRange) -> None:
+    """Insert the rows, evenly over `time_range`; the last blocks as the worker inserts them.
 
     The blocks before have every index at once, whether or not ClickHouse comes to merge them.
     """
@@ -77,8 +77,8 @@ def fill(clickhouse: Clickhouse, rows: int, span: TimeRange) -> None:
             merge(clickhouse)
             clickhouse.query("SYSTEM STOP MERGES otel_logs")
         values = _FILL.format(
-            first=span.first_ns,
-            step=(span.last_ns - span.first_ns + 1) // rows,
+            first=time_range.first_ns,
+            step=(time_range.last_ns - time_range.first_ns + 1) // rows,
             words=_WORDS,
             start=start,
             count=min(_BLOCK, rows - start),
@@ -87,7 +87,7 @@ def fill(clickhouse: Clickhouse, rows: int, span: TimeRange) -> None:
 
 
 def merge(clickhouse: Clickhouse) -> None:
-    """Wait until ClickHouse has merged what it wants to."""
+    """Wait until ClickHouse has finished its merges."""
     clickhouse.query("SYSTEM START MERGES otel_logs")
     clickhouse.query("OPTIMIZE TABLE otel_logs")
     while clickhouse.query("SELECT count() FROM system.merges") != [(0,)]:
@@ -121,7 +121,7 @@ class Watched(Clickhouse):
 
 
 def questions(trace_id: str) -> dict[str, LogFilters]:
-    """What is asked, by what the table calls it."""
+    """The questions, by their names in the table."""
     asked: dict[str, dict[str, Any]] = {
         "newest": {},
         "service": {"service_name": "service-7"},
@@ -177,10 +177,10 @@ def main() -> None:
             clickhouse = Watched(settings)
             width = options.seconds * 10**9
             first = (time.time_ns() // width - 1) * width
-            span = TimeRange(first, first + width - 1)
-            asked = TimeRange(span.first_ns, span.last_ns + options.silence * 10**9)
+            time_range = TimeRange(first, first + width - 1)
+            asked = TimeRange(time_range.first_ns, time_range.last_ns + options.silence * 10**9)
             started = time.perf_counter()
-            fill(clickhouse, options.rows, span)
+            fill(clickhouse, options.rows, time_range)
             print(f"{options.rows:,} rows in {time.perf_counter() - started:.0f} s")
             print("As under full load:\n")
             ask_all(clickhouse, settings, asked, options.repeats)
@@ -191,7 +191,7 @@ def main() -> None:
             engine.stop()
 
 
-def ask_all(clickhouse: Watched, settings: Settings, span: TimeRange, repeats: int) -> None:
+def ask_all(clickhouse: Watched, settings: Settings, time_range: TimeRange, repeats: int) -> None:
     """Print a line a question."""
     reader = LogReader(clickhouse, settings)
     [(trace_id,)] = clickhouse.query("SELECT TraceId FROM otel_logs LIMIT 1 OFFSET 54321")
@@ -200,7 +200,7 @@ def ask_all(clickhouse: Watched, settings: Settings, span: TimeRange, repeats: i
     )
     print("|---|---|---|---|---|---|")
     for name, filters in questions(trace_id).items():
-        query = PageQuery(filters=filters, span=span, limit=100, count=False)
+        query = PageQuery(filters=filters, time_range=time_range, limit=100, count=False)
         page = partial(reader.page, query)
         counted = partial(reader.page, replace(query, count=True))
         figures = (
@@ -213,9 +213,16 @@ def ask_all(clickhouse: Watched, settings: Settings, span: TimeRange, repeats: i
         print(f"| {name} | {' | '.join(figures)} |", flush=True)
     everything = LogFilters(workspace_id="default")
     for name, limit, offset in (("deep offset", 100, 50_000), ("page of 10,000", 10_000, 0)):
-        query = PageQuery(filters=everything, span=span, limit=limit, offset=offset, count=False)
+        query = PageQuery(
+            filters=everything, time_range=time_range, limit=limit, offset=offset, count=False
+        )
         print(f"| {name} | | | {timed(partial(reader.page, query), 5)} | | |")
-    counts = timed(lambda: log_stats(clickhouse, settings, everything, span, 100), 5)
+    counts = timed(
+        lambda: counts_from_rows(
+            clickhouse, settings, everything, time_range, interval_for(time_range, 100)
+        ),
+        5,
+    )
     print(f"| counts by severity, service and time | | | {counts} | | |")
 
 

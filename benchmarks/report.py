@@ -1,4 +1,4 @@
-"""What the turns have shown, as a table; kept with the machine described."""
+"""The turns as a table, saved with a description of the machine."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import statistics
 from datetime import UTC, datetime
 from pathlib import Path
 
-from systems import ROOT
 from turn import Run
 
 Results = dict[str, dict[str, list[Run]]]
@@ -102,7 +101,7 @@ def keep(results: Results, folder: Path, pairs: int, *, in_readme: bool) -> None
     }
     stem.with_suffix(".json").write_text(json.dumps({"machine": _machine(), "runs": raw}, indent=1))
     if in_readme:
-        readme = ROOT / "README.md"
+        readme = Path(__file__).with_name("README.md")
         before, rest = readme.read_text().split("<!-- bench:begin -->")
         after = rest.split("<!-- bench:end -->")[1]
         readme.write_text(f"{before}<!-- bench:begin -->\n{text}<!-- bench:end -->{after}")

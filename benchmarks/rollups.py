@@ -1,4 +1,4 @@
-"""Counts over a day of ten million log records, from rollups and from the records.
+"""Measures counts over a day of ten million log records, from rollups and from the records.
 
     python benchmarks/rollups.py [--rows 10000000] [--repeats 15]
 
@@ -16,15 +16,15 @@ from queries import fill, merge
 from systems import Engine
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.logs.search import LogFilters
-from storage.logs.stats import log_stats
-from storage.migrate import migrate
-from storage.rollups.buckets import DAY, HOUR, S
-from storage.rollups.compute import Rollups
-from storage.rollups.marks import mark
-from storage.rollups.read import exact_stats, services
-from storage.sql import TimeRange
+from config.units import NS_PER_S, S_PER_DAY, S_PER_HOUR
+from storage.clickhouse.client import Clickhouse
+from storage.query.logs.counts import counts_from_rows, interval_for
+from storage.query.logs.search import LogFilters
+from storage.query.rollups.compute import Rollups
+from storage.query.rollups.marks import mark
+from storage.query.rollups.read import apps, log_counts
+from storage.schema.migrate import migrate
+from storage.time_range import TimeRange
 
 _WORKSPACE = "default"
 _ALL = LogFilters(workspace_id=_WORKSPACE)
@@ -53,24 +53,38 @@ class Rounds:
 
 def compare(clickhouse: Clickhouse, settings: Settings, rounds: Rounds, day: TimeRange) -> None:
     """Roll the day up, then ask both ways."""
-    first_s = day.first_ns // S
+    first_s = day.first_ns // NS_PER_S
     one = LogFilters(workspace_id=_WORKSPACE, service_name="service-7")
-    hours = {(_WORKSPACE, first_s + hour) for hour in range(0, DAY, HOUR)}
+    hours = {(_WORKSPACE, first_s + hour) for hour in range(0, S_PER_DAY, S_PER_HOUR)}
     rollups = Rollups(clickhouse)
     mark(clickhouse, hours, 0)
     rollups.refresh()
-    rounds.time("by hour", lambda: exact_stats(clickhouse, settings, _ALL, day, 24))
-    rounds.time("by five minutes", lambda: exact_stats(clickhouse, settings, _ALL, day, 288))
-    rounds.time("apps", lambda: services(clickhouse, settings, _ALL, day))
-    rounds.time("one service by hour", lambda: exact_stats(clickhouse, settings, one, day, 24))
-    rounds.time("by hour, from rows", lambda: log_stats(clickhouse, settings, _ALL, day, 24), 5)
+    rounds.time(
+        "by hour", lambda: log_counts(clickhouse, settings, _ALL, day, interval_for(day, 24))
+    )
+    rounds.time(
+        "by five minutes",
+        lambda: log_counts(clickhouse, settings, _ALL, day, interval_for(day, 288)),
+    )
+    rounds.time("apps", lambda: apps(clickhouse, settings, _ALL, day))
+    rounds.time(
+        "one service by hour",
+        lambda: log_counts(clickhouse, settings, one, day, interval_for(day, 24)),
+    )
+    rounds.time(
+        "by hour, from rows",
+        lambda: counts_from_rows(clickhouse, settings, _ALL, day, interval_for(day, 24)),
+        5,
+    )
     rounds.time("`SELECT 1`", clickhouse.ping)
     rounds.time("mark an hour", lambda: mark(clickhouse, {(_WORKSPACE, first_s)}, 0))
-    mark(clickhouse, {(_WORKSPACE, first_s + DAY - HOUR)}, 3600)
-    open_day = TimeRange(day.first_ns, day.last_ns - HOUR // 2 * S)
+    mark(clickhouse, {(_WORKSPACE, first_s + S_PER_DAY - S_PER_HOUR)}, 3600)
+    open_day = TimeRange(day.first_ns, day.last_ns - S_PER_HOUR // 2 * NS_PER_S)
     name = "by hour, the last half hour from rows"
-    rounds.time(name, lambda: exact_stats(clickhouse, settings, _ALL, open_day, 24))
-    for unit, name in ((HOUR, "compute an hour"), (DAY, "compute the day")):
+    rounds.time(
+        name, lambda: log_counts(clickhouse, settings, _ALL, open_day, interval_for(open_day, 24))
+    )
+    for unit, name in ((S_PER_HOUR, "compute an hour"), (S_PER_DAY, "compute the day")):
         rounds.time(name, lambda unit=unit: rollups._compute(unit, [(first_s, _WORKSPACE)]), 3)  # noqa: SLF001 - one bucket alone
 
 
@@ -86,8 +100,8 @@ def main() -> None:
             settings = Settings(clickhouse_port=engine.native_port, clickhouse_host="127.0.0.1")
             migrate(settings)
             clickhouse = Clickhouse(settings)
-            first_s = (int(time.time()) // DAY - 1) * DAY
-            day = TimeRange(first_s * S, (first_s + DAY) * S - 1)
+            first_s = (int(time.time()) // S_PER_DAY - 1) * S_PER_DAY
+            day = TimeRange(first_s * NS_PER_S, (first_s + S_PER_DAY) * NS_PER_S - 1)
             fill(clickhouse, options.rows, day)
             merge(clickhouse)
             compare(clickhouse, settings, Rounds(engine, options.repeats), day)

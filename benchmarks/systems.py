@@ -1,4 +1,4 @@
-"""What is measured: Sheaf as `make run` starts it, and Rotel; each with an embedded engine."""
+"""The systems to measure: Sheaf as `make run` starts it, and Rotel; each has an embedded engine."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ _PATIENCE = 60.0
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -39,13 +39,13 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on a loopback port."""
+    """Whether a process listens on a loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Engine:
-    """Processes, and the engine that they fill."""
+    """Processes, and the engine that they insert into."""
 
     name = "engine"
 
@@ -67,7 +67,7 @@ class Engine:
             "FLOWER_PORT": str(free_port()),
             "PYTHONPATH": str(ROOT),
         }
-        self._start("engine", "-m", "storage.embedded")
+        self._start("engine", "-m", "embedded")
         wait_until(lambda: accepts(self.clickhouse_port), "the engine")
 
     def _start(
@@ -157,20 +157,20 @@ class Sheaf(System):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._start("broker", "-m", "storage.embedded.valkey")
+        self._start("broker", "-m", "embedded.valkey")
         wait_until(lambda: accepts(int(self.environment["VALKEY_PORT"])), "the broker")
         subprocess.run(
             [
                 sys.executable,
                 "-c",
-                "import config.settings as s, storage.migrate as m;m.migrate(s.load())",
+                "import config.settings as s, storage.schema.migrate as m;m.migrate(s.load())",
             ],
             env=self.environment,
             cwd=ROOT,
             check=True,
             capture_output=True,
         )
-        self._start("door", "-m", "ingest.grpc_server")
+        self._start("door", "-m", "ingest.doors.grpc.server")
         for part in ("worker", "beat"):
             self._start_from_procfile(part)
         wait_until(lambda: accepts(self.grpc_port), "the door")
@@ -211,7 +211,7 @@ class Rotel(System):
 def _rotel_agent() -> Path:
     """Rotel's binary, installed into an environment of its own at first."""
     if not _ROTEL_ENVIRONMENT.exists():
-        # Made aside and put in place at once: another run may be looking for it, or making it too.
+        # Made elsewhere, then moved here: another run may be looking for it, or making it too.
         with tempfile.TemporaryDirectory(dir=ROOT, prefix=".venv-rotel-") as aside:
             made = Path(aside, "made")
             venv.create(made, with_pip=True)

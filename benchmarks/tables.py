@@ -1,4 +1,4 @@
-"""Sheaf's tables in an engine of this process, and what an action or an insert costs there."""
+"""Sheaf's tables in an engine of this process, and the cost of actions and inserts there."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ import pyarrow as pa
 from chdb import _chdb
 
 from config.settings import Settings
-from storage.migrate import migrations, statements
+from storage.schema.migrate import migrations, statements
 
 
 class Tables:
@@ -52,7 +52,7 @@ def tables() -> Iterator[Tables]:
 
 
 def arguments() -> tuple[int, float]:
-    """How often each figure is taken, and which share of the records is made."""
+    """How often to measure, and the share of the records to make."""
     given = sys.argv[1:] + ["5", "1"][len(sys.argv) - 1 :]
     return int(given[0]), float(given[1])
 

@@ -1,4 +1,4 @@
-"""One turn of a system: requests are sent, rows counted, and what it took is measured."""
+"""One turn of a system: send requests, count rows, measure time, CPU and memory."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _LONGEST = 120.0
 
 @dataclass(frozen=True)
 class Shape:
-    """How the load looks."""
+    """The shape of the load."""
 
     records: int
     """Records a request."""
@@ -66,7 +66,7 @@ class Run:
 
 @dataclass
 class Watch:
-    """Looks at a system while it works: rows over time, most memory."""
+    """Watches a system at work: rows over time, maximum memory."""
 
     system: System
     seen: list[tuple[float, int]] = field(default_factory=list)

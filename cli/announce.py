@@ -1,4 +1,4 @@
-"""Telling people and programs where everything is."""
+"""Addresses of the running services, for people and programs."""
 
 import json
 import os
@@ -29,7 +29,7 @@ Read it back:
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Where each service is reached from this machine."""
+    """The address of each service, as seen from this machine."""
     host = reachable(settings.listen_host)
     api = f"http://{host}:{settings.api_port}"
     return {
@@ -47,10 +47,10 @@ def announcement(settings: Settings) -> str:
 
 
 def publish(settings: Settings, pids: Mapping[str, int], *, ready: bool) -> None:
-    """Write `run.json` in DATA_DIR, whole or not at all.
+    """Write `run.json` in DATA_DIR, atomically.
 
-    It holds the launcher's process id (`pid`), whether everything answers (`ready`), where it is
-    (`addresses`, `ports`) and each process's id (`processes`).
+    It has the launcher's process id (`pid`), whether everything answers (`ready`), the `addresses`
+    and `ports`, and each process's id (`processes`).
     """
     content = {
         "pid": os.getpid(),
@@ -74,7 +74,7 @@ def publish(settings: Settings, pids: Mapping[str, int], *, ready: bool) -> None
 
 
 def clear(settings: Settings) -> None:
-    """Remove `run.json`: nothing runs any more."""
+    """Remove `run.json`, because nothing runs any more."""
     with suppress(FileNotFoundError):
         _path(settings).unlink()
 

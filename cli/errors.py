@@ -1,9 +1,9 @@
-"""Why a command cannot do what it was asked."""
+"""Errors that end a command."""
 
 
 class StartError(Exception):
-    """Sheaf cannot start or go on; the text says in a sentence why and what to do about it."""
+    """Sheaf cannot start or continue; the text says why and what to do, as a sentence."""
 
 
 class StopAskedError(Exception):
-    """A signal asked for a stop while something was being waited for."""
+    """A signal requested a stop during a wait."""

@@ -1,4 +1,4 @@
-"""The folder of Sheaf's files, which one `sheaf run` at a time may use."""
+"""The folder of Sheaf's files, which only one `sheaf run` at a time may use."""
 
 import fcntl
 import os
@@ -14,13 +14,13 @@ from cli.stop import SECONDS
 
 @contextmanager
 def claim(folder: Path) -> Iterator[int]:
-    """Make the folder if it is missing, and hold its lock; gives the lock's file descriptor.
+    """Create the folder if it is missing, and hold its lock; yields the lock's file descriptor.
 
-    The lock is the kernel's: it ends with the last process that holds the descriptor. If a killed
+    The kernel releases the lock when the last process with the descriptor ends. If a killed
     `sheaf run` left processes that are still stopping, this waits for them.
 
     Raises:
-        StartError: the folder cannot be made, or another `sheaf run` uses it.
+        StartError: the folder cannot be created, or another `sheaf run` uses it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,6 @@ def _lock(lock: int, folder: Path) -> None:
         if (owner and running(int(owner))) or time.monotonic() > deadline:
             raise StartError(
                 f"DATA_DIR={str(folder)!r} is in use by another `sheaf run` (process {owner}): "
-                "stop it, or give this one a folder of its own with --data-dir."
+                "stop it, or choose another folder with --data-dir."
             )
         time.sleep(0.1)

@@ -1,8 +1,8 @@
-"""The keeper: stops what `sheaf run` started, in order, when `sheaf run` itself was killed.
+"""The keeper: stops the processes of `sheaf run`, in order, if `sheaf run` itself was killed.
 
-It reads from a pipe which process was started under which id and which one is gone. The pipe
-closes when the launcher ends, however it ends; what is still running then is the keeper's to stop.
-It then reads what those processes write, too: one that cannot say that it stops may not stop.
+A pipe tells it which processes were started and which have ended. The pipe closes when the launcher
+ends, however it ends; the keeper then stops the processes that still run. It also reads their
+output, because a process that cannot write may not stop.
 """
 
 import os
@@ -40,15 +40,15 @@ class Keeper:
         )
 
     def started(self, name: str, pid: int) -> None:
-        """Entrust a process to the keeper."""
+        """Tell the keeper that a process was started."""
         self._tell(f"{name} {pid}\n")
 
-    def gone(self, name: str) -> None:
-        """Tell the keeper that a process has ended, so that its id is nobody's."""
+    def ended(self, name: str) -> None:
+        """Tell the keeper that a process has ended, because its id may be reused."""
         self._tell(f"{name} 0\n")
 
     def dismiss(self) -> None:
-        """Let the keeper end; everything that it was entrusted with must be gone."""
+        """Let the keeper end. All processes must have ended."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait()
@@ -60,7 +60,7 @@ class Keeper:
 
 
 def keep(lines: IO[str], outputs: Iterable[int]) -> None:
-    """Read until the pipe closes, then stop what is left."""
+    """Read until the pipe closes, then stop what still runs."""
     pids: dict[str, int] = {}
     for line in lines:
         name, pid = line.split()
@@ -74,7 +74,7 @@ def keep(lines: IO[str], outputs: Iterable[int]) -> None:
 def running(pid: int) -> bool:
     """Whether a process that is not our child still runs.
 
-    One that has ended and that nobody has waited for (a zombie) does not.
+    A zombie, which has ended but was not waited for, does not.
     """
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""The command `sheaf`: reads the command line and the environment, then calls the one asked for."""
+"""The command `sheaf`: reads the command line and the environment, then runs one subcommand."""
 
 import argparse
 import os
@@ -10,14 +10,14 @@ from cli.generate import options as generate_options
 from cli.tail import options as tail_options
 from config.settings import Settings, SettingsError, load
 
-# What shells make of a process that SIGINT ended.
+# The exit code that shells give to a process that SIGINT ended.
 _INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code; `arguments` are those of the process if not given.
+    """Run one subcommand and return its exit code; by default with the process's arguments.
 
-    Wrong settings end as wrong arguments do: a sentence each on standard error, exit code 2.
+    Invalid settings end like invalid arguments: a sentence each on standard error, exit code 2.
     """
     options = _parser().parse_args(arguments)
     if getattr(options, "data_dir", None):
@@ -41,12 +41,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Everything else is set in the environment: see `sheaf settings`.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="start everything and keep it running until ctrl-C")
-    run.add_argument(
-        "--data-dir", metavar="FOLDER", help="where Sheaf keeps its files, as DATA_DIR"
-    )
+    run = commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
+    run.add_argument("--data-dir", metavar="FOLDER", help="folder for Sheaf's files, like DATA_DIR")
     run.set_defaults(command=_run)
-    migrate = commands.add_parser("migrate", help="bring ClickHouse to the newest schema")
+    migrate = commands.add_parser("migrate", help="migrate ClickHouse to the newest schema")
     migrate.add_argument(
         "--wait", action="store_true", help="wait up to a minute until ClickHouse answers"
     )
@@ -54,20 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("settings", help="print every setting, its value and its meaning")
     show.add_argument("--markdown", action="store_true", help="print docs/settings.md instead")
     show.set_defaults(command=_settings)
-    what = "list, show, replay or drop what could not be stored"
-    dead = commands.add_parser("dead-letters", help=what)
-    dead.add_argument(
-        "arguments", nargs=argparse.REMAINDER, help=f"{what}; each of the four has a --help"
-    )
+    actions = "list, show, replay or drop what could not be stored"
+    dead = commands.add_parser("dead-letters", help=actions)
+    dead.add_argument("arguments", nargs=argparse.REMAINDER, help=f"{actions}; each has a --help")
     dead.set_defaults(command=_dead_letters)
     tail = commands.add_parser("tail", help="follow log files and send their lines, each once")
     tail_options.add_options(tail)
     tail.set_defaults(command=_tail)
-    generate = commands.add_parser("generate", help="make a request log, in a file or as OTLP")
+    generate = commands.add_parser("generate", help="generate a request log, to a file or as OTLP")
     generate_options.add_options(generate)
     generate.set_defaults(command=_generate)
-    keep = commands.add_parser("retention", help="drop what has been kept for long enough")
-    keep.add_argument("--dry-run", action="store_true", help="only list what would go")
+    keep = commands.add_parser("retention", help="delete expired records")
+    keep.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
     keep.set_defaults(command=_retention)
     return parser
 

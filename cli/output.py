@@ -1,4 +1,4 @@
-"""The terminal, shared by all processes: each line carries the name of the one that wrote it."""
+"""The terminal, shared by all processes: each line begins with the name of its process."""
 
 import os
 import threading
@@ -18,12 +18,12 @@ OWN_NAME = "sheaf"
 class Output:
     """A pipe for each name, and the thread that copies it to the terminal, line by line.
 
-    Whole lines are written, from any thread; when the terminal goes away, they are dropped, but
-    the pipes are read on, so that no process blocks.
+    Whole lines are written, from any thread. When the terminal is closed, lines are dropped, but
+    the pipes are still read, so that no process blocks.
     """
 
     def __init__(self, names: Iterable[str], stream: TextIO) -> None:
-        """Open the pipes; a process that is started again under its name uses the same."""
+        """Open the pipes. A process that is restarted uses the same one."""
         names = list(names)
         self._printer = Printer(stream, width=max(map(len, [*names, OWN_NAME])))
         self._stream = stream
@@ -47,7 +47,7 @@ class Output:
         for descriptor in self.writing_ends.values():
             os.close(descriptor)
         for reader in self._readers:
-            # What a process left outside of its group may hold the pipe open for ever.
+            # A process outside of the group may hold the pipe open for ever.
             reader.join(timeout=1)
 
     def line(self, name: str, text: str | bytes) -> None:
@@ -57,17 +57,17 @@ class Output:
         self._write(lambda: self._printer.write(message))
 
     def say(self, text: str) -> None:
-        """Write one line in the launcher's own name."""
+        """Write one line in the launcher's name."""
         self.line(OWN_NAME, text)
 
     def block(self, text: str) -> None:
-        """Write text as it is, to be read and copied."""
+        """Write text without a name, so that it can be copied."""
         self._write(lambda: print(text, file=self._stream, flush=True))
 
     def _copy(self, name: str) -> None:
         with os.fdopen(self.reading_ends[name], "rb") as pipe:
             for line in pipe:
-                # Else what is within a line may end it: not all processes write Sheaf's own log.
+                # Control characters could end the line: not all processes write Sheaf's own log.
                 text = line.decode(errors="replace").rstrip("\r\n")
                 self.line(name, escape(text.expandtabs()))
 
@@ -75,7 +75,7 @@ class Output:
         with self._lock:
             if not self._open:
                 return
-            # What the terminal's encoding lacks costs the line, not the ones that follow.
+            # A character that the terminal cannot encode must lose this line only.
             with suppress(UnicodeEncodeError):
                 try:
                     write()
@@ -84,7 +84,7 @@ class Output:
 
 
 def drain(descriptor: int) -> None:
-    """Read a pipe to its end, for nobody."""
+    """Read a pipe to its end, and discard what is read."""
     with suppress(OSError), os.fdopen(descriptor, "rb", buffering=0) as pipe:
         while pipe.read(65536):
             pass

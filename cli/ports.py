@@ -10,32 +10,32 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """One port that a process of Sheaf is going to listen on, and the setting that moves it."""
+class ListeningProcess:
+    """A port that a process of Sheaf will listen on, and the setting that changes it."""
 
-    what: str
+    service: str
     setting: str
     host: str
     port: int
 
 
-def listeners(settings: Settings) -> list[Listener]:
-    """Every port that these settings open; those of servers of one's own are left out."""
+def listeners(settings: Settings) -> list[ListeningProcess]:
+    """Every port that these settings open, without those of external servers."""
     outside = settings.listen_host
     ports = [
-        Listener("the OTLP/gRPC door", "OTEL_GRPC_PORT", outside, settings.otel_grpc_port),
-        Listener("the OTLP/HTTP door", "OTEL_HTTP_PORT", outside, settings.otel_http_port),
-        Listener("the API", "API_PORT", outside, settings.api_port),
-        Listener("Flower", "FLOWER_PORT", LOOPBACK, settings.flower_port),
+        ListeningProcess("the OTLP/gRPC door", "OTEL_GRPC_PORT", outside, settings.otel_grpc_port),
+        ListeningProcess("the OTLP/HTTP door", "OTEL_HTTP_PORT", outside, settings.otel_http_port),
+        ListeningProcess("the API", "API_PORT", outside, settings.api_port),
+        ListeningProcess("Flower", "FLOWER_PORT", LOOPBACK, settings.flower_port),
     ]
     if settings.embedded_clickhouse:
         native, http = settings.clickhouse_port, settings.clickhouse_http_port
         ports += [
-            Listener("ClickHouse's native protocol", "CLICKHOUSE_PORT", LOOPBACK, native),
-            Listener("ClickHouse's HTTP interface", "CLICKHOUSE_HTTP_PORT", LOOPBACK, http),
+            ListeningProcess("ClickHouse's native protocol", "CLICKHOUSE_PORT", LOOPBACK, native),
+            ListeningProcess("ClickHouse's HTTP interface", "CLICKHOUSE_HTTP_PORT", LOOPBACK, http),
         ]
     if settings.embedded_valkey:
-        ports.append(Listener("Valkey", "VALKEY_PORT", LOOPBACK, settings.valkey_port))
+        ports.append(ListeningProcess("Valkey", "VALKEY_PORT", LOOPBACK, settings.valkey_port))
     return ports
 
 
@@ -43,14 +43,14 @@ def check_free(settings: Settings) -> None:
     """Try each port once.
 
     Raises:
-        StartError: one sentence for each port that is taken, or whose address is not ours.
+        StartError: a sentence for each port that is taken, or has an address of another machine.
     """
     problems = [sentence for listener in listeners(settings) if (sentence := _problem(listener))]
     if problems:
         raise StartError("\n".join(problems))
 
 
-def _problem(listener: Listener) -> str:
+def _problem(listener: ListeningProcess) -> str:
     try:
         address = socket.getaddrinfo(
             listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -61,8 +61,8 @@ def _problem(listener: Listener) -> str:
             probe.bind(address[4])
     except OSError as error:
         return (
-            f"Port {listener.port}, for {listener.what}, is not free on {listener.host} "
-            f"({error.strerror}): stop what listens there, or set {listener.setting} to another."
+            f"Port {listener.port}, for {listener.service}, is not free on {listener.host} "
+            f"({error.strerror}): stop what uses it, or set {listener.setting} to another port."
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""Whether the processes of Sheaf answer: each probe asks once and gives yes or no."""
+"""Readiness of Sheaf's processes: each probe asks once."""
 
 import http.client
 import socket
@@ -11,12 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from cli.errors import StartError
 from cli.ports import LOOPBACK, reachable
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.errors import QueryRefusedError, UnavailableError
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import QueryRefusedError, UnavailableError
 
 Probe = Callable[[], bool]
 
-_PATIENCE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 
 
 def server_probes(settings: Settings) -> dict[str, Probe]:
@@ -32,7 +32,7 @@ def process_probes(settings: Settings) -> dict[str, Probe]:
     host = reachable(settings.listen_host)
     return {
         "grpc": lambda: grpc_serves(f"{host}:{settings.otel_grpc_port}"),
-        # Not /ready: with a full disk Sheaf starts all the same, so that something can be deleted.
+        # Not /ready: with a full disk Sheaf must start too, so that something can be deleted.
         "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/health"),
         "api": lambda: http_answers(f"{host}:{settings.api_port}", "/health"),
         "worker": worker_answers,
@@ -44,7 +44,7 @@ def clickhouse_answers(settings: Settings) -> bool:
     """Whether ClickHouse answers a query, and the embedded one its HTTP interface too.
 
     Raises:
-        StartError: it answers, and refuses us: waiting does not help.
+        StartError: it answers but refuses us, so waiting does not help.
     """
     # The driver writes a warning with a traceback for each connection that is refused.
     if not port_open(settings.clickhouse_address, settings.clickhouse_port):
@@ -65,13 +65,13 @@ def clickhouse_answers(settings: Settings) -> bool:
 
 
 def broker_answers(url: str) -> bool:
-    """Whether the broker answers a PING; while it still loads its file it does not.
+    """Whether the broker answers a PING; it does not while it loads its file.
 
     Raises:
-        StartError: it answers, and wants another password.
+        StartError: it refuses our password.
     """
     client = redis.Redis.from_url(
-        url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS
+        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
     )
     try:
         return bool(client.ping())
@@ -88,7 +88,7 @@ def grpc_serves(address: str) -> bool:
     with grpc.insecure_channel(address) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=_PATIENCE_SECONDS
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
             )
         except grpc.RpcError:
             return False
@@ -97,7 +97,7 @@ def grpc_serves(address: str) -> bool:
 
 def http_answers(address: str, path: str) -> bool:
     """Whether the HTTP server at `host:port` answers 200 to a GET of `path`."""
-    connection = http.client.HTTPConnection(address, timeout=_PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -110,7 +110,7 @@ def http_answers(address: str, path: str) -> bool:
 def port_open(host: str, port: int) -> bool:
     """Whether something listens on the port."""
     try:
-        socket.create_connection((host, port), timeout=_PATIENCE_SECONDS).close()
+        socket.create_connection((host, port), timeout=_TIMEOUT_SECONDS).close()
     except OSError:
         return False
     return True
@@ -121,4 +121,4 @@ def worker_answers() -> bool:
     # The app is configured from the environment when it is imported.
     from tasks.app import app  # noqa: PLC0415 - see above
 
-    return bool(app.control.inspect(timeout=_PATIENCE_SECONDS, limit=1).ping())
+    return bool(app.control.inspect(timeout=_TIMEOUT_SECONDS, limit=1).ping())

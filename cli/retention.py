@@ -1,4 +1,4 @@
-"""`sheaf retention`: what has expired, to look at or to drop at once."""
+"""`sheaf retention`: listing or deleting expired records."""
 
 import sys
 import time
@@ -7,23 +7,23 @@ from argparse import Namespace
 from celery import Celery
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.deletion import day_and_retention
-from storage.errors import StorageError
-from storage.retention import Expired
-from tasks.announce import wake_for_jobs
+from ledger.ledger import BrokerError, Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import StorageError
+from storage.lifecycle.deletion import day_and_retention
+from storage.lifecycle.retention import Expired
+from tasks.hints import wake_for_jobs
 from tasks.jobs.book import JobBook
 from tasks.jobs.job import EVERY_WORKSPACE, Job, new_order
 from tasks.jobs.retention import UNIT, expired
 from tasks.jobs.run import Stores
-from tasks.ledger import BrokerError, Ledger
 
 _BEGIN_SECONDS = 30.0
 _PAUSE = 0.2
 
 
 def run(settings: Settings, options: Namespace) -> int:
-    """List what has expired (`dry_run`), or have a worker drop it; gives the exit code."""
+    """List what has expired (`dry_run`), or have a worker delete it; returns the exit code."""
     ledger, clickhouse = Ledger(settings), Clickhouse(settings)
     try:
         if options.dry_run:
@@ -41,10 +41,10 @@ def _list(found: list[Expired]) -> int:
     print("table", "day", "kept_days", "workspace", "rows", "bytes", sep="\t")
     for each in found:
         day, kept = day_and_retention(each.partition)
-        whose = each.workspace_id or "(all)"
-        print(each.table, _date(day), kept, whose, each.rows, each.bytes, sep="\t")
+        workspace = each.workspace_id or "(all)"
+        print(each.table, _date(day), kept, workspace, each.rows, each.bytes, sep="\t")
     rows, size = sum(each.rows for each in found), sum(each.bytes for each in found)
-    print(f"{rows} rows, {size} bytes would go", file=sys.stderr)
+    print(f"{rows} rows, {size} bytes would be deleted", file=sys.stderr)
     return 0
 
 
@@ -57,13 +57,13 @@ def _drop(settings: Settings, book: JobBook) -> int:
     if job.state == "done":
         print(f"{job.done} rows dropped")
         return 0
-    text = job.error or "no worker has begun it; one will, when one runs"
+    text = job.error or "no worker has started it; one will when it runs"
     print(f"Retention {job.state}: {text}.", file=sys.stderr)
     return 1
 
 
 def _watched(book: JobBook, job: Job) -> Job:
-    """The job when it is finished, or when no worker has begun it for half a minute."""
+    """The job when it is finished, or when no worker has started it for half a minute."""
     deadline = time.monotonic() + _BEGIN_SECONDS
     while not job.finished and (job.state == "running" or time.monotonic() < deadline):
         time.sleep(_PAUSE)

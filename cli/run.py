@@ -1,4 +1,4 @@
-"""`sheaf run`: everything of the Procfile, started in order, kept running, stopped in order."""
+"""`sheaf run`: starts the Procfile's processes in order, restarts them, stops them in order."""
 
 import os
 import signal
@@ -21,25 +21,25 @@ from cli.ready import Probe, process_probes, server_probes
 from cli.supervise import Supervisor
 from config import logging
 from config.settings import Settings
-from storage.errors import StorageError
-from storage.migrate import migrate
+from storage.clickhouse.errors import StorageError
+from storage.schema.migrate import migrate
 
 READY_SECONDS = 60.0
 
 _SAME_SIGNAL_SECONDS = 0.5
 _SERVERS = ("clickhouse", "valkey")
-# Flower looks once, when it starts, for the workers that are there.
+# Flower looks for workers only once, when it starts.
 _LAST = ("flower",)
-# It only watches: no record waits for it.
+# It only monitors, no record needs it.
 _DISPENSABLE = ("flower",)
 
 
 def run(settings: Settings) -> int:
-    """Run Sheaf until a signal asks for its end.
+    """Run Sheaf until a signal stops it.
 
     Returns:
-        The exit code: 0 after a stop that was asked for and went in order, 1 if Sheaf could not
-        start, a process kept dying, or one did not stop in time.
+        The exit code: 0 after an orderly stop, 1 if Sheaf could not start, a process kept dying,
+        or one did not stop in time.
     """
     logging.configure(settings)
     try:
@@ -58,7 +58,7 @@ def run(settings: Settings) -> int:
                 folder=procfile.parent,
                 output=output,
                 keeper=keeper,
-                stops_asked=lambda: len(signals),
+                stop_requests=lambda: len(signals),
                 dispensable=_DISPENSABLE,
             )
             try:
@@ -83,7 +83,7 @@ def _run(
     except (StartError, StorageError) as error:
         output.say(str(error))
         code = 1
-    output.say("stopping; ctrl-C again to hurry")
+    output.say("stopping; press Ctrl-C again to hurry")
     killed = supervisor.stop()
     clear(settings)
     for name in killed:
@@ -126,7 +126,7 @@ def find_procfile() -> Path:
 
 
 def wanted(commands: dict[str, str], settings: Settings) -> dict[str, str]:
-    """The commands to run: without the servers that the settings place elsewhere."""
+    """The commands to run, without servers that are external by the settings."""
     left_out = set()
     if not settings.embedded_clickhouse:
         left_out.add("clickhouse")
@@ -136,9 +136,9 @@ def wanted(commands: dict[str, str], settings: Settings) -> dict[str, str]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of every process: ours, with this interpreter's programs found first.
+    """The environment of every process: ours, with this interpreter's folder first in PATH.
 
-    What the Procfile expands by itself is set even where it is a default.
+    Variables that the Procfile expands are set even if they have their defaults.
     """
     programs = str(Path(sys.executable).parent)
     return os.environ | {
@@ -151,11 +151,11 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def _counted_signals() -> Iterator[list[float]]:
-    """Collect the signals that ask for a stop, instead of dying from them."""
+    """Collect the signals that request a stop, instead of dying from them."""
     seen: list[float] = []
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        # One to the whole process group may come twice: from outside, and passed on by make.
+        # A signal to the process group may arrive twice: directly, and forwarded by make.
         if not seen or time.monotonic() - seen[-1] > _SAME_SIGNAL_SECONDS:
             seen.append(time.monotonic())
 

@@ -7,14 +7,14 @@ from cli.errors import StartError
 from cli.ready import clickhouse_answers
 from config import logging
 from config.settings import Settings
-from storage.errors import StorageError
-from storage.migrate import migrate as apply
+from storage.clickhouse.errors import StorageError
+from storage.schema.migrate import migrate as apply
 
 WAIT_SECONDS = 60
 
 
 def migrate(settings: Settings, *, wait: bool) -> int:
-    """Apply what is missing and give the exit code; with `wait`, first until ClickHouse answers."""
+    """Apply what is missing and return the exit code; with `wait`, wait for ClickHouse first."""
     logging.configure(settings)
     deadline = time.monotonic() + (WAIT_SECONDS if wait else 0)
     try:

@@ -10,20 +10,20 @@ _HEAD = """\
 # Settings
 
 Sheaf reads its settings from the environment, once, when a process starts. All have defaults:
-with none set, `sheaf run` brings its own ClickHouse and Valkey. A value that cannot be used stops
-the start with a sentence that names the setting. `sheaf settings` prints the values in force.
+with none set, `sheaf run` starts its own ClickHouse and Valkey. With an invalid value, a process
+does not start, and the error names the setting. `sheaf settings` prints the current values.
 
 | Setting | Default | Meaning |
 |---|---|---|
 """
 
 _FOOT = """
-This page is what `sheaf settings --markdown` prints; a test compares the two.
+This page is the output of `sheaf settings --markdown`; a test compares the two.
 """
 
 
 def text(settings: Settings) -> str:
-    """Two lines a setting: the value, then what it means. Secrets are hidden."""
+    """Two lines per setting: its value, then its meaning. Secrets are hidden."""
     return "".join(_entry(settings, name) for name in Settings.model_fields)
 
 

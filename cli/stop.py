@@ -1,4 +1,4 @@
-"""Stopping: who goes first, how long each may take, and what happens to those that stay."""
+"""Stopping processes: the order, how long each may take, and killing those that remain."""
 
 import os
 import signal
@@ -14,15 +14,15 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Processes that stop together; `latest` counts seconds from the start of the whole stop."""
+    """Processes that stop together, within `latest` seconds from the start of the whole stop."""
 
     names: tuple[str, ...]
     latest: float
     stores: bool = False
 
 
-# Nothing new comes in, then nothing new is planned, then the worker finishes its batch, and what
-# it stores to and what it learns its work from goes last.
+# First intake stops, then scheduling, then the worker, after its batch. The broker and the
+# database, which the worker needs, stop last.
 STAGES = (
     Stage(("grpc", "http"), 8.0),
     Stage(("beat",), 10.0),
@@ -36,24 +36,24 @@ STAGES = (
 def stop_in_order(
     pids: Mapping[str, int], alive: Callable[[str], bool], hurried: Callable[[], bool]
 ) -> list[str]:
-    """Stop processes, stage by stage; each leads a process group of its own.
+    """Stop processes, stage by stage; each leads its own process group.
 
-    A process gets SIGTERM, and so long to finish as its stage allows; then its group gets SIGKILL.
-    What a process leaves behind in its group is killed too. Names that no stage knows go first.
+    A process gets SIGTERM, and the time of its stage to finish; then its group gets SIGKILL. What a
+    process leaves behind in its group is killed too. Names without a stage go first.
 
     Args:
         pids: process ids by name.
         alive: whether the process of that name still runs.
-        hurried: whether to wait no longer. Databases get two seconds even then.
+        hurried: whether to stop waiting. Databases get two more seconds even then.
 
     Returns:
         The names of those that had to be killed.
     """
     started = time.monotonic()
     known = {name for stage in STAGES for name in stage.names}
-    strangers = Stage(tuple(name for name in pids if name not in known), STAGES[0].latest)
+    others = Stage(tuple(name for name in pids if name not in known), STAGES[0].latest)
     killed: list[str] = []
-    for stage in (strangers, *STAGES):
+    for stage in (others, *STAGES):
         names = [name for name in stage.names if name in pids]
         running = [name for name in names if alive(name)]
         for name in running:
@@ -73,7 +73,7 @@ def _wait(
     *,
     stores: bool,
 ) -> list[str]:
-    """Wait until the processes are gone or time is up; the names of those that are still there."""
+    """Wait until the processes have ended or time is up; returns the names that still run."""
     in_a_hurry = False
     while running := [name for name in names if alive(name)]:
         now = time.monotonic()

@@ -32,7 +32,7 @@ class _Child:
 class Supervisor:
     """Starts processes by name, restarts those that die, stops all in order.
 
-    Only the thread that made it may call it; `stops_asked` says how often a stop was asked for.
+    Only the thread that made it may call it; `stop_requests` counts the requests to stop.
     """
 
     def __init__(  # noqa: PLR0913 - what a process needs, each by name
@@ -43,30 +43,30 @@ class Supervisor:
         folder: Path,
         output: Output,
         keeper: Keeper,
-        stops_asked: Callable[[], int],
+        stop_requests: Callable[[], int],
         dispensable: Collection[str] = (),
     ) -> None:
         """Start nothing yet.
 
-        `commands` are shell commands, to be run in `folder`. Those that are `dispensable` are given
-        up when they keep dying; any other ends the watch.
+        `commands` are shell commands, run in `folder`. Those that are `dispensable` are given up
+        if they keep dying; any other ends :meth:`watch`.
         """
         self._commands = commands
         self._environment = dict(environment)
         self._folder = folder
         self._output = output
         self._keeper = keeper
-        self._stops_asked = stops_asked
+        self._stop_requests = stop_requests
         self._dispensable = dispensable
         self._children: dict[str, _Child] = {}
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids by name; after a death the old one, until it is started again or given up."""
+        """Process ids by name; a dead process keeps its id until it is restarted or given up."""
         return {name: child.process.pid for name, child in self._children.items()}
 
     def start(self, name: str, failures: int = 0) -> None:
-        """Start the process of that name, in a session of its own."""
+        """Start the process of that name, in its own session."""
         process = Popen(
             self._commands[name],
             env=self._environment,
@@ -78,11 +78,11 @@ class Supervisor:
         self._children[name] = _Child(process, time.monotonic(), failures)
 
     def wait_until(self, probes: Mapping[str, Probe], seconds: float) -> None:
-        """Wait until each probe has said yes once.
+        """Wait until each probe has succeeded once.
 
         Raises:
             StartError: a process ended meanwhile, or time is up; the text names it.
-            StopAskedError: a stop was asked for.
+            StopAskedError: a stop was requested.
         """
         waiting = dict(probes)
         deadline = time.monotonic() + seconds
@@ -98,50 +98,50 @@ class Supervisor:
                 time.sleep(_LOOK_SECONDS)
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Restart whoever dies, until a stop is asked for; call `changed` when `pids` has changed.
+        """Restart processes that die, until a stop is requested; call `changed` if `pids` changes.
 
         Raises:
             StartError: a process that is not dispensable died again after its last restart.
         """
-        while not self._stops_asked():
+        while not self._stop_requests():
             for name, child in list(self._children.items()):
                 if child.restart_at is not None:
                     if time.monotonic() >= child.restart_at:
                         self.start(name, child.failures)
                         changed()
                 elif child.process.poll() is not None:
-                    self._bury(name, child)
+                    self._handle_death(name, child)
                     if name not in self._children:
                         changed()
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> list[str]:
-        """Stop everything in order; the names of those that had to be killed.
+        """Stop everything in order; returns the names of those that had to be killed.
 
-        A further stop that is asked for meanwhile hurries.
+        Another request to stop shortens the waiting.
         """
-        asked = self._stops_asked()
+        before = self._stop_requests()
         killed = stop_in_order(
             {name: child.process.pid for name, child in self._children.items()},
             lambda name: self._children[name].process.poll() is None,
-            lambda: self._stops_asked() > asked,
+            lambda: self._stop_requests() > before,
         )
         for name, child in self._children.items():
             child.process.wait()
-            self._keeper.gone(name)
+            self._keeper.ended(name)
         self._children.clear()
         return killed
 
     def _raise_if_over(self) -> None:
-        if self._stops_asked():
+        if self._stop_requests():
             raise StopAskedError
         for name, child in self._children.items():
             if child.process.poll() is not None:
                 raise StartError(f"{name} ended while starting, {_how(child.process.returncode)}.")
 
-    def _bury(self, name: str, child: _Child) -> None:
+    def _handle_death(self, name: str, child: _Child) -> None:
         kill_group(child.process.pid)
-        self._keeper.gone(name)
+        self._keeper.ended(name)
         steady = time.monotonic() - child.started > _STEADY_SECONDS
         child.failures = 1 if steady else child.failures + 1
         how = _how(child.process.returncode)
@@ -151,7 +151,7 @@ class Supervisor:
         pause = _FIRST_PAUSE_SECONDS * 2 ** (child.failures - 1)
         child.restart_at = time.monotonic() + pause
         self._output.say(
-            f"{name} died, {how}; starting it again in {pause:g} s "
+            f"{name} died, {how}; restarting it in {pause:g} s "
             f"({child.failures} of {MOST_RESTARTS})"
         )
 
@@ -159,7 +159,7 @@ class Supervisor:
         if name not in self._dispensable:
             raise StartError(f"{why}: giving up.")
         del self._children[name]
-        self._output.say(f"{why}: going on without it")
+        self._output.say(f"{why}: continuing without it")
 
 
 def _how(returncode: int) -> str:

@@ -1,21 +1,21 @@
-"""How many files and sockets a process may have open."""
+"""The limit on open file descriptors."""
 
 import resource
 import sys
 
-_MOST = 10_240 if sys.platform == "darwin" else 1 << 20
-"""More than that, macOS refuses, though it names no limit."""
+_MAX_OPEN = 10_240 if sys.platform == "darwin" else 1 << 20
+"""macOS refuses more, even where it reports no limit."""
 
 
 def allow_many(wanted: int) -> int:
-    """Allow `wanted` open descriptors, or as many as may be; gives how many there may be.
+    """Raise the limit to `wanted`, or as close as possible; returns the limit.
 
-    What programs are started with is often 1,024, however many the system would allow.
+    Programs are often started with 1,024, even where the system allows more.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST if hard == resource.RLIM_INFINITY else hard
-    if soft == resource.RLIM_INFINITY or soft >= min(wanted, most):
-        return most if soft == resource.RLIM_INFINITY else soft
-    allowed = min(wanted, most)
+    highest = _MAX_OPEN if hard == resource.RLIM_INFINITY else hard
+    if soft == resource.RLIM_INFINITY or soft >= min(wanted, highest):
+        return highest if soft == resource.RLIM_INFINITY else soft
+    allowed = min(wanted, highest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return allowed

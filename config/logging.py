@@ -1,4 +1,4 @@
-"""Sheaf's own log: structured, on standard error, one line an event."""
+"""Sheaf's own log: structured, on standard error, one line per event."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from config.settings import Settings
 def configure(settings: Settings) -> None:
     """Send structlog's and the standard library's records through one formatter.
 
-    The least severe level is `LOG_LEVEL`; `LOG_FORMAT` picks lines for people or JSON.
+    `LOG_LEVEL` is the minimum level; `LOG_FORMAT` picks readable lines or JSON.
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -47,7 +47,7 @@ def configure(settings: Settings) -> None:
 
 
 def _renderers(log_format: str) -> list[structlog.types.Processor]:
-    """What writes an event, so that text of others in it stays within it."""
+    """The processors that render an event and escape untrusted text in it."""
     if log_format == "json":
         return [structlog.processors.JSONRenderer(_json)]
     renderer = structlog.dev.ConsoleRenderer(
@@ -57,5 +57,5 @@ def _renderers(log_format: str) -> list[structlog.types.Processor]:
 
 
 def _json(event: object, **options: Any) -> str:  # noqa: ANN401 - the encoder's
-    # All but ASCII is escaped in JSON, and of ASCII all that is not printed but this.
+    # The only non-printable character that json.dumps does not escape.
     return json.dumps(event, **options).replace("\x7f", "\\u007f")

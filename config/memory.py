@@ -1,4 +1,4 @@
-"""Memory that a process has freed, and the allocator keeps."""
+"""Memory that a process has freed but its allocator still holds."""
 
 import ctypes
 import os
@@ -6,32 +6,32 @@ from contextlib import suppress
 from pathlib import Path
 
 TRIM_SECONDS = 15.0
-"""How often to look."""
+"""How often to check."""
 
 _GROWTH = 64 << 20
 _STATM = Path("/proc/self/statm")
 
 
 class Trimmer:
-    """Gives freed memory back to the system after a flood has passed.
+    """Returns freed memory to the system after a burst.
 
-    glibc keeps what lies below one block that is still in use: a door that has held 400 MiB of
-    calls for a second would have them for ever. Elsewhere this does nothing.
+    glibc keeps everything below a block that is still in use: a door that held 400 MiB of calls
+    for a second would keep them forever. Without glibc, this does nothing.
     """
 
     def __init__(self) -> None:
-        """Begin with what the process has now."""
+        """Take the current memory use as the baseline."""
         self._trim = None
         with suppress(OSError, AttributeError):
             self._trim = ctypes.CDLL(None).malloc_trim
-        self._least = _resident()
+        self._baseline = _resident()
 
     def look(self) -> None:
-        """Trim if the process has grown; costs nothing if it has not."""
-        if self._trim is not None and _resident() > self._least + _GROWTH:
+        """Trim if the process has grown."""
+        if self._trim is not None and _resident() > self._baseline + _GROWTH:
             self._trim(0)
-            self._least = _resident()
-        self._least = min(self._least, _resident())
+            self._baseline = _resident()
+        self._baseline = min(self._baseline, _resident())
 
 
 def _resident() -> int:

@@ -1,12 +1,12 @@
-"""Every metric that Sheaf exposes about itself, with its meaning; docs/monitoring.md lists them."""
+"""Every metric that Sheaf exposes about itself; docs/monitoring.md lists them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric in Prometheus' terms; a counter's name ends in `_total` when it is exposed."""
+class ExposedMetric:
+    """A Prometheus metric; `_total` is added to a counter's name when it is exposed."""
 
     name: str
     kind: Literal["counter", "gauge"]
@@ -21,39 +21,43 @@ class Metric:
 
 def _of_ledger(
     name: str, kind: Literal["counter", "gauge"], meaning: str, *labels: str
-) -> tuple[str, Metric]:
-    return name, Metric(f"sheaf_{name}", kind, meaning, labels)
+) -> tuple[str, ExposedMetric]:
+    return name, ExposedMetric(f"sheaf_{name}", kind, meaning, labels)
 
 
 TOTALS = dict(
     (
-        _of_ledger("accepted_records", "counter", "Records that were answered OK.", "signal"),
-        _of_ledger("accepted_chunks", "counter", "Chunks that they were bound into."),
-        _of_ledger("stored_records", "counter", "Records that ClickHouse has.", "signal"),
-        _of_ledger("stored_batches", "counter", "Batches that they were stored in."),
-        _of_ledger(
-            "further_attempts", "counter", "Leases of a batch after its first: a worker gave up."
-        ),
+        _of_ledger("accepted_records", "counter", "Records acknowledged to clients.", "signal"),
+        _of_ledger("accepted_chunks", "counter", "Chunks accepted into the ledger."),
+        _of_ledger("stored_records", "counter", "Records stored in ClickHouse.", "signal"),
+        _of_ledger("stored_batches", "counter", "Batches stored in ClickHouse."),
+        _of_ledger("further_attempts", "counter", "Repeated attempts to store a batch."),
         _of_ledger("dead_records", "counter", "Records that became dead letters.", "signal"),
-        _of_ledger("replayed_chunks", "counter", "Dead letters that were put back."),
-        _of_ledger("dropped_chunks", "counter", "Dead letters that were deleted for good."),
+        _of_ledger("replayed_chunks", "counter", "Dead letters replayed."),
+        _of_ledger("dropped_chunks", "counter", "Dead letters dropped."),
     )
 )
-"""Counters that the ledger keeps since it was made, by its own names for them."""
+"""Counters since the ledger was created, by their names in the ledger."""
 
 WAITING = dict(
     (
-        _of_ledger("waiting_chunks", "gauge", "Chunks that are accepted and not yet stored."),
-        _of_ledger("waiting_records", "gauge", "Their records."),
-        _of_ledger("waiting_bytes", "gauge", "Their bytes, compressed: see LEDGER_MAX_BYTES."),
-        _of_ledger("oldest_seconds", "gauge", "Age of the oldest of them."),
-        _of_ledger("dead_chunks", "gauge", "Dead letters that are kept now."),
-        _of_ledger("dead_bytes", "gauge", "Their bytes, which count towards LEDGER_MAX_BYTES."),
+        _of_ledger("waiting_chunks", "gauge", "Chunks accepted but not yet stored."),
+        _of_ledger("waiting_records", "gauge", "Records in waiting chunks."),
+        _of_ledger(
+            "waiting_bytes", "gauge", "Compressed bytes of waiting chunks; see LEDGER_MAX_BYTES."
+        ),
+        _of_ledger("oldest_seconds", "gauge", "Age of the oldest waiting chunk, in seconds."),
+        _of_ledger("dead_chunks", "gauge", "Dead letters in the ledger."),
+        _of_ledger(
+            "dead_bytes", "gauge", "Compressed bytes of dead letters; see LEDGER_MAX_BYTES."
+        ),
     )
 )
-"""What waits now, by the names of `tasks.waiting.LedgerStats`."""
+"""The current backlog, by the fields of `ledger.waiting.LedgerStats`."""
 
-BROKER_UP = Metric("sheaf_broker_up", "gauge", "1 if the broker answers; else the rest is missing.")
+BROKER_UP = ExposedMetric(
+    "sheaf_broker_up", "gauge", "1 if the broker answers; otherwise all others are missing."
+)
 
 ALL = (*TOTALS.values(), *WAITING.values(), BROKER_UP)
-"""All of them. The endpoints add what the Prometheus client knows of the process itself."""
+"""All metrics. The endpoints add the Prometheus client's metrics of the process."""

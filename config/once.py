@@ -1,4 +1,4 @@
-"""What a process builds once, when it is first needed, however many threads need it at once."""
+"""Objects that a process builds once, on first use by any thread."""
 
 import threading
 from collections.abc import Callable
@@ -8,20 +8,20 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Decorates a function without arguments, which is called at most once.
+    """Decorates a function without arguments so that it is called at most once.
 
-    `functools.cache` calls it again for each thread that asks before the first call has ended. If
-    the function raises, nothing is kept, and the next call tries again.
+    `functools.cache` would call it again for each thread that asks before the first call ends. If
+    the function raises, nothing is cached and the next call tries again.
     """
 
     def __init__(self, build: Callable[[], T]) -> None:
         self._build = build
         self._built: list[T] = []
-        # The function may ask for something else that is built once, in any order but in a circle.
+        # The function may use other Once objects, as long as there is no cycle.
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
-        """What the function gave."""
+        """The function's result."""
         with self._lock:
             if not self._built:
                 self._built.append(self._build())
@@ -29,5 +29,5 @@ class Once(Generic[T]):
 
     @property
     def is_built(self) -> bool:
-        """Whether anybody has needed it yet."""
+        """Whether the function has been called yet."""
         return bool(self._built)

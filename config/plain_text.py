@@ -1,4 +1,4 @@
-"""Text of others within Sheaf's own log: it can neither end a line nor begin another."""
+"""Escaping of untrusted text in Sheaf's own log, so that it cannot forge a line."""
 
 import logging
 
@@ -9,9 +9,9 @@ _INDENT = "\n    "
 
 
 def escape(text: str) -> str:
-    r"""The text with `\\x1b` and the like in place of what is not printed as a character.
+    r"""The text with `\\x1b` and the like for characters that are not printable.
 
-    That is all that terminals and log viewers may take for a command or for the end of a line.
+    Terminals and log viewers may take those for commands or line breaks.
     """
     if text.isprintable():
         return text
@@ -19,7 +19,7 @@ def escape(text: str) -> str:
 
 
 def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape each text of an event; a processor of structlog, before the one that writes."""
+    """Escape the strings of an event; a structlog processor to run before the renderer."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = _traceback(value) if name in _TRACEBACKS else escape(value)
@@ -27,13 +27,13 @@ def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 class PlainFormatter(logging.Formatter):
-    """Events of the standard library's log, escaped as Sheaf's are."""
+    """Formats and escapes records of the standard library's logging."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The event in one line, and indented ones."""
+        """The record as one line, further lines indented."""
         return _traceback(super().format(record))
 
 
 def _traceback(text: str) -> str:
-    """A traceback's lines, each indented: an exception's text may hold what looks like an event."""
+    """Indent further lines: an exception's text may contain what looks like an event."""
     return _INDENT.join(escape(line.replace("\t", "    ")) for line in text.split("\n"))

@@ -1,7 +1,7 @@
-"""Every setting of Sheaf, in one visible place.
+"""All of Sheaf's settings.
 
-Read from the environment once per process with :func:`load`, checked at start, and then handed
-to whoever needs it: nothing below the boot scripts reads the environment.
+The code that starts a process reads them from the environment with :func:`load`, once, and passes
+them on as arguments. Nothing else reads the environment.
 """
 
 import sys
@@ -17,17 +17,17 @@ MIB = 1024 * 1024
 
 
 class SettingsError(Exception):
-    """The environment holds a value that Sheaf cannot run with; the text says which and why."""
+    """A setting has a value that Sheaf cannot run with; the text says which and why."""
 
 
 class Settings(BaseSettings):
-    """What can be set from the environment; each field's description says what it does."""
+    """Settings from environment variables, named as the fields in upper case."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     data_dir: Path = Field(
         Path("data"),
-        description="Folder of the embedded ClickHouse's and Valkey's files.",
+        description="Folder for the files of the embedded ClickHouse and Valkey.",
     )
 
     clickhouse_host: str = Field(
@@ -47,15 +47,13 @@ class Settings(BaseSettings):
     clickhouse_database: str = Field(
         "default",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="Database that holds Sheaf's tables; made if it is missing.",
+        description="Database for Sheaf's tables; created if it is missing.",
     )
-    clickhouse_secure: bool = Field(
-        default=False, description="Speak TLS on both ClickHouse ports."
-    )
+    clickhouse_secure: bool = Field(default=False, description="Use TLS on both ClickHouse ports.")
     clickhouse_cluster: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]*$",
-        description="Cluster name: tables become Replicated with Distributed fronts.",
+        description="Cluster name: makes tables Replicated, with Distributed tables on top.",
     )
 
     redis_url: str = Field(
@@ -65,12 +63,12 @@ class Settings(BaseSettings):
     valkey_port: Port = Field(16379, description="Port of the embedded Valkey.")
     appendfsync: Literal["everysec", "always"] = Field(
         "everysec",
-        description="When the embedded Valkey's append-only file reaches the disk.",
+        description="When the embedded Valkey syncs its append-only file to disk.",
     )
 
     listen_host: str = Field(
-        "0.0.0.0",  # noqa: S104 - a collector is there to be reached
-        description="Address on which the doors and the API listen.",
+        "0.0.0.0",  # noqa: S104 - clients are on other machines
+        description="Address that the doors and the API listen on.",
     )
     otel_grpc_port: Port = Field(4317, description="OTLP/gRPC door.")
     otel_http_port: Port = Field(4318, description="OTLP/HTTP and JSON door.")
@@ -88,47 +86,48 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="gRPC door processes that share the port (SO_REUSEPORT)."
     )
     door_threads: int = Field(
-        16, ge=1, le=512, description="Threads of the HTTP door and of the API, each."
+        16, ge=1, le=512, description="Threads of the HTTP door, and as many of the API."
     )
 
     http_connections: int = Field(
         8192,
         ge=16,
         le=1_000_000,
-        description="Connections that the doors and the API each hold at a time. Beyond it, HTTP "
-        "closes the one that has waited longest, and gRPC takes no more.",
+        description="Maximum number of open connections of each door and of the API. Beyond it, "
+        "HTTP closes the one that has waited longest, and gRPC accepts no more.",
     )
     receive_seconds: float = Field(
         10.0,
         gt=0,
         le=3600,
-        description="Seconds in which the head of an HTTP request must arrive, and in which 512 "
-        "bytes a second of its body must.",
+        description="Seconds in which the head of an HTTP request must arrive. Over each such "
+        "period, its body must arrive at 512 bytes per second or more.",
     )
 
     max_request_bytes: int = Field(
         16 * MIB,
         ge=1024,
         le=1024 * MIB,
-        description="Largest request a door takes, in bytes, before and after decompression.",
+        description="Maximum size of a request in bytes, before and after decompression.",
     )
     max_request_records: int = Field(
         250_000,
         ge=1,
         le=10_000_000,
-        description="Most log records, spans or data points in one request.",
+        description="Maximum number of log records, spans or data points in a request.",
     )
     commit_interval_ms: float = Field(
         2.0,
         ge=0,
         le=1000,
-        description="How long a door waits for more requests to bind into one commit, in ms.",
+        description="Milliseconds a door waits for more requests to join a commit.",
     )
     ledger_max_bytes: int = Field(
         1024 * MIB,
         ge=MIB,
         description=(
-            "High-water mark: with more bytes of waiting chunks and dead letters, doors push back."
+            "High-water mark: bytes of waiting chunks and dead letters "
+            "beyond which the doors refuse requests."
         ),
     )
     broker_timeout: float = Field(
@@ -138,35 +137,37 @@ class Settings(BaseSettings):
         2,
         ge=0,
         le=64,
-        description="Inserts a door makes itself at a time while the broker is away. 0: none.",
+        description="Concurrent direct inserts of each door while the broker is away. 0: none.",
     )
     request_window: int = Field(
         600,
         ge=1,
         le=86_400,
-        description="Seconds in which equal bytes, or an equal `Idempotency-Key`, are a retry.",
+        description="Seconds in which the same bytes or `Idempotency-Key` count as a retry.",
     )
     receipt_window: int = Field(
         3600,
         ge=1,
         le=604_800,
-        description="Seconds for which a receipt can be asked for once its records are stored.",
+        description="Seconds for which a receipt is available after its records are stored.",
     )
 
-    log_batch_size: int = Field(150_000, ge=1, le=1_000_000, description="Most rows in one insert.")
+    log_batch_size: int = Field(
+        150_000, ge=1, le=1_000_000, description="Maximum number of rows per insert."
+    )
     log_batch_timeout: float = Field(
         0.5,
         gt=0,
         le=60,
-        description="Most seconds that a batch waits to be full; less if nothing more comes.",
+        description="Maximum seconds that a batch waits to fill up; less when traffic stops.",
     )
     batch_max_bytes: int = Field(
-        128 * MIB, ge=MIB, description="Most uncompressed OTLP bytes in one insert."
+        128 * MIB, ge=MIB, description="Maximum uncompressed OTLP bytes per insert."
     )
-    worker_threads: int = Field(2, ge=1, le=64, description="Batches a worker stores at a time.")
-    insert_timeout: float = Field(
-        30.0, ge=1, le=3600, description="Seconds that one insert may take."
+    worker_threads: int = Field(
+        2, ge=1, le=64, description="Batches that a worker stores concurrently."
     )
+    insert_timeout: float = Field(30.0, ge=1, le=3600, description="Seconds an insert may take.")
     lease_margin: float = Field(
         15.0,
         ge=1,
@@ -174,51 +175,50 @@ class Settings(BaseSettings):
         description="Seconds beyond `INSERT_TIMEOUT` before a silent worker's batch is taken over.",
     )
     fsync_parts: bool = Field(
-        default=True, description="Make ClickHouse sync each new part to the disk."
+        default=True, description="Make ClickHouse sync each new part to disk."
     )
     disk_min_free: int = Field(
         64 * MIB,
         ge=0,
         description=(
-            "With fewer bytes free on ClickHouse's disk, `/ready` says that the disk is full."
+            "Minimum free bytes on ClickHouse's disk; with fewer, `/ready` reports a full disk."
         ),
     )
     sweep_interval: float = Field(
-        2.0, gt=0, le=3600, description="Seconds between two looks for chunks that were left lying."
+        2.0, gt=0, le=3600, description="Seconds between two sweeps for chunks left behind."
     )
     retention_days: int = Field(
         30,
         ge=0,
         le=3650,
-        description="Days a workspace's records are kept unless it says otherwise; 0: for ever.",
+        description="Days to keep records, unless the workspace has an override; 0: forever.",
     )
 
     trace_retention_hours: int = Field(
         72,
         ge=0,
         le=24 * 3650,
-        description="Hours that spans are kept for unless their workspace says otherwise; "
-        "0: for ever.",
+        description="Hours to keep spans, unless the workspace has an override; 0: forever.",
     )
     job_window: int = Field(
         604_800,
         ge=1,
-        description="Seconds for which a finished job, and an export's file, can be asked for.",
+        description="Seconds for which a finished job and its export file are available.",
     )
     export_dir: str = Field(
         "",
-        description="Folder of exported files, shared by workers and API. Empty: in `DATA_DIR`.",
+        description="Folder for export files, shared by workers and API. Empty: in `DATA_DIR`.",
     )
 
     rollup_interval: float = Field(
-        60.0, gt=0, le=86_400, description="Seconds between two looks for stale rollups."
+        60.0, gt=0, le=86_400, description="Seconds between two checks for stale rollups."
     )
     rollup_mark_seconds: float = Field(
         240.0,
         ge=0,
         le=86_400,
         description=(
-            "Seconds for which a writer marks an hour as changing; one at rest is rolled up then."
+            "Seconds for which a write marks its hour as changing; it is rolled up afterwards."
         ),
     )
 
@@ -227,8 +227,8 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description=(
-            "Seconds within which a request to the API is answered; "
-            "it may wait for other queries for up to half of them."
+            "Time limit of an API request in seconds; "
+            "it may spend up to half of it waiting for other queries."
         ),
     )
     query_slots: int = Field(
@@ -236,8 +236,8 @@ class Settings(BaseSettings):
         ge=0,
         le=256,
         description=(
-            "Heavy queries of the API that run at a time. "
-            "0: half as many as the machine has cores, at least two."
+            "Heavy API queries that run concurrently. "
+            "0: half the number of CPU cores, at least two."
         ),
     )
     query_waiting: int = Field(
@@ -245,47 +245,45 @@ class Settings(BaseSettings):
         ge=0,
         le=5000,
         description=(
-            "Heavy queries that may wait for one that runs, each with a thread; "
-            "more are answered 503."
+            "Heavy queries that may wait for a slot, each with a thread; more are answered 503."
         ),
     )
     query_max_memory: int = Field(
         1024 * MIB,
         ge=16 * MIB,
         description=(
-            "Memory limit of one query of the API, in bytes; "
-            "groups beyond a quarter of it go to disk."
+            "Memory limit of an API query in bytes; groups beyond a quarter of it spill to disk."
         ),
     )
 
     live_readers: int = Field(
-        100, ge=0, le=1000, description="Readers of the live tail at a time, each with a thread."
+        100, ge=0, le=1000, description="Concurrent readers of the live tail, each with a thread."
     )
     live_lines_per_second: int = Field(
         200,
         ge=1,
         le=10_000,
-        description="Most lines a second for one live reader; it is told how many more.",
+        description="Maximum lines per second for one live reader; the rest are only counted.",
     )
 
     log_interval_seconds: float = Field(
         1.0, ge=0, le=3600, description="Seconds between two batches of `sheaf generate`."
     )
     max_logs_to_generate: int = Field(
-        1000, ge=0, description="Records that `sheaf generate` makes; 0: no end."
+        1000, ge=0, description="Number of records that `sheaf generate` creates; 0: no limit."
     )
 
     run_id_attribute: str = Field(
         "run_id",
         min_length=1,
-        description="Attribute of spans or resources that names the run which a trace belongs to.",
+        description="Span or resource attribute that names the run a trace belongs to.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe level of Sheaf's own log."
+        "info", description="Minimum level of Sheaf's own log."
     )
     log_format: Literal["console", "json"] = Field(
-        "console", description="How Sheaf's own log is written."
+        "console", description="Format of Sheaf's own log."
     )
 
     @model_validator(mode="before")
@@ -308,7 +306,7 @@ class Settings(BaseSettings):
         taken: dict[int, str] = {}
         for name, port in named.items():
             if port in taken:
-                raise ValueError(f"{taken[port]} and {name} are both {port}; give each its own")
+                raise ValueError(f"{taken[port]} and {name} are both {port}; they must differ")
             taken[port] = name
         return self
 
@@ -346,7 +344,7 @@ def load() -> Settings:
 
 
 def load_or_exit() -> Settings:
-    """As :func:`load`, for boot scripts: what is wrong is said, and the process ends."""
+    """Like :func:`load`, but exits with the message on an error."""
     try:
         return load()
     except SettingsError as error:

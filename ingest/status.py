@@ -1,6 +1,7 @@
-"""Why a request is refused, and how each door says so: the one table of answers."""
+"""Why requests are refused, and the status that each protocol uses for it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,58 +11,73 @@ from google.rpc import error_details_pb2, status_pb2
 
 
 class Reason(Enum):
-    """The families of refusals; the OTLP specification says which of them a client retries."""
+    """Kinds of refusals; the OTLP specification says which of them a client retries."""
 
     INVALID = "invalid"
-    """Cannot be parsed, or a field is wrong: this input will never work."""
+    """It cannot be parsed, or a field is wrong: do not retry."""
     WRONG_FIELD = "wrong_field"
-    """Well-formed, and a field's value cannot be taken."""
+    """Well-formed, but a field has an invalid value."""
     UNSUPPORTED = "unsupported"
-    """A content type or encoding that this door does not speak."""
+    """A content type or encoding that this door does not support."""
     TOO_LARGE = "too_large"
     OVERLOADED = "overloaded"
-    """A limit or the high-water mark is reached: later it will work."""
+    """A limit or the high-water mark is reached: retry later."""
     UNAVAILABLE = "unavailable"
-    """Neither the broker nor ClickHouse takes it, or the door is stopping."""
+    """Neither the broker nor ClickHouse accepts it, or the door is stopping."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A refusal as each protocol spells it."""
+class StatusCodes:
+    """A refusal's status in each protocol."""
 
     grpc_code: grpc.StatusCode
     http_status: int
     retryable: bool
 
 
-# OTLP clients drop what is answered INTERNAL, UNKNOWN or HTTP 500, and retry RESOURCE_EXHAUSTED
-# only if it carries RetryInfo: https://opentelemetry.io/docs/specs/otlp/#failures
-ANSWERS: dict[Reason, Answer] = {
-    Reason.INVALID: Answer(grpc.StatusCode.INVALID_ARGUMENT, 400, retryable=False),
-    Reason.WRONG_FIELD: Answer(grpc.StatusCode.INVALID_ARGUMENT, 422, retryable=False),
-    Reason.UNSUPPORTED: Answer(grpc.StatusCode.INVALID_ARGUMENT, 415, retryable=False),
-    Reason.TOO_LARGE: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, retryable=False),
-    Reason.OVERLOADED: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, retryable=True),
-    Reason.UNAVAILABLE: Answer(grpc.StatusCode.UNAVAILABLE, 503, retryable=True),
+# OTLP clients drop requests answered INTERNAL, UNKNOWN or HTTP 500, and retry RESOURCE_EXHAUSTED
+# only if it has RetryInfo: https://opentelemetry.io/docs/specs/otlp/#failures
+ANSWERS: dict[Reason, StatusCodes] = {
+    Reason.INVALID: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 400, retryable=False),
+    Reason.WRONG_FIELD: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 422, retryable=False),
+    Reason.UNSUPPORTED: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 415, retryable=False),
+    Reason.TOO_LARGE: StatusCodes(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, retryable=False),
+    Reason.OVERLOADED: StatusCodes(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, retryable=True),
+    Reason.UNAVAILABLE: StatusCodes(grpc.StatusCode.UNAVAILABLE, 503, retryable=True),
 }
 
 
 class RefusedError(Exception):
-    """A request is not accepted; the text says why, in a sentence for its sender."""
+    """A request is not accepted; the text tells its sender why."""
 
     def __init__(
-        self, reason: Reason, text: str, *, field: str = "", retry_after: float = 1.0
+        self,
+        reason: Reason,
+        text: str,
+        *,
+        field: str = "",
+        retry_after: float = 1.0,
+        more: Mapping[str, object] | None = None,
     ) -> None:
-        """Refuse for `reason`; `field` names what is wrong, `retry_after` (s) when to come back."""
+        """Refuse for `reason`.
+
+        Args:
+            reason: the kind of refusal, which decides the status.
+            text: why, in a sentence.
+            field: the invalid field or header.
+            retry_after: seconds after which to retry.
+            more: further members of the error in a JSON answer.
+        """
         super().__init__(text)
         self.reason = reason
         self.text = text
         self.field = field
         self.retry_after = retry_after
+        self.more = more or {}
 
     @property
-    def answer(self) -> Answer:
-        """How the doors spell it."""
+    def answer(self) -> StatusCodes:
+        """Its status in each protocol."""
         return ANSWERS[self.reason]
 
     @property
@@ -70,7 +86,7 @@ class RefusedError(Exception):
         return str(max(1, math.ceil(self.retry_after)))
 
     def status(self) -> status_pb2.Status:
-        """The refusal as `google.rpc.Status`: with RetryInfo if it may be retried."""
+        """The refusal as `google.rpc.Status`, with RetryInfo if it may be retried."""
         status = status_pb2.Status(code=self.answer.grpc_code.value[0], message=self.text)
         if self.field:
             detail = error_details_pb2.BadRequest()
@@ -84,7 +100,7 @@ class RefusedError(Exception):
 
 
 def invalid(text: str, field: str = "") -> RefusedError:
-    """A permanent refusal that names the field."""
+    """A permanent refusal of invalid input."""
     return RefusedError(Reason.INVALID, text, field=field)
 
 
@@ -95,10 +111,10 @@ def too_large(what: str, limit: int) -> RefusedError:
 
 def too_many_records(most: int) -> RefusedError:
     """A permanent refusal by number."""
-    text = f"the request holds more than {most} records (MAX_REQUEST_RECORDS); send it in parts"
+    text = f"the request has more than {most} records (MAX_REQUEST_RECORDS); send it in parts"
     return RefusedError(Reason.TOO_LARGE, text)
 
 
 def unavailable(text: str, retry_after: float = 1.0) -> RefusedError:
-    """A refusal that passes."""
+    """A temporary refusal."""
     return RefusedError(Reason.UNAVAILABLE, text, retry_after=retry_after)

@@ -1,4 +1,4 @@
-"""Whose records these are: workspace and client."""
+"""The tenant of records: workspace and client."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ _DEFAULT = Tenant()
 
 
 def from_headers(headers: Mapping[str, str]) -> Tenant:
-    """The tenant that headers or gRPC metadata name; `default` where they are silent.
+    """The tenant in headers or gRPC metadata; `default` for what they do not name.
 
     Raises:
-        RefusedError: a name has characters or a length that a tenant's name may not have.
+        RefusedError: a name has invalid characters or an invalid length.
     """
     workspace = headers.get(WORKSPACE_HEADER)
     client = headers.get(CLIENT_HEADER)
@@ -41,10 +41,10 @@ def from_headers(headers: Mapping[str, str]) -> Tenant:
 
 
 def from_attributes(attributes: Iterable[Any], otherwise: Tenant) -> Tenant:
-    """The tenant that a resource's attributes (OTLP `KeyValue`s) name, else `otherwise`.
+    """The tenant in a resource's attributes (OTLP `KeyValue`s), else `otherwise`.
 
     Raises:
-        RefusedError: as :func:`from_headers`.
+        RefusedError: as for :func:`from_headers`.
     """
     tenant = otherwise
     for attribute in attributes:
@@ -66,10 +66,10 @@ def _name(attribute: Any) -> str:  # noqa: ANN401 - the generated messages are u
 
 
 def checked(name: str, field: str) -> str:
-    """The name, if it may be one.
+    """The name, if it is valid.
 
     Raises:
-        RefusedError: it may not; the error names `field`.
+        RefusedError: it is not valid; the error names `field`.
     """
     if not _VALID.fullmatch(name):
         raise _wrong(field, repr(name[:140]))

@@ -1,1 +1,1 @@
-"""ClickHouse: the schema, the inserts, the reads, and the built-in server."""
+"""ClickHouse: schema, decoding, inserts, queries, deletion and retention."""

@@ -1,24 +1,24 @@
-"""Severity of a log record: one mapping between its text, its number and its level, also as SQL.
+"""Maps a log record's severity text and number to its level, in Python and in SQL.
 
-A record's level is that of its text if that is a usual spelling; a text that is none is a level of
-its own, in capitals; without a text the number tells the level. Its number is the one that it has,
-else that of its text. So text and number each stand in where the other one is missing.
+If the text is a usual spelling of a level, that is the record's level; any other text, in upper
+case, is a level of its own; without a text the number determines the level. The severity number is
+the record's own, else that of its text.
 """
 
 from collections.abc import Iterable, Sequence
 
-from storage.sql import Bind, ascii_lower, ascii_upper
+from storage.clickhouse.sql import Bind, ascii_lower, ascii_upper
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-"""Names of the severity numbers, four numbers each from 1, as OpenTelemetry's log data model."""
+"""Names of the severity numbers, four each from 1, as in OpenTelemetry's log data model."""
 
 UNSPECIFIED = "UNSPECIFIED"
-"""Level of a record that has neither a text nor a number of a level."""
+"""Level of a record without a severity text and number."""
 
 NUMBERS_A_LEVEL = 4
 
 MAX_NUMBER = NUMBERS_A_LEVEL * len(LEVELS)
-"""The greatest severity number, FATAL4."""
+"""The highest severity number, FATAL4."""
 
 _USUAL = {
     1: "trace trc trce verbose vrb v finest silly",
@@ -46,13 +46,13 @@ NUMBER_OF = {
 }
 """Severity numbers of the usual spellings of severity texts, in lower case.
 
-Those of OpenTelemetry, syslog, the JDK, .NET, Serilog and of the loggers of Python, Go and Node.
+From OpenTelemetry, syslog, the JDK, .NET, Serilog, and loggers of Python, Go and Node.
 """
 
 LEVEL_OF = {
     text: (number + NUMBERS_A_LEVEL - 1) // NUMBERS_A_LEVEL for text, number in NUMBER_OF.items()
 }
-"""Places of these spellings' levels: from 1, TRACE, to 6, FATAL."""
+"""Places of the levels of these spellings, from 1 (TRACE) to 6 (FATAL)."""
 
 _NO_TEXTS = ("", UNSPECIFIED.lower())
 _NEVER_A_TEXT = ("Never",)
@@ -62,25 +62,22 @@ _BY_NUMBER = f"if(SeverityNumber > {MAX_NUMBER}, 0, intDiv(SeverityNumber + 3, 4
 
 
 def level_name() -> str:
-    """SQL for a record's level: a name of `LEVELS`, `UNSPECIFIED`, or its text in capitals."""
+    """SQL for a record's level: a name in `LEVELS`, `UNSPECIFIED`, or its text in upper case."""
     return f"if({_has_no_text()}, {_name_of(_BY_NUMBER)}, {named_level(_TEXT)})"
 
 
 def named_level(text: str) -> str:
-    """SQL for the level that a text is a spelling of; the text in capitals if it is none."""
+    """SQL for the level that a text spells, else the text in upper case."""
     return f"transform(lower({text}), {_spellings()}, {_names_of_spellings()}, upper({text}))"
 
 
 def level_place() -> str:
-    """SQL for the place of a record's level: its text's if that is known, else its number's.
-
-    0 for a record that has neither.
-    """
+    """SQL for the place of a record's level, by its text if known, else by its number; or 0."""
     return place_of_text(_TEXT, _BY_NUMBER)
 
 
 def place_of_text(text: str, otherwise: str) -> str:
-    """SQL for the place of the level that a text is a spelling of, `otherwise` if it is none."""
+    """SQL for the place of the level that a text spells, else the SQL `otherwise`."""
     places = ", ".join(map(str, LEVEL_OF.values()))
     return f"transform(lower({text}), {_spellings()}, [{places}], {otherwise})"
 
@@ -88,18 +85,18 @@ def place_of_text(text: str, otherwise: str) -> str:
 def has_severity(texts: Sequence[str], bind: Bind) -> str:
     """The condition for records of these levels, in any spelling.
 
-    A text that is no spelling of a level stands for the records that have it, in any case.
+    A text that does not spell a level matches records with that text, in any case.
     """
     wanted = {place for text in texts for place in places_of(text)}
-    own = {_plain(text) for text in texts if not places_of(text)}
+    others = {_plain(text) for text in texts if not places_of(text)}
     spelled = {text for text, place in LEVEL_OF.items() if place in wanted}
-    by_text = f"lower({_TEXT}) IN {bind(tuple(sorted(own | spelled)) or _NEVER_A_TEXT)}"
+    by_text = f"lower({_TEXT}) IN {bind(tuple(sorted(others | spelled)) or _NEVER_A_TEXT)}"
     by_number = f"{_BY_NUMBER} IN {bind(tuple(sorted(wanted)) or _NEVER_A_PLACE)}"
     return f"({by_text} OR ({_has_no_text()} AND {by_number}))"
 
 
 def at_least(number: int, bind: Bind) -> str:
-    """The condition for records of this severity number or a greater one."""
+    """The condition for records with this severity number or a higher one."""
     spelled = tuple(text for text, known in NUMBER_OF.items() if known >= number)
     by_text = f"lower({_TEXT}) IN {bind(spelled)}"
     has_number = f"(SeverityNumber > 0 AND SeverityNumber <= {MAX_NUMBER})"
@@ -108,10 +105,7 @@ def at_least(number: int, bind: Bind) -> str:
 
 
 def places_of(text: str) -> tuple[int, ...]:
-    """The places of the level that a text names: one, 0 for `UNSPECIFIED`; none if it names none.
-
-    So none is a text that only records of this very text have.
-    """
+    """The place of the level that a text spells: 0 for `UNSPECIFIED`, empty if it spells none."""
     plain = _plain(text)
     if plain in _NO_TEXTS:
         return (0,)
@@ -119,7 +113,7 @@ def places_of(text: str) -> tuple[int, ...]:
 
 
 def level_of(text: str, number: int) -> str:
-    """What :func:`level_name` gives for a record."""
+    """A record's level, as :func:`level_name`."""
     if _plain(text) not in _NO_TEXTS:
         places = places_of(text)
         return LEVELS[places[0] - 1] if places else ascii_upper(text.strip(" "))
@@ -128,12 +122,12 @@ def level_of(text: str, number: int) -> str:
 
 
 def place_of(text: str, number: int) -> int:
-    """What :func:`level_place` gives for a record."""
+    """The place of a record's level, as :func:`level_place`."""
     return LEVEL_OF.get(_plain(text), _place_of_number(number))
 
 
 def number_of(text: str, number: int) -> int:
-    """A record's severity number: its own, else that of its text; 0 if it has neither."""
+    """A record's severity number, else that of its text, else 0."""
     return number if 0 < number <= MAX_NUMBER else NUMBER_OF.get(_plain(text), 0)
 
 

@@ -1,1 +1,1 @@
-"""From the queue to the table: chunks, the ledger, batches, and what Celery runs."""
+"""The Celery app, its tasks, and background jobs."""

@@ -7,24 +7,24 @@ from celery.signals import setup_logging, worker_init, worker_shutdown, worker_s
 
 from config import logging, settings
 from config.once import Once
+from ledger.ledger import Ledger
 from storage import decode
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from tasks import announce
-from tasks.announce import counted
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import Inserter
+from storage.query.rollups.compute import Rollups
+from tasks import hints as announce
 from tasks.batches import RowBatches
+from tasks.hints import counted
 from tasks.jobs.book import JobBook
 from tasks.jobs.export import drop_old_exports
 from tasks.jobs.job import EVERY_WORKSPACE, new_order
 from tasks.jobs.kinds import KINDS
 from tasks.jobs.retention import UNIT as EXPIRED_ROWS
 from tasks.jobs.run import JobRunner, Stores
-from tasks.ledger import Ledger
-from tasks.rollups import Rollups
-from tasks.storing import Storing
-from tasks.write import Writer
+from worker.storing import Storing
+from worker.write import Writer
 
-# Celery imports this module to find its app: wrong settings end the process here, in a sentence.
+# Celery imports this module to find the app; invalid settings end the process with a message.
 _settings = settings.load_or_exit()
 
 app = Celery("sheaf", events="tasks.events:Events")
@@ -61,13 +61,13 @@ def _rollups() -> Rollups:
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
-    # A third: while one batch is stored, the next gathers.
+    # A third of a batch: while one is stored, the next one grows.
     flush_rows=max(1, _settings.log_batch_size // 3),
     flush_every=1_000_000,
     flush_interval=_settings.log_batch_timeout,
 )
 def store(hints: list[tuple[Any, ...]]) -> str:
-    """Store what the ledger holds; the hints say that there is something."""
+    """Store chunks from the ledger; the hints only trigger it."""
     outcomes = _storing().run()
     if outcomes is None:
         return f"{counted(len(hints), 'hint')} left to batches already running"
@@ -81,8 +81,8 @@ def store(hints: list[tuple[Any, ...]]) -> str:
 
 @app.task(name="sheaf.sweep")
 def sweep() -> str:
-    """Hint at what was left lying: lost hints, dead workers' batches, backoffs that are over."""
-    waiting = _ledger().waiting.left_lying(seconds=2 * _settings.log_batch_timeout)
+    """Send a hint for waiting work: lost hints, batches of dead workers, elapsed backoffs."""
+    waiting = _ledger().waiting.overdue(seconds=2 * _settings.log_batch_timeout)
     if waiting:
         announce.Hint("any", chunks=waiting).send(app)
     return f"{waiting:,} chunks and batches waiting"
@@ -90,13 +90,13 @@ def sweep() -> str:
 
 @app.task(name=announce.JOB_TASK)
 def run_jobs() -> str:
-    """Run the jobs that are due, dead workers' too, unless this worker is at one already."""
+    """Run the jobs that are due, unless this worker is already running one."""
     return f"{counted(_jobs().drain(), 'job')} run"
 
 
 @app.task(name="sheaf.retention")
 def retention() -> str:
-    """Ask for what has expired to be dropped, once a day; and forget the exports of old jobs."""
+    """Queue the daily retention job, and delete export files of old jobs."""
     drop_old_exports(_settings)
     order = new_order("retention", EVERY_WORKSPACE, {}, unit=EXPIRED_ROWS, asked_by="beat")
     JobBook(_settings, _ledger().broker).add(order)
@@ -106,7 +106,7 @@ def retention() -> str:
 
 @app.task(name="sheaf.rollups")
 def rollups() -> str:
-    """Compute the buckets that are stale, for as long as the time to the next look."""
+    """Recompute stale rollups, for at most `ROLLUP_INTERVAL`."""
     return f"{counted(_rollups().refresh(_settings.rollup_interval), 'rollup')} computed"
 
 
@@ -117,14 +117,14 @@ def _configure_logging(**_: object) -> None:
 
 @worker_init.connect
 def _warm_up(**_: object) -> None:
-    """Load the decoders before the first batch has to wait for them."""
+    """Load the decoders so that the first batch does not wait for them."""
     for signal in decode.SIGNALS:
         decode.decode(signal, [])
 
 
 @worker_shutting_down.connect
 def _finish(**_: object) -> None:
-    """Let running tasks end with the batch that they are at, however much waits behind it."""
+    """Let running tasks finish their current batch or step, but start no other."""
     _writer().stop()
     _jobs().stop()
 

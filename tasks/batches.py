@@ -1,4 +1,4 @@
-"""The Batches task, mended: it flushes by rows, survives reconnects and is seen in Flower."""
+"""The Batches task with fixes: it flushes by rows, survives reconnects, and appears in Flower."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from celery_batches import Batches
 
-from tasks import announce
+from tasks import hints as announce
 
 log = structlog.get_logger(__name__)
 
@@ -21,15 +21,16 @@ log = structlog.get_logger(__name__)
 class RowBatches(Batches):
     """Collects hints until they stand for `flush_rows` rows, or `flush_interval` has passed.
 
-    Differs from its base in six ways. The base counts messages, which says nothing of rows. Its
-    flush timer belongs to one broker connection and is never set again after a reconnect. It
-    sends no events and counts no tasks, so that Flower shows nothing. And it acknowledges after the
-    work, though an exception is acknowledged too: a hint carries no work of its own, so it is
-    acknowledged at once. And it runs without any hint when it connects and every `look_interval`:
-    a broker whose memory is full takes no hints, and gets room again only by what is stored. And it
-    waits no longer when hints have ceased for `calm_interval`: nothing would join the batch. That
-    happens at most once in `flush_interval`, so that a trickle of hints does not become a trickle
-    of inserts.
+    It differs from celery-batches' task:
+
+    - It counts rows; the base counts messages.
+    - It sets its timers again after a reconnect; the base's flush timer is lost.
+    - It sends events and counts tasks, so Flower shows them.
+    - It acknowledges hints at once, because they carry no work.
+    - It also runs without a hint, on connect and every `look_interval`: a broker with full memory
+      accepts no hints, and only storing chunks frees memory.
+    - It flushes early if no hint arrives for `calm_interval`, at most once per `flush_interval`, so
+      that a trickle of hints does not cause a trickle of inserts.
     """
 
     abstract = True
@@ -47,7 +48,7 @@ class RowBatches(Batches):
         self._next_calm_flush = 0.0
 
     def Strategy(self, task: Batches, app: Celery, consumer: Consumer) -> Callable[..., None]:  # noqa: N802 - the base's name
-        """Called at each (re)connection: start with fresh timers and flush what is left."""
+        """On each (re)connection: reset the timers and flush what is buffered."""
         for timer in filter(None, (self._tref, self._calm_tref)):
             timer.cancel()
         self._tref = self._calm_tref = None
@@ -89,21 +90,21 @@ class RowBatches(Batches):
         super()._do_flush()
 
     def look(self) -> None:
-        """Run the task's body once, for no hint."""
+        """Run the task once without hints."""
         self.flush([])
 
     def flush(self, requests: Collection[Request]) -> Any:  # noqa: ANN401 - the pool's result
-        """Hand the hints to the pool as one batch, and tell Flower of each."""
+        """Pass the hints to the pool as one batch, and send events for each."""
         started = time.monotonic()
         for request in requests:
             request.acknowledge()
             about = {"args": request.argsrepr or str(request.args), "kwargs": request.kwargsrepr}
-            _tell(request, "task-received", name=request.name, **about)
+            _send_event(request, "task-received", name=request.name, **about)
 
         def on_accepted(_pid: int, _time_accepted: float) -> None:
             for request in requests:
                 state.task_accepted(request)
-                _tell(request, "task-started")
+                _send_event(request, "task-started")
 
         def on_return(result: tuple[bool, str]) -> None:
             done, text = result
@@ -111,9 +112,9 @@ class RowBatches(Batches):
                 state.task_ready(request)
                 if done:
                     runtime = time.monotonic() - started
-                    _tell(request, "task-succeeded", result=text, runtime=runtime)
+                    _send_event(request, "task-succeeded", result=text, runtime=runtime)
                 else:
-                    _tell(request, "task-failed", exception=text, traceback="")
+                    _send_event(request, "task-failed", exception=text, traceback="")
 
         arguments = (self, [request.args for request in requests])
         return self._pool.apply_async(
@@ -122,7 +123,7 @@ class RowBatches(Batches):
 
 
 def _run(task: RowBatches, hints: list[tuple[Any, ...]]) -> tuple[bool, str]:
-    """Run the task's body in the pool; an exception becomes an outcome, never silence."""
+    """Run the task in the pool; returns whether it succeeded, and its result or error."""
     try:
         return True, str(task.run(hints))
     except Exception as error:
@@ -130,8 +131,8 @@ def _run(task: RowBatches, hints: list[tuple[Any, ...]]) -> tuple[bool, str]:
         return False, repr(error)
 
 
-def _tell(request: Request, event: str, **fields: Any) -> None:  # noqa: ANN401 - as Celery's
-    """Send an event to whoever watches; that it cannot be sent must not keep rows back."""
+def _send_event(request: Request, event: str, **fields: Any) -> None:  # noqa: ANN401 - as Celery's
+    """Send a task event; a failure must not keep rows from being stored."""
     try:
         request.send_event(event, **fields)
     except Exception as error:  # noqa: BLE001 - see above
@@ -139,7 +140,7 @@ def _tell(request: Request, event: str, **fields: Any) -> None:  # noqa: ANN401 
 
 
 def _rows(message: Any) -> int:  # noqa: ANN401 - kombu's
-    """The records that a hint stands for; none for a message that is no hint at all."""
+    """The number of records that a hint stands for; 0 if the message is not a hint."""
     try:
         return int(message.payload[0][0]["records"])
     except (LookupError, TypeError, ValueError):

@@ -1,15 +1,15 @@
-"""Celery's events, sent so that none is lost between the threads of a worker's pool.
+"""Sends Celery's task events without losing any with `--pool threads`.
 
-Celery's own dispatcher gathers the events of tasks in a list, publishes the list, and empties it.
-With `--pool threads`, pool threads append meanwhile: what comes between the publishing and the
-emptying is gone, and that is when a short task ends. It empties the list by a callback of the event
-loop, which a pool thread sets without a lock and without waking the loop. And a task that ends
-after the connection was renewed, or while the worker stops, tells a dispatcher that is closed.
+Celery's dispatcher collects task events in a list, publishes the list, and clears it. An event that
+a pool thread appends between publishing and clearing is lost, which is when short tasks end. The
+list is cleared by an event loop callback, which a pool thread sets without a lock and without
+waking the loop. And a task that ends after a reconnect, or while the worker stops, sends its event
+to a closed dispatcher.
 
-Here events wait in a queue that outlives connections, and one thread publishes them, again and
-again until the broker has taken them. In Celery itself, `EventDispatcher.send` and `flush` should
-append to the list and replace it under `mutex`, and `Events.start` should hand what the old
-dispatcher still gets to the new one.
+Here, events wait in a queue that survives reconnects, and one thread publishes them until the
+broker accepts them. To fix this in Celery, `EventDispatcher.send` and `flush` should append to and
+replace the list under `mutex`, and `Events.start` should forward events from the old dispatcher to
+the new one.
 """
 
 import threading
@@ -27,16 +27,16 @@ from kombu.messaging import Producer
 log = structlog.get_logger(__name__)
 
 _INTERVAL = 0.05
-"""Seconds in which events gather: one message costs as much as many events."""
+"""Seconds to collect events for a message, which costs the same for one or for many."""
 
 _MOST_WAITING = 50_000
 _MOST_IN_MESSAGE = 500
-_AGAIN_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0
 
 
 class Outbox:
-    """The events of a worker's tasks on their way to the broker; any thread may put one in."""
+    """A queue of a worker's task events for the broker. Thread-safe."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -47,7 +47,7 @@ class Outbox:
         self._thread: threading.Thread | None = None
 
     def put(self, event: dict[str, Any]) -> None:
-        """Publish it soon. While the broker is away for long, only the newest are kept."""
+        """Queue an event. If the broker is away for long, only the newest 50,000 are kept."""
         with self._lock:
             self._events.append(event)
             if self._thread is None:
@@ -56,7 +56,7 @@ class Outbox:
         self._news.set()
 
     def close(self) -> None:
-        """Publish what waits, within seconds; what comes later is not published."""
+        """Publish queued events, for at most 5 seconds; later ones are not published."""
         self._closing.set()
         self._news.set()
         with self._lock:
@@ -70,11 +70,11 @@ class Outbox:
                 self._publish_all()
             except Exception as error:  # noqa: BLE001 - kombu's, redis', the socket's
                 log.warning("events: not sent, broker away", error=str(error))
-                if self._closing.wait(_AGAIN_SECONDS):
+                if self._closing.wait(_RETRY_SECONDS):
                     return
 
     def _publish_all(self) -> None:
-        """Publish what comes, over one connection, until the end or an error."""
+        """Publish events over one connection until the outbox is closed or an error occurs."""
         with self._app.connection_for_write() as connection:
             exchange = get_exchange(connection, name=self._app.conf.event_exchange)
             producer: Any = Producer(connection, exchange=exchange, auto_declare=False)  # type: ignore[no-untyped-call]
@@ -110,10 +110,10 @@ class Outbox:
 
 
 class Dispatcher(EventDispatcher):  # type: ignore[misc] # ships no types
-    """As Celery's, but what tasks tell goes by the :class:`Outbox`."""
+    """Celery's dispatcher, but with task events sent through the :class:`Outbox`."""
 
     def send(self, type: str, blind: bool = False, **fields: Any) -> Any:  # noqa: A002, ANN401, FBT001, FBT002 - as the base's
-        """Send an event; returns at once if it is a task's."""
+        """Send an event; a task's event is only queued."""
         group = group_from(type)
         if group not in self.buffer_group:
             return super().send(type, blind, **fields)
@@ -125,7 +125,7 @@ class Dispatcher(EventDispatcher):  # type: ignore[misc] # ships no types
 
 
 class Events(CeleryEvents):  # type: ignore[misc] # ships no types
-    """What `app.events` is."""
+    """The class of `app.events`."""
 
     dispatcher_cls = "tasks.events:Dispatcher"
 

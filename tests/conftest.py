@@ -1,4 +1,4 @@
-"""What all tests share: conditions instead of sleeps, free ports, no silent skips in CI."""
+"""Fixtures of all tests: waiting for conditions, free ports, no skipped tests in CI."""
 
 import fcntl
 import logging
@@ -14,7 +14,7 @@ import psutil
 import pytest
 from hypothesis import settings
 
-# A busy machine is no counterexample to a property.
+# A property does not fail because the machine is busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -28,16 +28,17 @@ def project_root():
 
 @pytest.fixture(scope="session")
 def wait_until():
-    """Call `condition` until it gives something true, and give that back."""
+    """Call a condition until it returns something true, and return that."""
 
     def wait(condition, seconds=60.0, pause=0.02):
         deadline = time.monotonic() + seconds
         while True:
-            if found := condition():
+            found = condition()
+            if found:
                 return found
             if time.monotonic() > deadline:
-                what = getattr(condition, "__name__", repr(condition))
-                pytest.fail(f"{what} did not come true within {seconds:g} s")
+                name = getattr(condition, "__name__", repr(condition))
+                pytest.fail(f"{name} did not come true within {seconds:g} s")
             time.sleep(pause)
 
     return wait
@@ -45,14 +46,13 @@ def wait_until():
 
 @pytest.fixture(scope="session")
 def free_port():
-    """A loopback port that nothing listens on; no call gives the same port twice.
+    """Find a loopback port that nothing listens on; no call returns the same port twice.
 
-    Nor does one of another process that runs tests of this user: a server may take seconds until
-    it binds its port, so each port is a locked byte of a file that all of them share. The ports
-    lie below those that the kernel gives to outgoing connections, so that none of those takes a
-    port between this look and its use.
+    Two test processes of one user never get the same port either, although a server may take
+    seconds to bind it: each port is a locked byte of a file that they share. The ports are below
+    the range of outgoing connections, so that none of these takes a port before it is used.
     """
-    # Of its own: property tests seed the one that all share.
+    # Not the shared generator, which property tests seed.
     source = random.SystemRandom()
     given = set()
     path = Path(tempfile.gettempdir()) / f"sheaf-test-ports-{os.getuid()}"
@@ -87,7 +87,7 @@ def _free(port):
 
 @pytest.fixture(scope="session")
 def require():
-    """The path of a program that a test needs; without it the test is skipped, in CI it fails."""
+    """Find a program that a test needs; without it the test is skipped, or fails in CI."""
 
     def find(program):
         path = shutil.which(program)
@@ -100,7 +100,7 @@ def require():
 
 @pytest.fixture(scope="session")
 def runs():
-    """Whether a `psutil.Process` runs; one that only waits for its parent's look does not."""
+    """Whether a `psutil.Process` runs; a zombie does not."""
 
     def look(process):
         try:
@@ -113,7 +113,7 @@ def runs():
 
 @pytest.fixture(autouse=True)
 def _root_logger_as_found():
-    """Take back what a test's commands do to the root logger, whose output ends with the test."""
+    """Restore the root logger after each test, since a command's output ends with the test."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     yield
@@ -123,14 +123,12 @@ def _root_logger_as_found():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests said of themselves, also those that passed."""
-    lines = [
-        line
-        for reports in terminalreporter.stats.values()
-        for each in reports
-        for name, line in (getattr(each, "user_properties", None) or ())
-        if name == "said" and each.when == "call"
-    ]
+    """Print the lines that tests have reported, even those of tests that passed."""
+    lines = []
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            properties = getattr(report, "user_properties", None) or ()
+            lines += [line for name, line in properties if name == "said" and report.when == "call"]
     if lines:
         terminalreporter.section("said")
         for line in lines:

@@ -1,9 +1,9 @@
-"""Queries of the search language as pairs of text and tree, and log records that they may find."""
+"""Random queries of the search language, as pairs of text and tree, and random log records."""
 
 from hypothesis import strategies as st
 
-from storage.language.fields import LOGS, Kind
-from storage.language.tree import (
+from storage.query.language.fields import LOGS, FieldType
+from storage.query.language.tree import (
     NUMBER,
     And,
     Bound,
@@ -82,25 +82,25 @@ REGEXES = (
 )
 NUMBERS = ("0", "5", "-1", "500", "1e3", ".5", "5.", "0.1", "1e400", "-0", "17")
 ATTRIBUTES = ("status", "k8s.pod", "it's %s", "AND", "é", "absent")
-COLUMNS = tuple(name for name, column in LOGS.columns.items() if column.kind is Kind.TEXT)
+COLUMNS = tuple(name for name, column in LOGS.columns.items() if column.kind is FieldType.TEXT)
 LEVELS = (*LEVEL_OF, "ERROR", "Warn", "custom", "ОШИБКА", "%", "")
 
 
 def mostly(common, alphabet="aAbTé0 _%\\'\"-.*?/Ж"):
-    return st.one_of(st.sampled_from(common), st.text(st.sampled_from(alphabet), max_size=5))
+    """Common texts, or short ones of awkward characters."""
+    awkward = st.text(st.sampled_from(alphabet), max_size=5)
+    return st.one_of(st.sampled_from(common), awkward)
 
 
-bodies = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(SEPARATORS)), max_size=5).map(
-    lambda parts: "".join(word + separator for word, separator in parts)
-)
+words_and_separators = st.builds(str.__add__, st.sampled_from(WORDS), st.sampled_from(SEPARATORS))
+bodies = st.lists(words_and_separators, max_size=5).map("".join)
 
 
 def random_record(source):
-    """A log record with the keys of a row of the reader, drawn from a `random.Random`."""
-    parts = source.choices(WORDS, k=source.randrange(6))
-    held = ATTRIBUTES[:-1]
+    """A log record as the reader returns it, drawn from a `random.Random`."""
+    words = source.choices(WORDS, k=source.randrange(6))
     return {
-        "body": "".join(part + source.choice(SEPARATORS) for part in parts),
+        "body": "".join(word + source.choice(SEPARATORS) for word in words),
         "severity_text": source.choice(LEVELS),
         "severity_number": source.randrange(31),
         "service_name": source.choice(VALUES),
@@ -110,21 +110,24 @@ def random_record(source):
         "trace_id": source.choice(["", "0af7651916cd43dd8448eb211c80319c", "ab"]),
         "span_id": source.choice(["", "b7ad6b7169203331"]),
         "scope_name": source.choice(VALUES),
-        "log_attributes": {
-            name: source.choice(VALUES) for name in source.sample(held, source.randrange(4))
-        },
-        "resource_attributes": {
-            name: source.choice(VALUES) for name in source.sample(held, source.randrange(4))
-        },
+        "log_attributes": random_attributes(source),
+        "resource_attributes": random_attributes(source),
     }
 
 
+def random_attributes(source):
+    present = ATTRIBUTES[:-1]
+    names = source.sample(present, source.randrange(4))
+    return {name: source.choice(VALUES) for name in names}
+
+
 def escaped(text):
+    """A text with a backslash before each character that may have a meaning."""
     return "".join(char if char.isalnum() else f"\\{char}" for char in text)
 
 
 def word(text):
-    """A text as a term without quotes: one that is no operator."""
+    """A text as a term without quotes, and not as an operator."""
     return f"\\{text}" if text in {"AND", "OR", "NOT", "TO"} else escaped(text)
 
 
@@ -133,37 +136,51 @@ def quoted(text):
 
 
 def is_word(text):
+    """Whether a text can be written without quotes."""
     return text != "" and "\n" not in text
 
 
 def written(text):
     """Ways to write a text."""
-    return st.sampled_from([quoted(text), word(text)] if is_word(text) else [quoted(text)])
+    ways = [quoted(text)]
+    if is_word(text):
+        ways.append(word(text))
+    return st.sampled_from(ways)
 
 
-def equals(texts):
-    return texts.flatmap(lambda text: st.tuples(written(text), st.just(Equals(text))))
-
-
-def _like(pieces):
-    pattern = []
-    for piece in pieces:
-        if isinstance(piece, str) and pattern and isinstance(pattern[-1], str):
-            pattern[-1] += piece
-        elif not (piece is Wild.ANY and pattern and pattern[-1] is Wild.ANY):
-            pattern.append(piece)
-    text = "".join(piece.value if isinstance(piece, Wild) else escaped(piece) for piece in pattern)
-    return text, Like(tuple(pattern))
+@st.composite
+def equals(draw, texts):
+    text = draw(texts)
+    return draw(written(text)), Equals(text)
 
 
 def likes(texts):
     pieces = st.one_of(texts.filter(is_word), st.sampled_from(Wild))
-    return (
-        st.lists(pieces, min_size=1, max_size=5)
-        .filter(lambda parts: any(isinstance(part, Wild) for part in parts))
-        .map(_like)
-        .filter(lambda made: made[1].pattern != (Wild.ANY,))
-    )
+    patterns = st.lists(pieces, min_size=1, max_size=5).map(joined).filter(is_pattern)
+    return patterns.map(like)
+
+
+def joined(pieces):
+    """The pieces of a pattern, with neighbouring texts and neighbouring `*` made one."""
+    pattern = []
+    for piece in pieces:
+        before = pattern[-1] if pattern else None
+        if isinstance(piece, str) and isinstance(before, str):
+            pattern[-1] += piece
+        elif not (piece is Wild.ANY and before is Wild.ANY):
+            pattern.append(piece)
+    return pattern
+
+
+def is_pattern(pieces):
+    """Whether there is a wildcard; a single `*` asks whether a field exists."""
+    has_wildcard = any(isinstance(piece, Wild) for piece in pieces)
+    return has_wildcard and pieces != [Wild.ANY]
+
+
+def like(pattern):
+    shown = [piece.value if isinstance(piece, Wild) else escaped(piece) for piece in pattern]
+    return "".join(shown), Like(tuple(pattern))
 
 
 regexes = st.sampled_from(REGEXES).map(lambda expression: (f"/{expression}/", Regex(expression)))
@@ -172,28 +189,47 @@ exists = st.just(("*", Exists()))
 
 @st.composite
 def bounds(draw, texts):
+    """A bound of a range: how it is written, and what it becomes."""
     text = draw(texts)
-    plain = is_word(text) and text != "*" and draw(st.booleans())
-    minus = plain and NUMBER.fullmatch(text) and text[0] == "-"
-    shown = text if minus else word(text) if plain else quoted(text)
-    return shown, text, bool(plain and NUMBER.fullmatch(text))
+    included = draw(st.booleans())
+    without_quotes = is_word(text) and text != "*" and draw(st.booleans())
+    numeric = without_quotes and NUMBER.fullmatch(text) is not None
+    if numeric and text.startswith("-"):
+        shown = text
+    elif without_quotes:
+        shown = word(text)
+    else:
+        shown = quoted(text)
+    return shown, Bound(text, included, numeric=numeric)
 
 
 @st.composite
-def ranges(draw, texts):
-    """Both ways to write a range."""
-    (low_text, low, low_is), (high_text, high, high_is) = draw(bounds(texts)), draw(bounds(texts))
-    included = draw(st.booleans()), draw(st.booleans())
-    ends = Bound(low, included[0], low_is), Bound(high, included[1], high_is)
-    equal_sign = "=" if included[0] else ""
+def comparison_ranges(draw, texts):
+    """A range with one end, such as `>=5`."""
+    shown, bound = draw(bounds(texts))
+    equal_sign = "=" if bound.included else ""
     if draw(st.booleans()):
-        sign, end = draw(st.sampled_from([(">", (ends[0], None)), ("<", (None, ends[0]))]))
-        return f"{sign}{equal_sign}{low_text}", Range(*end)
-    opened, closed = "{["[included[0]], "}]"[included[1]]
-    which = draw(st.sampled_from(["both", "low", "high"]))
-    low_text, first = ("*", None) if which == "high" else (low_text, ends[0])
-    high_text, last = ("*", None) if which == "low" else (high_text, ends[1])
-    return f"{opened}{low_text} TO {high_text}{closed}", Range(first, last)
+        return f">{equal_sign}{shown}", Range(bound, None)
+    return f"<{equal_sign}{shown}", Range(None, bound)
+
+
+@st.composite
+def bracket_ranges(draw, texts):
+    """A range in brackets, such as `[a TO b}`; one of its ends may be `*`."""
+    low_text, low = draw(bounds(texts))
+    high_text, high = draw(bounds(texts))
+    opened = "[" if low.included else "{"
+    closed = "]" if high.included else "}"
+    open_end = draw(st.sampled_from(["none", "high", "low"]))
+    if open_end == "low":
+        low_text, low = "*", None
+    elif open_end == "high":
+        high_text, high = "*", None
+    return f"{opened}{low_text} TO {high_text}{closed}", Range(low, high)
+
+
+def ranges(texts):
+    return st.one_of(comparison_ranges(texts), bracket_ranges(texts))
 
 
 texts = mostly(VALUES)
@@ -206,18 +242,19 @@ unquoted_numbers = numbers.map(lambda text: (text, Equals(text)))
 @st.composite
 def numeric_ranges(draw):
     low, high = draw(numbers), draw(numbers)
-    sign, included = draw(st.sampled_from([(">", False), (">=", True)]))
     if draw(st.booleans()):
+        sign, included = draw(st.sampled_from([(">", False), (">=", True)]))
         return f"{sign}{low}", Range(Bound(low, included, numeric=True), None)
-    ends = Bound(low, included=True, numeric=True), Bound(high, included=False, numeric=True)
-    return f"[{low} TO {high}}}", Range(*ends)
+    first = Bound(low, included=True, numeric=True)
+    last = Bound(high, included=False, numeric=True)
+    return f"[{low} TO {high}}}", Range(first, last)
 
 
 TESTS = {
-    Kind.WORDS: st.one_of(equals(words), likes(words), regexes, exists),
-    Kind.TEXT: st.one_of(equals(texts), likes(texts), regexes, ranges(texts), exists),
-    Kind.NUMBER: st.one_of(unquoted_numbers, numeric_ranges(), exists),
-    Kind.LEVEL: st.one_of(
+    FieldType.WORDS: st.one_of(equals(words), likes(words), regexes, exists),
+    FieldType.TEXT: st.one_of(equals(texts), likes(texts), regexes, ranges(texts), exists),
+    FieldType.NUMBER: st.one_of(unquoted_numbers, numeric_ranges(), exists),
+    FieldType.LEVEL: st.one_of(
         equals(st.sampled_from(LEVELS).filter(bool)),
         likes(st.sampled_from(["err", "E", "warn", "o", "unspecified"])),
         regexes,
@@ -233,36 +270,44 @@ def comparisons(draw):
     attributes = st.builds(str.__add__, st.sampled_from(prefixes), st.sampled_from(ATTRIBUTES))
     name = draw(st.one_of(attributes, st.sampled_from(sorted(LOGS.columns))))
     field = LOGS.named(name)
-    text, test = draw(TESTS[getattr(field, "kind", Kind.TEXT)])
+    text, test = draw(TESTS[getattr(field, "kind", FieldType.TEXT)])
     shown = ".".join(word(part) for part in name.split("."))
     if isinstance(test, Exists) and draw(st.booleans()):
         return f"_exists_:{shown}", Comparison(field, test)
     return f"{shown}:{text}", Comparison(field, test)
 
 
-bare = st.one_of(equals(words), likes(words), regexes).map(
-    lambda made: (made[0], Comparison(LOGS.words, made[1]))
-)
+@st.composite
+def bare(draw):
+    """A test without a field, which is one of the body."""
+    text, test = draw(st.one_of(equals(words), likes(words), regexes))
+    return text, Comparison(LOGS.words, test)
+
+
 everything = st.just(("*", And(())))
 
 
 @st.composite
 def combined(draw, inner):
+    """One query negated, or several joined by AND or OR."""
     parts = draw(st.lists(inner, min_size=1, max_size=3))
     trees = tuple(tree for _, tree in parts)
-    shown = [text if _is_single(tree) else f"({text})" for text, tree in parts]
+    shown = [f"({text})" if needs_parentheses(tree) else text for text, tree in parts]
     if len(parts) == 1:
         sign = draw(st.sampled_from(["-", "NOT ", "!"]))
         return f"{sign}{shown[0]}", Not(trees[0])
+
     kind, signs = draw(st.sampled_from([(And, [" ", " AND ", " && "]), (Or, [" OR ", " || "])]))
-    return draw(st.sampled_from(signs)).join(shown), kind(trees)
+    sign = draw(st.sampled_from(signs))
+    return sign.join(shown), kind(trees)
 
 
-def _is_single(tree):
-    return isinstance(tree, Comparison | Not) or tree == And(())
+def needs_parentheses(tree):
+    is_single = isinstance(tree, Comparison | Not) or tree == And(())
+    return not is_single
 
 
 queries = st.recursive(
-    st.one_of(bare, comparisons(), comparisons(), everything), combined, max_leaves=6
+    st.one_of(bare(), comparisons(), comparisons(), everything), combined, max_leaves=6
 )
 """A query's text, and the tree that it must become."""

@@ -1,4 +1,4 @@
-"""`sheaf generate`: its life until enough is made."""
+"""`sheaf generate`: generating log records."""
 
 import argparse
 import random
@@ -20,7 +20,7 @@ _DEFAULT_BATCH = 100
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Generate until enough is made, or a signal comes; give the exit code."""
+    """Generate until there are enough, or a signal arrives; returns the exit code."""
     logging.configure(settings)
     try:
         with stop_signals() as stop, writer(settings, options, stop) as write:
@@ -34,9 +34,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def batch_size(settings: Settings, given: int | None) -> int:
-    """Records a batch: as given, else LOG_BATCH_SIZE if the environment sets it, else 100.
+    """Records per batch: as given, else LOG_BATCH_SIZE if the environment sets it, else 100.
 
-    The setting's own default is the most rows of one insert, far too many for one request.
+    The setting's default is the maximum number of rows of an insert, far too many for a request.
     """
     if given is not None:
         return given

@@ -1,4 +1,4 @@
-"""The options of `sheaf generate`, apart from what they start."""
+"""The options of `sheaf generate`, without the imports that running it needs."""
 
 import argparse
 from datetime import UTC, datetime
@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to the parser of the command."""
     add = parser.add_argument
-    add("--file", metavar="FILE", help="append lines of the request log there; - for stdout")
-    add("--door", default="http", choices=["http", "grpc"], help="else send OTLP (%(default)s)")
-    add("--endpoint", help="the door's address, if it is not this machine's")
-    add("--batch-size", type=_count, help="records a batch (LOG_BATCH_SIZE if set, else 100)")
-    add("--interval", type=_seconds, help="seconds between batches (LOG_INTERVAL_SECONDS)")
-    add("--max", type=_count_or_none, help="records in all, 0: no end (MAX_LOGS_TO_GENERATE)")
-    add("--customers", type=_count, default=10, help="how many there are (%(default)s)")
-    add("--seed", type=int, help="make the same customers, routes, statuses and durations again")
-    add("--start", type=_time, metavar="TIME", help="first timestamp, ISO 8601 in UTC (now)")
-    add("--service", default="generated", help="service.name of the records (%(default)s)")
-    add("--workspace", default="default", help="workspace (%(default)s)")
-    add("--client", default="default", help="client within the workspace (%(default)s)")
+    add("--file", metavar="FILE", help="append request log lines to FILE; - for stdout")
+    add("--door", default="http", choices=["http", "grpc"], help="OTLP door (default: %(default)s)")
+    add("--endpoint", help="address of the door (default: this machine's)")
+    add("--batch-size", type=_count, help="records per batch (default: LOG_BATCH_SIZE, else 100)")
+    add("--interval", type=_seconds, help="seconds between batches (default: LOG_INTERVAL_SECONDS)")
+    add("--max", type=_count_or_none, help="total, 0: no end (default: MAX_LOGS_TO_GENERATE)")
+    add("--customers", type=_count, default=10, help="number of customers (default: %(default)s)")
+    add("--seed", type=int, help="repeat the same customers, routes, statuses and durations")
+    add("--start", type=_time, metavar="TIME", help="first time, ISO 8601 in UTC (default: now)")
+    add("--service", default="generated", help="service.name of the records (default: %(default)s)")
+    add("--workspace", default="default", help="workspace (default: %(default)s)")
+    add("--client", default="default", help="client within the workspace (default: %(default)s)")
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Made-up lines of the request log."""
+"""Generated lines of a request log."""
 
 import random
 import time
@@ -15,7 +15,7 @@ def request_lines(source: random.Random, customers: int, times: Iterator[float])
     """Endless lines of the request log: `2024-09-14 16:15:35 cust_5 /api/v1/resource4 200 0.772`.
 
     Args:
-        source: what decides on everything but the times.
+        source: randomness for everything but the times.
         customers: `cust_1` to `cust_<customers>`.
         times: Unix times of the lines.
     """
@@ -29,7 +29,7 @@ def request_lines(source: random.Random, customers: int, times: Iterator[float])
 
 
 def moments(start: float | None, step: float) -> Iterator[float]:
-    """The clock's times; from a given start on, as far apart as the rate makes them."""
+    """The current times, or times from `start` on, `step` seconds apart."""
     number = 0
     while True:
         yield time.time() if start is None else start + number * step

@@ -17,14 +17,14 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from cli.announce import addresses
 from cli.tail.lines import read_line, request_line
 from cli.tail.request import log_record
-from cli.tail.send import Answer, Door, HttpDoor, deliver, tenant_headers
+from cli.tail.send import Door, HttpDoor, Reply, deliver, tenant_headers
 from config.settings import Settings
 from config.signals import Stop
-from ingest.any_value import key_values
-from ingest.services import LOGS
+from ingest.convert.json.any_value import key_values
+from ingest.convert.services import LOGS
 
 Write = Callable[[Sequence[str]], None]
-"""Takes a batch of lines to where they belong."""
+"""Writes a batch of lines."""
 
 _LATER = {
     grpc.StatusCode.UNAVAILABLE,
@@ -35,7 +35,7 @@ _LATER = {
 
 @contextmanager
 def writer(settings: Settings, options: argparse.Namespace, stop: Stop) -> Iterator[Write]:
-    """What writes lines to where `options` say; a door's retries end when `stop` is set."""
+    """The function that writes lines as `options` say; a door's retries end when `stop` is set."""
     if options.file == "-":
         yield partial(_print, file=sys.stdout)
     elif options.file:
@@ -56,7 +56,7 @@ def _print(lines: Sequence[str], file: Any) -> None:  # noqa: ANN401 - any text 
 
 
 def _request(lines: Sequence[str], service: str) -> bytes:
-    """What `sheaf tail` would make of the lines, but for the file."""
+    """The lines as `sheaf tail` would send them, but without a file."""
     now = time.time_ns()
     records = [log_record(read_line(line, [request_line]), now) for line in lines]
     resource = Resource(attributes=key_values({"service.name": service}))
@@ -77,11 +77,11 @@ def _door(settings: Settings, options: argparse.Namespace) -> Iterator[Door]:
             yield partial(_export, export, tuple(tenant.items()))
 
 
-def _export(export: Any, metadata: tuple[tuple[str, str], ...], payload: bytes) -> Answer:  # noqa: ANN401 - grpc ships no types
-    """One attempt over gRPC, told as an HTTP door would."""
+def _export(export: Any, metadata: tuple[tuple[str, str], ...], payload: bytes) -> Reply:  # noqa: ANN401 - grpc ships no types
+    """One attempt over gRPC, with the reply of an HTTP door."""
     try:
-        return Answer(200, {}, export(payload, metadata=metadata, timeout=90))
+        return Reply(200, {}, export(payload, metadata=metadata, timeout=90))
     except grpc.RpcError as error:
         if error.code() in _LATER:
             raise OSError(error.details()) from error
-        return Answer(400, {}, str(error.details()).encode())
+        return Reply(400, {}, str(error.details()).encode())

@@ -1,8 +1,8 @@
-"""How far the files have been read, and the batch that is on its way, in a file that survives.
+"""The checkpoint file: how far the files have been read, and the batch that is being sent.
 
-A batch is written down, byte for byte, before it is sent. Whoever starts after a kill sends those
-bytes again, and the door knows a byte-identical request (`REQUEST_WINDOW`): it makes no difference
-whether the door had taken them.
+A batch is saved, byte for byte, before it is sent. After a kill, the next start sends the same
+bytes again, and the door recognises a byte-identical request (`REQUEST_WINDOW`). So it makes no
+difference whether the door had accepted them.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class FileState(msgspec.Struct, frozen=True):
-    """How far one file has been read, and what it is known by whatever its name becomes."""
+    """How far one file has been read, and how to recognise it after it is renamed."""
 
     path: str
     """Its name when it was found."""
@@ -28,30 +28,30 @@ class FileState(msgspec.Struct, frozen=True):
     offset: int
     """Bytes read, from its start."""
     head_bytes: int
-    """How many of its first bytes `head` stands for."""
+    """How many of its first bytes are in the digest `head`."""
     head: str
     """Digest of its first bytes: a reused inode, or other content after a truncation, differs."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """All that one `sheaf tail` must remember."""
+    """Everything that one `sheaf tail` must remember."""
 
     files: tuple[FileState, ...] = ()
     batch: bytes = b""
-    """OTLP request that may not have been accepted yet; its lines are behind the files' offsets."""
+    """OTLP request that may not have been accepted yet; the offsets are past its lines."""
     version: int = VERSION
 
 
 class CheckpointFile:
-    """A checkpoint on the disk, replaced whole or not at all."""
+    """A checkpoint on disk, replaced atomically."""
 
     def __init__(self, path: Path) -> None:
-        """Keep it at `path`, whose folder must be there."""
+        """Keep it at `path`, in a folder that exists."""
         self._path = path
         self._next = path.with_name(path.name + ".next")
 
     def load(self) -> Checkpoint | None:
-        """What was saved last; None if nothing ever was.
+        """The last saved checkpoint, None if there is none.
 
         Raises:
             StartError: the file is not a checkpoint of this version.
@@ -69,7 +69,7 @@ class CheckpointFile:
         return found
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Replace what was saved; with a batch, it is on the disk when this returns.
+        """Replace the saved checkpoint; with a batch, it is synced to disk when this returns.
 
         Raises:
             OSError: it cannot be written.
@@ -87,7 +87,7 @@ class CheckpointFile:
 
 @contextmanager
 def claim(path: Path) -> Iterator[CheckpointFile]:
-    """The checkpoint at `path`, for this process alone; the folder is made if it is missing.
+    """The checkpoint at `path`, for this process alone; creates the folder if it is missing.
 
     Raises:
         StartError: the folder cannot be used, or another process holds the checkpoint.
@@ -102,7 +102,7 @@ def claim(path: Path) -> Iterator[CheckpointFile]:
         yield CheckpointFile(path)
     except BlockingIOError:
         raise StartError(
-            f"Another `sheaf tail` holds {path}: stop it, or name another with --checkpoint."
+            f"Another `sheaf tail` uses {path}: stop it, or choose another with --checkpoint."
         ) from None
     finally:
         os.close(lock)

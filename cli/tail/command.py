@@ -1,4 +1,4 @@
-"""`sheaf tail`: its options, and its life until a signal ends it."""
+"""`sheaf tail`: following log files until a signal stops it."""
 
 import argparse
 import hashlib
@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.25
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Follow the files until SIGINT or SIGTERM, or to their ends; give the exit code."""
+    """Follow the files until SIGINT or SIGTERM, or to their ends; returns the exit code."""
     logging.configure(settings)
     try:
         door = HttpDoor(options.endpoint or addresses(settings)["http"], tenant_headers(options))
@@ -52,7 +52,7 @@ def _follow(
     encode = partial(export_request, service=options.service, formats=formats)
 
     def pause(seconds: float) -> bool:
-        # A door may be away for longer than a file keeps its name.
+        # While a door is unavailable, files may be renamed.
         tail.look()
         return stop.wait(seconds)
 
@@ -67,15 +67,15 @@ def _follow(
 
 
 def _formats(options: argparse.Namespace) -> list[Format]:
-    """The formats to try on each line: the named expressions first."""
+    """The formats to try on each line: the regular expressions first."""
     formats = []
     for text in options.regex:
         try:
             pattern = re.compile(text)
         except re.error as error:
-            raise StartError(f"--regex {text!r} is no regular expression: {error}.") from None
+            raise StartError(f"--regex {text!r} is not a regular expression: {error}.") from None
         if not pattern.groupindex:
-            raise StartError(f"--regex {text!r} names no group: write (?P<level>…) for a field.")
+            raise StartError(f"--regex {text!r} has no named group, such as (?P<level>…).")
         formats.append(regex_format(pattern))
     return [*formats, *FORMATS[options.format]]
 
@@ -85,6 +85,6 @@ def _checkpoint(settings: Settings, options: argparse.Namespace) -> Path:
     if options.checkpoint:
         return Path(options.checkpoint)
     patterns = sorted(str(Path(pattern).absolute()) for pattern in options.files)
-    what = "\0".join([*patterns, options.workspace, options.client, options.service])
-    name = hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
+    identity = "\0".join([*patterns, options.workspace, options.client, options.service])
+    name = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
     return settings.data_dir / "tail" / f"{name}.json"

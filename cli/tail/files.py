@@ -29,15 +29,15 @@ Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Lines that follow each other in one file, without their line ends."""
+class Block:
+    """Consecutive lines of one file, without line ends."""
 
     path: str
     lines: list[bytes]
 
 
 class Followed:
-    """One open file. It is read on after it was renamed, and until its end after it was deleted."""
+    """One open file. It is still read after it is renamed, and to its end after it is deleted."""
 
     def __init__(self, path: str, descriptor: int, state: FileState | None = None) -> None:
         """Read from where `state` says, else from the start."""
@@ -53,7 +53,7 @@ class Followed:
 
     @classmethod
     def open(cls, path: str, state: FileState | None = None) -> Self | None:
-        """Open the file at `path`; None if there is no regular file that may be read."""
+        """Open the file at `path`; None if it is not a readable regular file."""
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path out of a pattern
                 return None
@@ -79,12 +79,12 @@ class Followed:
 
     @property
     def is_other(self) -> bool:
-        """Whether it does not hold what was read of it: truncated, or written anew."""
+        """Whether it no longer has the content that was read: truncated, or rewritten."""
         size = os.fstat(self._descriptor).st_size
         return size < self._offset or not self._holds_head()
 
     def skip(self) -> None:
-        """Go behind its last whole line."""
+        """Skip to the end of its last whole line."""
         end = os.fstat(self._descriptor).st_size
         start = max(0, end - LONGEST_LINE)
         block = os.pread(self._descriptor, end - start, start)
@@ -94,8 +94,8 @@ class Followed:
         """The next lines, LONGEST_LINE bytes at most; none at its end.
 
         Args:
-            torn: take what stands behind the last line end for a line. It is taken anyway from a
-                file that was deleted, and from a line that is too long.
+            torn: also return an unfinished last line. It is returned in any case if the file was
+                deleted or the line is too long.
         """
         if self.is_other:
             log.info("file: truncated, read from its start", path=self.path)
@@ -112,7 +112,7 @@ class Followed:
         return [line.removesuffix(b"\r") for line in block[:end].removesuffix(b"\n").split(b"\n")]
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def _advance(self, offset: int) -> None:
@@ -135,17 +135,17 @@ def _digest(head: bytes) -> str:
 
 
 class Follower:
-    """All files whose names match some patterns."""
+    """All files that match some patterns."""
 
     def __init__(
         self, patterns: Sequence[str], states: Iterable[FileState] = (), *, from_end: bool = False
     ) -> None:
-        """Open what is there; each file is read on from its state, a new one from its start.
+        """Open the files; each is read from its state on, a new one from its start.
 
         Args:
             patterns: file names, `*`, `?`, `[…]` and `**` as in a shell.
-            states: what an earlier run knew.
-            from_end: pass over what the files hold already, of those that no state knows.
+            states: states from an earlier run.
+            from_end: skip the present content of files without a state.
         """
         self._patterns = patterns
         self._files: dict[Identity, Followed] = {}
@@ -161,18 +161,18 @@ class Follower:
         return tuple(file.state for file in self._files.values())
 
     def look(self) -> bool:
-        """Find new files, let go of those that are gone; whether there were any of either."""
+        """Open new files and close deleted ones; returns whether there were any."""
         found = sum(1 for _ in self._look())
         gone = [identity for identity, file in self._files.items() if file.is_done]
         for identity in gone:
             self._files.pop(identity).close()
         return bool(found or gone)
 
-    def read(self, most_bytes: int, *, torn: bool = False) -> list[Piece]:
+    def read(self, most_bytes: int, *, torn: bool = False) -> list[Block]:
         """The next lines of all files, the file that waited longest first.
 
         Args:
-            most_bytes: when to stop, roughly in bytes of records; the last read may go beyond.
+            most_bytes: when to stop, roughly in bytes of records; the last read may exceed it.
             torn: as :meth:`Followed.read`.
         """
         pieces = []
@@ -182,7 +182,7 @@ class Follower:
             identity = waiting.popleft()
             file = self._files[identity] = self._files.pop(identity)
             if lines := file.read(torn=torn):
-                pieces.append(Piece(file.path, lines))
+                pieces.append(Block(file.path, lines))
                 size += sum(map(len, lines)) + _RECORD_BYTES * len(lines)
                 waiting.append(identity)
         return pieces
@@ -219,9 +219,9 @@ class Follower:
 
 
 def _where(state: FileState) -> Iterator[str]:
-    """Where the file of that device and inode is now: renamed, it is mostly in its old folder.
+    """Where the file of that device and inode may be: a renamed file is mostly in its old folder.
 
-    A file that was empty when it was seen last has nothing but its name to be known by.
+    A file that was empty when last seen can only be recognised by its name.
     """
     path = Path(state.path)
     siblings = path.parent.iterdir() if state.head_bytes and path.parent.is_dir() else ()

@@ -1,4 +1,4 @@
-"""What a line says: JSON, the request log, logfmt, a named regular expression, or plain text."""
+"""Parsing lines: JSON, the request log, logfmt, a regular expression, or plain text."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from ingest.timestamps import unix_ns
+from ingest.convert.json.timestamps import unix_ns
 from storage.severity import NUMBER_OF
 
 Fields = dict[str, Any]
 Format = Callable[[str], "Line | None"]
-"""Gives what a line says, None if it is not of this format."""
+"""Parses a line; None if it does not have this format."""
 
 _REQUEST = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\s+(?P<customer>\S+)\s+"
@@ -32,11 +32,11 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 @dataclass(slots=True)
 class Line:
-    """A line, understood as far as its format goes."""
+    """A parsed line."""
 
     body: str
     time_ns: int = 0
-    """Unix nanoseconds; 0 if the line does not say."""
+    """Unix nanoseconds; 0 if the line has no time."""
     severity_text: str = ""
     trace_id: bytes = b""
     span_id: bytes = b""
@@ -87,7 +87,7 @@ def request_line(text: str) -> Line | None:
 
 
 def logfmt_line(text: str) -> Line | None:
-    """Pairs `key=value`, two at least and nothing else; values may stand in double quotes."""
+    """At least two pairs `key=value` and nothing else; values may be in double quotes."""
     fields: Fields = {}
     place = 0
     stripped = text.strip()
@@ -119,11 +119,11 @@ FORMATS: Mapping[str, Sequence[Format]] = {
     "logfmt": (logfmt_line,),
     "plain": (),
 }
-"""The formats that a name stands for, in the order in which they are tried."""
+"""Formats by name, in the order in which they are tried."""
 
 
 def read_line(text: str, formats: Sequence[Format]) -> Line:
-    """What a line says, by the first of the formats that it is of; else it is all body."""
+    """Parse a line by the first format that fits; if none does, the line is the body."""
     for read in formats:
         if line := read(text):
             return line
@@ -131,7 +131,7 @@ def read_line(text: str, formats: Sequence[Format]) -> Line:
 
 
 def _line(text: str, fields: Fields) -> Line:
-    """A line of these fields; what has no place of its own in a log record is an attribute."""
+    """A line with these fields; those that a log record has no field for become attributes."""
     line = Line(text)
     line.time_ns = _taken(fields, _TIMES, _time) or 0
     line.severity_text = _taken(fields, _LEVELS, _text) or ""
@@ -143,7 +143,7 @@ def _line(text: str, fields: Fields) -> Line:
 
 
 def _taken(fields: Fields, names: Sequence[str], read: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what `read` gives
-    """The first field of these names that can be read; it is taken out of the fields."""
+    """Remove and return the first field of these names that can be read."""
     for name in names:
         if name in fields and (value := read(fields[name])) is not None:
             del fields[name]

@@ -9,20 +9,20 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from cli.tail.files import Piece
+from cli.tail.files import Block
 from cli.tail.lines import Format, Line, read_line
-from ingest.any_value import any_value, key_values
+from ingest.convert.json.any_value import any_value, key_values
 
 _SCOPE = "sheaf.tail"
 
 
-def export_request(pieces: Iterable[Piece], service: str, formats: Sequence[Format]) -> bytes:
+def export_request(pieces: Iterable[Block], service: str, formats: Sequence[Format]) -> bytes:
     """A serialised OTLP export request of all lines that are not blank; empty if there are none.
 
     Args:
         pieces: lines of files; each file is a resource, with its path as `log.file.path`.
         service: `service.name` of all of them.
-        formats: what a line may be, see :func:`read_line`.
+        formats: formats to try, see :func:`read_line`.
     """
     request = ExportLogsServiceRequest()
     scopes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Requests to the HTTP door, repeated until it has taken them."""
+"""Requests to the HTTP door, repeated until they are accepted."""
 
 import argparse
 import gzip
@@ -24,7 +24,7 @@ PROTOBUF = "application/x-protobuf"
 _LONGEST_PAUSE = 30.0
 _TIMEOUT = urllib3.Timeout(connect=5, read=90)
 
-# https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes, and what proxies say.
+# https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes, and codes of proxies.
 _LATER = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -36,42 +36,42 @@ _LATER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the door says to a request."""
+class Reply:
+    """The door's response to a request."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
 
 
-Door = Callable[[bytes], Answer]
-"""Takes an OTLP request somewhere; an OSError says that no answer came, though it may be there."""
+Door = Callable[[bytes], Reply]
+"""Sends an OTLP request; an OSError means that no answer came, though it may have arrived."""
 
 
 class HttpDoor:
     """`POST /v1/logs` over HTTP."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
-        """Post to `endpoint`, a URL without the path of OTLP; `headers` say for whom."""
+        """Post to `endpoint`, a URL without the path of OTLP; `headers` name the tenant."""
         self._url = f"{endpoint.rstrip('/')}/v1/logs"
         self._headers = {"Content-Type": PROTOBUF, "Content-Encoding": "gzip", **headers}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
 
-    def __call__(self, payload: bytes) -> Answer:
+    def __call__(self, payload: bytes) -> Reply:
         """One attempt."""
         body = gzip.compress(payload, 1, mtime=0)
         try:
             answer = self._pool.request("POST", self._url, body=body, headers=self._headers)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(str(error)) from error
-        return Answer(answer.status, answer.headers, answer.data)
+        return Reply(answer.status, answer.headers, answer.data)
 
 
 def tenant_headers(options: argparse.Namespace) -> dict[str, str]:
     """The headers that name `--workspace` and `--client`.
 
     Raises:
-        RefusedError: one of them is not a tenant's name.
+        RefusedError: one of them is not a valid name.
     """
     return {
         WORKSPACE_HEADER: checked(options.workspace, "--workspace"),
@@ -80,16 +80,16 @@ def tenant_headers(options: argparse.Namespace) -> dict[str, str]:
 
 
 def deliver(payload: bytes, door: Door, pause: Callable[[float], bool]) -> None:
-    """Send a request until the door has taken it: the same bytes each time.
+    """Send a request until the door accepts it, with the same bytes each time.
 
     Args:
         payload: an OTLP export request.
         door: where to.
-        pause: waits so many seconds, and says whether a stop was asked for.
+        pause: waits so many seconds, and returns whether a stop was requested.
 
     Raises:
-        StartError: the door will never take it; the text says why.
-        StopAskedError: a stop was asked for before the door had taken it.
+        StartError: the door refuses it for good; the text says why.
+        StopAskedError: a stop was requested before the door accepted it.
     """
     attempt = 0
     while True:
@@ -97,29 +97,29 @@ def deliver(payload: bytes, door: Door, pause: Callable[[float], bool]) -> None:
         try:
             answer = door(payload)
         except OSError as error:
-            reason, asked = f"no answer: {error}", ""
+            reason, retry_after = f"no answer: {error}", ""
         else:
             if answer.status == HTTPStatus.OK:
                 _report_rejected(answer)
                 return
-            reason, asked = _reason(answer), answer.headers.get("Retry-After", "")
+            reason, retry_after = _reason(answer), answer.headers.get("Retry-After", "")
             if answer.status not in _LATER:
-                raise StartError(f"The door refuses the lines: {reason}")
-        seconds = _pause_seconds(attempt, asked)
+                raise StartError(f"The door refused the lines: {reason}")
+        seconds = _pause_seconds(attempt, retry_after)
         log.warning("door: waiting", reason=reason, seconds=round(seconds, 1), attempt=attempt)
         if pause(seconds):
             raise StopAskedError
 
 
-def _pause_seconds(attempt: int, asked: str) -> float:
+def _pause_seconds(attempt: int, retry_after: str) -> float:
     """As long as the door asked for, else doubling from half a second, with jitter."""
-    if asked.isdecimal():
-        return min(float(asked), _LONGEST_PAUSE)
+    if retry_after.isdecimal():
+        return min(float(retry_after), _LONGEST_PAUSE)
     longest = min(_LONGEST_PAUSE, math.ldexp(0.5, min(attempt, 10)))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter needs no secrecy
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: Reply) -> str:
     try:
         text = Status.FromString(answer.content).message
     except DecodeError:
@@ -127,7 +127,7 @@ def _reason(answer: Answer) -> str:
     return f"{answer.status} {text}".strip()
 
 
-def _report_rejected(answer: Answer) -> None:
+def _report_rejected(answer: Reply) -> None:
     try:
         partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
     except DecodeError:

@@ -1,9 +1,9 @@
-"""The way of a batch: read, written down, sent, ticked off."""
+"""A batch's path: read, saved, sent, removed."""
 
 from collections.abc import Callable, Sequence
 
 from cli.tail.checkpoint import Checkpoint, CheckpointFile
-from cli.tail.files import Follower, Piece
+from cli.tail.files import Block, Follower
 
 BATCH_BYTES = 1024 * 1024
 """Bytes of lines after which a batch is full."""
@@ -12,27 +12,27 @@ BATCH_BYTES = 1024 * 1024
 class Tail:
     """Reads files and delivers their lines, each once.
 
-    What is in memory may be lost at any moment: the checkpoint says how far the files were read
-    into batches, and holds the one batch that the door may not have taken yet.
+    The process may be killed at any moment: the checkpoint says how far the files were read into
+    batches, and has the one batch that the door may not have accepted yet.
     """
 
     def __init__(
         self,
         patterns: Sequence[str],
         kept: CheckpointFile,
-        encode: Callable[[Sequence[Piece]], bytes],
+        encode: Callable[[Sequence[Block]], bytes],
         deliver: Callable[[bytes], None],
         *,
         from_end: bool = False,
     ) -> None:
-        """Go on where the checkpoint ends.
+        """Continue from the checkpoint.
 
         Args:
             patterns: names of the files.
             kept: the checkpoint.
-            encode: makes the bytes of a request of lines; none if there is nothing to send.
+            encode: makes a request of lines; empty if there is nothing to send.
             deliver: returns when the bytes were accepted; gets equal bytes again after a kill.
-            from_end: at the very first start, pass over what the files hold.
+            from_end: on the very first start, skip the present content of the files.
         """
         self._kept = kept
         self._encode = encode
@@ -44,7 +44,7 @@ class Tail:
         self._save()
 
     def look(self) -> None:
-        """Note which files came and went: one that is known can be found under another name.
+        """Notice new and deleted files; a known file can be followed under another name.
 
         Raises:
             OSError: the checkpoint cannot be written.
@@ -60,7 +60,7 @@ class Tail:
 
         Raises:
             OSError: the checkpoint cannot be written.
-            Exception: what `deliver` raises; the batch is sent first after the next start.
+            Exception: what `deliver` raises; the next start sends the batch first.
         """
         self.look()
         if not self._batch:

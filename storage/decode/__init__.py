@@ -1,4 +1,4 @@
-"""OTLP export requests to Arrow record batches in the columns of Sheaf's tables."""
+"""Decodes OTLP export requests to Arrow record batches with the columns of Sheaf's tables."""
 
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.errors import TooMuchError, UndecodableError, UnknownSignalError

@@ -1,7 +1,7 @@
-"""How an OTLP `AnyValue` reads as text: the one set of rules that both decoders follow.
+"""Converts an OTLP `AnyValue` to text; both decoders follow these rules.
 
-Top-level strings stand for themselves; every other kind is written the way the OpenTelemetry
-Collector's `Value.AsString` writes it, with Go's `encoding/json` forms for numbers.
+A top-level string is kept as it is. All other kinds follow `Value.AsString` of the OpenTelemetry
+Collector, with numbers as in Go's `encoding/json`.
 """
 
 import base64
@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 
 def text(value: AnyValue) -> str:
-    """Text of a value for a `String` column or a map's value; an unset value is empty text."""
+    """Text of a value for a `String` column or a map; '' if it is unset."""
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return value.string_value
@@ -25,10 +25,10 @@ def text(value: AnyValue) -> str:
 
 
 def double_text(number: float) -> str:
-    """Shortest decimal text that reads back as the same double, in Go's `encoding/json` form.
+    """Shortest decimal text that parses to the same double, in Go's `encoding/json` form.
 
-    Exponents appear below 1e-6 and from 1e21 on. What JSON cannot write is `NaN`, `Infinity`
-    or `-Infinity`, the names that protobuf's JSON mapping gives them.
+    Exponents are used below 1e-6 and from 1e21. Non-finite numbers are `NaN`, `Infinity` and
+    `-Infinity`, as in protobuf's JSON mapping.
     """
     if math.isnan(number):
         return "NaN"
@@ -61,9 +61,10 @@ def bytes_text(value: bytes) -> str:
 
 
 def json_text(value: AnyValue) -> str:
-    """JSON of a value, at any depth: compact, UTF-8 kept, keys in order, the last of equals wins.
+    """Compact JSON of a value, without escaping of non-ASCII characters.
 
-    Unset values are `null`; NaN and the infinities are quoted, so that the text stays JSON.
+    Keys keep their order; of equal keys the last wins. Unset values are `null`. NaN and infinities
+    are quoted, so that the text is valid JSON.
     """
     kind = value.WhichOneof("value")
     if kind == "array_value":
@@ -91,15 +92,15 @@ def kvlist_text(kvlist: KeyValueList) -> str:
 
 
 def attribute_texts(attributes: Iterable[KeyValue]) -> list[tuple[str, str]]:
-    """Key and text of each attribute, in order, without the earlier ones of equal keys."""
+    """Key and text of each attribute, in order; of equal keys the last wins."""
     return last_of_each_key((pair.key, text(pair.value)) for pair in attributes)
 
 
 def last_of_each_key(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The pairs without those whose key comes again later.
+    """The pairs in order, keeping only the last of equal keys.
 
-    OTLP demands unique keys and leaves open what happens otherwise. ClickHouse would store both
-    and find the first, while drivers that read a map into a dictionary keep the last.
+    OTLP requires unique keys and does not define what happens otherwise. ClickHouse would store
+    both and find the first, while drivers that read a map into a dictionary keep the last.
     """
     kept: dict[str, str] = {}
     for key, value in pairs:

@@ -1,7 +1,7 @@
-"""Serialised `AnyValue`s to text, a column at a time.
+"""Converts columns of serialised `AnyValue`s to text.
 
-Strings and integers, nearly all that telemetry carries, are read straight off the wire with
-numpy; what else there is, :mod:`storage.decode.rare_values` renders. The rules are those of
+Strings and integers, nearly all values in telemetry, are read from the bytes with numpy. All other
+kinds go to :mod:`storage.decode.rare_values`. The rules are those of
 :mod:`storage.decode.any_value`.
 """
 
@@ -27,14 +27,14 @@ _Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """Where the bytes of each value are; `content` is never empty."""
+    """The position of each value's bytes in `content`, which is never empty."""
 
     starts: npt.NDArray[np.int32]
     sizes: npt.NDArray[np.int32]
     content: npt.NDArray[np.uint8]
 
     def octets(self, place: int) -> npt.NDArray[np.uint8]:
-        """The byte at that place of each value; any byte where a value is shorter."""
+        """The byte at an offset in each value; an arbitrary byte if a value is shorter."""
         return self.content[np.minimum(self.starts + place, self.content.size - 1)]
 
     def at(self, positions: Positions) -> "_Wire":
@@ -42,14 +42,14 @@ class _Wire:
 
 
 def texts(values: pa.ListArray) -> pa.StringArray:
-    """Text of each field of type `AnyValue`.
+    """Text of a field of type `AnyValue` in each message.
 
     Args:
-        values: For each message the occurrences of the field, serialised; none if it is unset.
+        values: The serialised occurrences of the field in each message; empty if it is unset.
 
     Raises:
-        RefusedError: A field, or two members of its oneof, came twice in one message.
-        ValueError: The bytes are no `AnyValue`, or their text is not UTF-8.
+        FallbackError: A message has the field twice, or two members of its oneof.
+        ValueError: The bytes are not an `AnyValue`, or their text is not UTF-8.
     """
     raw = at_most_one(values)
     wire = _Wire(*binary_parts(raw))
@@ -65,7 +65,7 @@ def texts(values: pa.ListArray) -> pa.StringArray:
 
 
 def _short_strings(wire: _Wire) -> _Mask:
-    """Which values are one string of less than 128 bytes: tag, size in a byte, text."""
+    """Which values are a string of less than 128 bytes: tag, one byte of size, text."""
     size = wire.sizes - _SHORT
     short: _Mask = (size >= 0) & (size < _CONTINUED) & (wire.octets(1) == size)
     short &= wire.octets(0) == _STRING_TAG
@@ -73,7 +73,7 @@ def _short_strings(wire: _Wire) -> _Mask:
 
 
 def _long_strings(wire: _Wire) -> _Mask:
-    """Which values are one string of less than 16 KiB: tag, size in two bytes, text."""
+    """Which values are a string of less than 16 KiB: tag, two bytes of size, text."""
     size = wire.sizes - _LONG
     candidates = np.flatnonzero((size >= _CONTINUED) & (size < _CONTINUED * _CONTINUED))
     found = np.zeros(len(size), np.bool_)
@@ -107,7 +107,7 @@ def _pieces(
 
 
 def _ints(wire: _Wire) -> tuple[npt.NDArray[np.int64], _Mask]:
-    """Numbers below 2**63, and which values are just one of these: tag, varint."""
+    """Integers below 2**63, and which values consist of one: tag, varint."""
     sizes = np.minimum(wire.sizes, _MAX_INT) - 1
     numbers = np.zeros(len(sizes), np.int64)
     whole = (wire.octets(0) == _INT_TAG) & (sizes > 0) & (wire.sizes <= _MAX_INT)

@@ -1,8 +1,8 @@
-"""How many messages a serialised message holds, without parsing it.
+"""Counts the messages in a serialised message without parsing it.
 
-Serialised messages concatenate into one that has the fields of all of them. So all records of a
-request, joined, are read as one record whose fields are lists of bytes; and so on, level by level.
-This takes a few bytes a message, and releases the GIL.
+Serialised messages can be concatenated to one that has the fields of all. So all records of a
+request are read together as one record with lists of bytes as fields, and so on, level by level.
+This takes a few bytes per message and releases the GIL.
 """
 
 import functools
@@ -18,16 +18,16 @@ from storage.decode.columns import binary_parts
 from storage.decode.errors import is_refusal
 
 Tree = Mapping[int, "Tree"]
-"""By field number, the messages within a message, and what is within these."""
+"""The nested messages to count, by field number; their values are trees in turn."""
 
 _DEEPEST = 200
 
 
 def beyond(payload: bytes, tree: Tree, most_leaves: int, most_others: int) -> bool:
-    """Whether a message holds more messages than that, of those that the tree names.
+    """Whether a message contains more of the tree's messages than these limits.
 
-    Leaves are those in which the tree names none. False for what is no protobuf: a parser will say
-    so.
+    Leaves are messages for which the tree names no nested ones. Returns False for invalid protobuf,
+    which a parser will report.
     """
     leaves = others = 0
     pending = [(payload, tree, 0)]

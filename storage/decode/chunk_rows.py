@@ -1,20 +1,20 @@
-"""What the decoders are given: a chunk's payload and the columns that are equal in all its rows."""
+"""The input of the decoders."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRows:
-    """One chunk to decode.
+    """A chunk's payload, and the values that all its rows share.
 
     Attributes:
-        payload: Uncompressed bytes of an OTLP export request, or of several concatenated.
-        workspace_id: Tenant, first half.
-        client_id: Tenant, second half.
+        payload: Uncompressed OTLP export request, or several concatenated.
+        workspace_id: The tenant's workspace.
+        client_id: The tenant's client.
         chunk_id: Low 64 bits of the chunk's id, unsigned.
-        received_ns: When the chunk was accepted, in Unix nanoseconds; the time of records that
-            carry none.
-        retention_days: Days its records are kept; 0 for ever.
+        received_ns: When the chunk was accepted, in Unix nanoseconds; used for records without a
+            time.
+        retention_days: Days for which its records are kept; 0 for ever.
     """
 
     payload: bytes

@@ -1,4 +1,4 @@
-"""Arrow columns that repeat, nest or look up, built from offsets instead of from rows."""
+"""Builds Arrow columns from offsets, without Python objects per row."""
 
 import functools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decode.errors import RefusedError, TooMuchError
+from storage.decode.errors import FallbackError, TooMuchError
 from storage.time_range import END_NS
 
 Counts = npt.NDArray[np.integer]
@@ -26,7 +26,7 @@ _LATEST = np.uint64(2**63 - 1)
 _END = np.uint64(END_NS)
 _HEX = np.frombuffer(bytes(range(256)).hex().encode("ascii"), np.uint16)
 MOST_PAIRS = 32_000_000
-"""Attributes in one column of a batch: some hundred megabytes while it is decoded."""
+"""Limit of attributes in one column of a batch: some hundred megabytes during decoding."""
 
 _WORD, _WORD_BYTES = 64, 8
 _FEW_NAMES = 8 * _WORD
@@ -35,7 +35,7 @@ _FEW_NAMES = 8 * _WORD
 def binary_parts(
     values: pa.Array,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Start and size of each element of a binary or string array, and the bytes they point to."""
+    """Starts and sizes of the elements of a binary or string array, and its bytes."""
     _, offsets, content = values.buffers()
     bounds = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     octets = np.frombuffer(content, np.uint8) if content else np.zeros(0, np.uint8)
@@ -43,10 +43,10 @@ def binary_parts(
 
 
 def at_most_one(values: pa.ListArray) -> pa.BinaryArray:
-    """The one element of each list, empty bytes for an empty list.
+    """The only element of each list, or empty bytes.
 
     Raises:
-        RefusedError: A list has two elements: a field that may be there once was there twice.
+        FallbackError: A list has two elements, that is, a singular field occurred twice.
     """
     flat = values.values
     offsets = values.offsets.to_numpy()
@@ -54,12 +54,12 @@ def at_most_one(values: pa.ListArray) -> pa.BinaryArray:
     if len(flat) == len(values) and (counts == 1).all():
         return flat
     if (counts > 1).any():
-        raise RefusedError("a field that may be there once is there twice")
+        raise FallbackError("a singular field occurs twice")
     return flat.take(pa.array(offsets[:-1], mask=counts == 0)).fill_null(b"")
 
 
 def overlay(base: pa.Array, pieces: Sequence[tuple[Positions, pa.Array]]) -> pa.Array:
-    """`base` with the elements at some positions replaced: pairs of positions and values."""
+    """`base` with elements replaced; `pieces` are pairs of positions and values."""
     index = np.arange(len(base), dtype=np.int64)
     start = len(base)
     for positions, values in pieces:
@@ -69,7 +69,7 @@ def overlay(base: pa.Array, pieces: Sequence[tuple[Positions, pa.Array]]) -> pa.
 
 
 def filled_ids(ids: pa.BinaryArray, size: int) -> npt.NDArray[np.bool_]:
-    """Which ids have that many bytes, a multiple of eight, and are not all zero."""
+    """Which ids have `size` bytes, a multiple of eight, and are not all zero."""
     starts, sizes, content = binary_parts(ids)
     filled: npt.NDArray[np.bool_] = sizes == size
     first = int(starts[0]) if starts.size else 0
@@ -83,10 +83,7 @@ def filled_ids(ids: pa.BinaryArray, size: int) -> npt.NDArray[np.bool_]:
 
 
 def hex_text(ids: pa.BinaryArray, size: int) -> pa.StringArray:
-    """Lower-case hexadecimal text of each id of that many bytes; empty for what is no id.
-
-    That is one of another length, and one that is all zero.
-    """
+    """Lower-case hexadecimal text of each id; '' for an id of another size or all zero."""
     starts, sizes, content = binary_parts(ids)
     filled = filled_ids(ids, size)
     first = int(starts[0]) if starts.size else 0
@@ -100,31 +97,31 @@ def hex_text(ids: pa.BinaryArray, size: int) -> pa.StringArray:
 
 
 def known(times: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Unix nanoseconds, 0 for those that no record may have: they count as not given."""
+    """The times in Unix nanoseconds, with 0 (not given) for those from `END_NS` on."""
     if times.size and times.max() >= _END:
         return np.where(times < _END, times, np.uint64(0))
     return times
 
 
 def instants(times: npt.NDArray[np.uint64]) -> pa.TimestampArray:
-    """Unix nanoseconds as instants; the latest there is, in the year 2262, for later ones."""
+    """Unix nanoseconds as instants; later ones become the latest possible, in 2262."""
     return pa.array(np.minimum(times, _LATEST).view(np.int64)).view(INSTANT)
 
 
 def lists(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
-    """Lists as long as those of `like`, of other values."""
+    """Lists of `values` with the lengths of those in `like`."""
     return pa.ListArray.from_arrays(like.offsets, values)
 
 
 def repeated(values: pa.Array, counts: Counts) -> pa.DictionaryArray:
-    """Each string as many times as `counts` says, as indices into the distinct ones."""
+    """Each string repeated `counts` times, dictionary-encoded."""
     encoded = values.dictionary_encode()
     indices = np.repeat(encoded.indices.to_numpy(), counts)
     return pa.DictionaryArray.from_arrays(pa.array(indices), encoded.dictionary)
 
 
 def spans(offsets: npt.NDArray[np.int32], counts: Counts) -> npt.NDArray[np.int32]:
-    """Positions of the elements of lists that are repeated: list 0 `counts[0]` times, and so on."""
+    """Positions of the elements of repeated lists: list 0 `counts[0]` times, and so on."""
     sizes = np.repeat(np.diff(offsets), counts)
     ends = np.cumsum(sizes, dtype=np.int32)
     shifts = np.repeat(offsets[:-1], counts) - (ends - sizes)
@@ -133,13 +130,13 @@ def spans(offsets: npt.NDArray[np.int32], counts: Counts) -> npt.NDArray[np.int3
 
 @dataclass(frozen=True, slots=True)
 class TextMaps:
-    """Maps of text to text, one a row: keys by their number in `names`, values as one array.
+    """Maps of text to text, one per row.
 
     Attributes:
         offsets: Where each row's pairs start; one more than there are rows.
-        keys: Of each pair, the index of its key in `names`.
+        keys: The index in `names` of each pair's key.
         names: The distinct keys.
-        values: Of each pair, its value: strings, or indices into distinct strings.
+        values: The value of each pair; strings, possibly dictionary-encoded.
     """
 
     offsets: npt.NDArray[np.int32]
@@ -151,17 +148,17 @@ class TextMaps:
     def build(
         cls, offsets: npt.NDArray[np.int32], keys: pa.StringArray, values: pa.StringArray
     ) -> Self:
-        """Maps from pairs in order; of equal keys in one map the last stays.
+        """Maps from pairs in order; of equal keys in a map, the last is kept.
 
         Raises:
-            TooMuchError: There are more than :data:`MOST_PAIRS`.
+            TooMuchError: There are more than :data:`MOST_PAIRS` pairs.
         """
         _check_budget(len(keys))
         encoded = keys.dictionary_encode()
         maps = cls(offsets, encoded.indices.to_numpy(), encoded.dictionary, values)
-        return maps._without_doubles()
+        return maps._without_duplicates()
 
-    def _without_doubles(self) -> Self:
+    def _without_duplicates(self) -> Self:
         if _all_distinct(self.offsets, self.keys, len(self.names)):
             return self
         rows = self.rows()
@@ -175,11 +172,11 @@ class TextMaps:
         return type(self)(offsets, self.keys[kept], self.names, values)
 
     def rows(self) -> npt.NDArray[np.int64]:
-        """Row of each pair."""
+        """The row of each pair."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def lookup(self, *names: str) -> pa.StringArray:
-        """Value of the first of `names` that a row has, empty text where it has none."""
+        """The value of the first of `names` that a row has, or ''."""
         found = np.full(len(self.offsets) - 1, -1, np.int64)
         for name in reversed(names):
             key = pc.index(self.names, name).as_py()
@@ -189,10 +186,10 @@ class TextMaps:
         return self.values.take(pa.array(found, mask=found < 0)).fill_null("")
 
     def repeated(self, counts: Counts) -> pa.MapArray:
-        """Each row's map as many times as `counts` says, values as indices into distinct ones.
+        """Each row's map repeated `counts` times, with dictionary-encoded values.
 
         Raises:
-            TooMuchError: They have more than :data:`MOST_PAIRS`.
+            TooMuchError: They have more than :data:`MOST_PAIRS` pairs.
         """
         _check_budget(int(np.diff(self.offsets).astype(np.int64) @ counts.astype(np.int64)))
         pairs = spans(self.offsets, counts)
@@ -212,7 +209,7 @@ class TextMaps:
 
 def _check_budget(pairs: int) -> None:
     if pairs > MOST_PAIRS:
-        raise TooMuchError(f"{pairs} attributes in one column; at most {MOST_PAIRS}")
+        raise TooMuchError(f"{pairs} attributes in one column; the maximum is {MOST_PAIRS}")
 
 
 def _all_distinct(
@@ -220,14 +217,14 @@ def _all_distinct(
 ) -> bool:
     sizes = np.diff(offsets)
     if distinct > _FEW_NAMES:
-        # One pass of what follows per 64 names would take minutes for a million of them.
+        # The loop below makes a pass per 64 names: minutes for a million names.
         rows = np.repeat(np.arange(sizes.size), sizes)
         pairs = np.sort(rows * distinct + keys)
         return bool((pairs[1:] != pairs[:-1]).all())
     starts = offsets[:-1][sizes > 0]
     seen = np.zeros(starts.size, np.int64)
     for first in range(0, distinct, _WORD):
-        # One bit a key: a row that has each key once has as many bits as pairs.
+        # One bit per key: a row without duplicates has as many bits as pairs.
         within = (keys >= first) & (keys < first + _WORD)
         bits = np.where(within, np.uint64(1) << ((keys - first) % _WORD).astype(np.uint64), 0)
         seen += np.bitwise_count(np.bitwise_or.reduceat(bits.astype(np.uint64), starts))
@@ -235,7 +232,7 @@ def _all_distinct(
 
 
 def conform(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as a batch of that schema, maps given as lists of pairs, instants as nanoseconds."""
+    """A batch from rows with maps given as lists of pairs and instants as nanoseconds."""
     arrays = [_column([row[field.name] for row in rows], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -1,7 +1,7 @@
-"""What all OTLP signals share: requests hold resources, which hold scopes, which hold items.
+"""The structure that all OTLP signals share: a request has resources, with scopes, with items.
 
-An item is what a scope lists: a log record, a span, a metric. A row of a table stands for an item
-or, for metrics, for one of its data points.
+An item is a log record, a span or a metric. A row of a table is an item or, for metrics, one of its
+data points.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Envelope:
     scope_bounds: Bounds
 
     def columns(self, item_bounds: Bounds) -> dict[str, pa.Array]:
-        """The columns that a chunk, a resource or a scope gives to each of its rows.
+        """The columns with values of the chunk, the resource and the scope.
 
         Args:
             item_bounds: Where each item's rows start; one more than there are items.
@@ -55,9 +55,9 @@ class Envelope:
         }
 
     def received(self, item_bounds: Bounds) -> npt.NDArray[np.uint64]:
-        """For each row, when its chunk was received, in Unix nanoseconds, and its number more.
+        """When each row's chunk was received, in Unix nanoseconds, plus the row's number.
 
-        So rows without a time of their own keep their order.
+        The number keeps rows without a time in order.
         """
         bounds = self.chunk_rows(item_bounds)
         times = np.array([chunk.received_ns for chunk in self.chunks], np.uint64)
@@ -74,10 +74,10 @@ def open_envelopes(request: str, chunks: Sequence[ChunkRows]) -> Envelope:
 
     Args:
         request: Full name of the export request message.
-        chunks: The chunks, in the order that their rows shall have.
+        chunks: The chunks, in the order of their rows.
 
     Raises:
-        ValueError: A payload is not of that message, or its text is not UTF-8.
+        ValueError: A payload is not such a message, or its text is not UTF-8.
     """
     decoder = wire.message_decoder(request)
     resource_lists = decoder.list_to_record_batch([chunk.payload for chunk in chunks]).column(0)
@@ -99,9 +99,7 @@ def open_envelopes(request: str, chunks: Sequence[ChunkRows]) -> Envelope:
 def attribute_maps(attributes: pa.ListArray) -> TextMaps:
     """The attributes of each message as maps of text.
 
-    Raises:
-        RefusedError: As :func:`storage.decode.any_value_columns.texts`.
-        ValueError: Likewise.
+    Raises the errors of :func:`storage.decode.any_value_columns.texts` and `TooMuchError`.
     """
     pairs = attributes.values
     values = any_value_columns.texts(pairs.field("value"))
@@ -133,7 +131,7 @@ def _scope_columns(scopes: pa.StructArray, rows: npt.NDArray[np.int32]) -> dict[
 
 
 def chunk_columns(chunks: Sequence[ChunkRows], bounds: Bounds) -> dict[str, pa.Array]:
-    """The columns that are equal in all rows of a chunk, and the rows' numbers.
+    """The columns with values of the chunk, and the rows' numbers in it.
 
     Args:
         chunks: The chunks.

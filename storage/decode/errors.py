@@ -1,12 +1,12 @@
-"""What can go wrong while OTLP bytes become columns."""
+"""Errors of the decoders."""
 
 
 class UndecodableError(Exception):
-    """A chunk's payload is no OTLP export request: this input will never work.
+    """A chunk's payload is not an OTLP export request; permanent.
 
     Attributes:
-        chunk_id: The chunk that cannot be decoded (UInt64, as in the column `ChunkId`).
-        reason: What the protobuf parser said about it.
+        chunk_id: The chunk (UInt64, as in the column `ChunkId`).
+        reason: The protobuf parser's message.
     """
 
     def __init__(self, chunk_id: int, reason: str) -> None:
@@ -15,24 +15,24 @@ class UndecodableError(Exception):
         self.reason = reason
 
 
-class RefusedError(ValueError):
-    """The columnar decoder leaves this input to the reference decoder.
+class FallbackError(ValueError):
+    """The reference decoder must decode this input.
 
-    Raised for wire forms that no encoder writes but that the protobuf specification gives a
-    meaning to, such as two members of one oneof in the same message.
+    Raised for encodings that are valid protobuf but that no encoder writes, such as two members of
+    a oneof in one message.
     """
 
 
 class TooMuchError(MemoryError):
-    """Decoded, these chunks would take gigabytes; half of them may not."""
+    """These chunks would take gigabytes when decoded; half of them may fit."""
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a columnar parser says by this that it does not take the input."""
+    """Whether this error means that a columnar parser does not accept the input."""
     # ptars panics on lengths close to 2**64, and a Rust panic is no Exception in Python.
     panicked = type(error).__module__ == "pyo3_runtime"
     return panicked or (isinstance(error, Exception) and not isinstance(error, MemoryError))
 
 
 class UnknownSignalError(ValueError):
-    """There is no decoder for a signal of that name."""
+    """There is no decoder for the signal."""

@@ -1,4 +1,4 @@
-"""OTLP logs to the columns of `otel_logs`, without an object a record."""
+"""Decodes OTLP logs to the columns of `otel_logs`, without a Python object per record."""
 
 from collections.abc import Sequence
 
@@ -53,8 +53,8 @@ def decode(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
     """Rows of all chunks' log records, chunk after chunk, in payload order.
 
     Raises:
-        RefusedError: A payload holds a wire form that is left to the reference decoder.
-        ValueError: A payload is no `ExportLogsServiceRequest`.
+        FallbackError: The reference decoder must decode a payload.
+        ValueError: A payload is not an `ExportLogsServiceRequest`.
     """
     envelope = open_envelopes(wire.LOGS_REQUEST, chunks)
     rows = np.arange(len(envelope.items) + 1, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""The tables of metrics: which kind of metric goes where, in which columns."""
+"""Tables and columns for each kind of metric."""
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ TABLES = {
     "exponential_histogram": "otel_metrics_exponential_histogram",
     "summary": "otel_metrics_summary",
 }
-"""Table of each kind; the kinds by the names of the members of `Metric`'s oneof."""
+"""Table of each kind; kinds are named like the members of `Metric`'s oneof."""
 
 _Fields = list[tuple[str, pa.DataType]]
 
@@ -56,7 +56,7 @@ _DISTRIBUTION: _Fields = [
     ("Max", pa.float64()),
     *_TEMPORALITY,
 ]
-_OWN: dict[str, _Fields] = {
+_BY_KIND: dict[str, _Fields] = {
     "gauge": _NUMBER,
     "sum": [*_NUMBER, *_TEMPORALITY, ("IsMonotonic", pa.bool_())],
     "histogram": [
@@ -83,5 +83,5 @@ _OWN: dict[str, _Fields] = {
     ],
 }
 
-SCHEMAS = {kind: pa.schema([*_METRIC, *own, *_CHUNK]) for kind, own in _OWN.items()}
+SCHEMAS = {kind: pa.schema([*_METRIC, *fields, *_CHUNK]) for kind, fields in _BY_KIND.items()}
 """Columns of each kind's table, in the table's order."""

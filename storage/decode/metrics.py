@@ -1,6 +1,6 @@
-"""OTLP metrics to the columns of the `otel_metrics_*` tables, a column at a time.
+"""Decodes OTLP metrics to the columns of the `otel_metrics_*` tables.
 
-Each of OTLP's five kinds of metric has a table of its own, in which a row is a data point.
+Each of OTLP's five kinds of metric has its own table; a row is a data point.
 """
 
 import math
@@ -13,7 +13,7 @@ from storage.decode import wire
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.columns import conform, hex_text, instants, known, lists, repeated
 from storage.decode.envelope import Bounds, Envelope, attribute_maps, open_envelopes
-from storage.decode.errors import RefusedError
+from storage.decode.errors import FallbackError
 from storage.decode.metric_tables import SCHEMAS, TABLES
 
 Columns = dict[str, pa.Array]
@@ -23,13 +23,13 @@ def decode(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
     """Rows of all chunks' data points by table, chunk after chunk, in payload order.
 
     Raises:
-        RefusedError: A payload holds a wire form that is left to the reference decoder.
-        ValueError: A payload is no `ExportMetricsServiceRequest`.
+        FallbackError: The reference decoder must decode a payload.
+        ValueError: A payload is not an `ExportMetricsServiceRequest`.
     """
     envelope = open_envelopes(wire.METRICS_REQUEST, chunks)
     kinds = [envelope.items.field(kind) for kind in TABLES]
     if _overlap(kinds):
-        raise RefusedError("two kinds of one metric are set")
+        raise FallbackError("two kinds of one metric are set")
     return {
         TABLES[kind]: _batch(envelope, kind, metrics)
         for kind, metrics in zip(TABLES, kinds, strict=True)
@@ -37,13 +37,13 @@ def decode(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
 
 
 def _overlap(members: Sequence[pa.Array]) -> bool:
-    """Whether any element is set in more than one of these members of a oneof."""
+    """Whether any message has more than one of these members of a oneof."""
     present = [member.is_valid().to_numpy(zero_copy_only=False) for member in members]
     return bool((np.sum(present, axis=0, dtype=np.int8) > 1).any())
 
 
 def _batch(envelope: Envelope, kind: str, metrics: pa.StructArray) -> pa.RecordBatch:
-    """Rows of one kind's table; `metrics` holds the kind's member of each metric, if set."""
+    """Rows of one kind's table; `metrics` is the kind's member of each metric, or null."""
     schema = SCHEMAS[kind]
     points = metrics.field("data_points")
     if not len(points.values):
@@ -59,7 +59,7 @@ def _batch(envelope: Envelope, kind: str, metrics: pa.StructArray) -> pa.RecordB
 
 
 def _metric_columns(envelope: Envelope, metrics: pa.StructArray, bounds: Bounds) -> Columns:
-    """What a metric gives to each of its data points."""
+    """The columns with values of the metric, repeated for its data points."""
     counts = np.diff(bounds)
     items = envelope.items
     columns = {
@@ -78,7 +78,7 @@ def _metric_columns(envelope: Envelope, metrics: pa.StructArray, bounds: Bounds)
 
 
 def _point_columns(envelope: Envelope, points: pa.StructArray, bounds: Bounds) -> Columns:
-    """What data points of all kinds have."""
+    """The columns that data points of all kinds have."""
     times = known(points.field("time_unix_nano").to_numpy())
     if not times.all():
         times = np.where(times == 0, envelope.received(bounds), times)
@@ -126,7 +126,7 @@ def _summary_columns(points: pa.StructArray) -> Columns:
 
 
 def _distribution_columns(points: pa.StructArray) -> Columns:
-    """What both kinds of histogram have; NaN stands for a sum or an extreme that is not known."""
+    """The columns that both kinds of histogram have; an unknown sum or extreme is NaN."""
     return {
         "Count": points.field("count"),
         "Sum": points.field("sum").fill_null(math.nan),
@@ -150,11 +150,11 @@ def _exemplar_columns(exemplars: pa.ListArray) -> Columns:
 
 
 def _values(messages: pa.StructArray) -> pa.DoubleArray:
-    """The value of each data point or exemplar, double or integer; NaN where there is none."""
+    """The value of each data point or exemplar, double or integer; NaN if it has none."""
     doubles, integers = messages.field("as_double"), messages.field("as_int")
     if _overlap([doubles, integers]):
-        raise RefusedError("two values of one data point are set")
-    # Also what is neither: a null of either is NaN here.
+        raise FallbackError("two values of one data point are set")
+    # Nulls become NaN here.
     values = doubles.to_numpy(zero_copy_only=False)
     given = integers.is_valid().to_numpy(zero_copy_only=False)
     whole = integers.fill_null(0).to_numpy().astype(np.float64)
@@ -162,7 +162,7 @@ def _values(messages: pa.StructArray) -> pa.DoubleArray:
 
 
 def _plain_list(column: pa.ListArray) -> pa.ListArray:
-    # Without ptars' `not null` for the elements, which the table's schema does not have.
+    # Drops ptars' `not null` on the elements, which the table's schema does not have.
     return lists(column, column.values)
 
 

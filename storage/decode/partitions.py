@@ -1,4 +1,4 @@
-"""How a decoded batch's rows spread over chunks and over days, without a look at single rows."""
+"""How a batch's rows are distributed over chunks and days, without a Python object per row."""
 
 import itertools
 
@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-_DAY_NS = 86_400 * 10**9
+from config.units import NS_PER_DAY
 
 
 def chunk_ranges(batch: pa.RecordBatch) -> dict[int, tuple[int, int]]:
-    """First row and the row after the last of each chunk that has rows in the batch.
+    """The range of rows of each chunk in the batch.
 
     Args:
-        batch: Rows as :func:`storage.decode.decode` gives them: each chunk's are contiguous.
+        batch: Rows from :func:`storage.decode.decode`, where those of a chunk are contiguous.
 
     Returns:
         `ChunkId` to (start, stop), in row order.
@@ -28,15 +28,15 @@ def partitions(batch: pa.RecordBatch, time: str = "Timestamp") -> dict[tuple[int
     """Count rows per chunk and partition day.
 
     Args:
-        batch: Rows as :func:`storage.decode.decode` gives them.
+        batch: Rows from :func:`storage.decode.decode`.
         time: Name of the column, in nanoseconds, that the table is partitioned by.
 
     Returns:
-        (`ChunkId`, day) to number of rows, the day as days since 1970-01-01 in UTC: what
-        `toDate32(Timestamp, 'UTC')` becomes as a number.
+        (`ChunkId`, day) to number of rows. Days are counted from 1970-01-01 in UTC, like
+        `toInt32(toDate32(Timestamp, 'UTC'))`.
     """
     ids = batch.column("ChunkId").to_numpy()
-    days = batch.column(time).view(pa.int64()).to_numpy() // _DAY_NS
+    days = batch.column(time).view(pa.int64()).to_numpy() // NS_PER_DAY
     starts = _runs(ids, days)
     runs = pa.table({
         "chunk": ids[starts],

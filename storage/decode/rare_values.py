@@ -1,7 +1,7 @@
-"""Serialised `AnyValue`s of the less common kinds to text.
+"""Converts serialised `AnyValue`s of the less common kinds to text.
 
-Only arrays, key-value lists, bytes and unusual doubles become Python objects, one for each
-distinct value.
+Only arrays, key-value lists, bytes and unusual doubles become Python objects, one per distinct
+value.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from opentelemetry.proto.common.v1.common_pb2 import ArrayValue, KeyValueList
 
 from storage.decode import any_value, wire
 from storage.decode.columns import at_most_one, overlay
-from storage.decode.errors import RefusedError
+from storage.decode.errors import FallbackError
 
-# Between these, Arrow's shortest text has no exponent and is the same as Go's.
+# Between these limits, Arrow's shortest text has no exponent and equals Go's.
 _PLAIN_DOUBLES = (1e-6, 1e10)
 
 _T = TypeVar("_T")
@@ -26,9 +26,9 @@ def rare_texts(raw: pa.BinaryArray) -> pa.StringArray:
     """Text of serialised `AnyValue`s of any kind.
 
     Raises:
-        RefusedError: Two members of one value's oneof are set.
-        ValueError: The bytes are no `AnyValue`.
-        DecodeError: The bytes of an array or a key-value list are none.
+        FallbackError: A value has two members of its oneof.
+        ValueError: The bytes are not an `AnyValue`.
+        DecodeError: The bytes of an array or a key-value list are invalid.
     """
     members = wire.message_decoder(wire.ANY_VALUE).array_to_record_batch(raw)
     arrays, kvlists = members.column("array_value"), members.column("kvlist_value")
@@ -39,7 +39,7 @@ def rare_texts(raw: pa.BinaryArray) -> pa.StringArray:
         np.diff(kvlists.offsets.to_numpy()) > 0,
     ]
     if (np.sum(present, axis=0) > 1).any():
-        raise RefusedError("two members of one AnyValue are set")
+        raise FallbackError("two members of one AnyValue are set")
     text = members.column("string_value").fill_null("")
     pieces = []
     for (name, render), mask in zip(_TEXT_OF.items(), present, strict=False):

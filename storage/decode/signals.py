@@ -1,4 +1,4 @@
-"""Which decoders a signal has, and how the columnar one falls back to the plain one."""
+"""The decoders of each signal, with fallback from the columnar to the plain one."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.decode import logs, metric_tables, metrics, reference, traces
+from storage.decode import logs, metric_tables, metrics, traces
 from storage.decode.chunk_rows import ChunkRows
 from storage.decode.errors import UnknownSignalError, is_refusal
-from storage.decode.reference_metrics import decode_metrics
-from storage.decode.reference_traces import decode_traces
+from storage.decode.reference import logs as reference
+from storage.decode.reference.metrics import decode_metrics
+from storage.decode.reference.traces import decode_traces
 
 Tables = dict[str, pa.RecordBatch]
 Decoder = Callable[[Sequence[ChunkRows]], Tables]
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The two decoders of a signal; both give the same rows for what both take."""
+    """The two decoders of a signal; they return the same rows for input that both accept."""
 
     columnar: Decoder
     plain: Decoder
@@ -41,12 +42,12 @@ _TIME_COLUMNS = {
 
 
 def time_column(table: str) -> str:
-    """Name of the column, in nanoseconds, by whose UTC day the table is partitioned."""
+    """Name of the column, in nanoseconds, that the table is partitioned by (its UTC day)."""
     return _TIME_COLUMNS[table]
 
 
 def record_count(tables: Tables) -> int:
-    """How many records the rows stand for: log records, spans or data points."""
+    """The number of log records, spans or data points in the rows."""
     return sum(rows.num_rows for table, rows in tables.items() if table != traces.LOOKUP)
 
 
@@ -58,14 +59,14 @@ def decode(signal: str, chunks: Sequence[ChunkRows]) -> Tables:
         chunks: Any number of chunks, of any tenants.
 
     Returns:
-        Table name to rows: all columns of the table, chunk after chunk in the order given,
-        records in payload order, so that a chunk's rows are contiguous. `ChunkRow` counts a
-        chunk's rows from 0. All tables of the signal are there, also those without rows.
+        Table name to rows: chunk after chunk in the order given, records in payload order, so that
+        a chunk's rows are contiguous. `ChunkRow` counts a chunk's rows from 0. All tables of the
+        signal are included, even without rows.
 
     Raises:
-        UndecodableError: A payload is no export request of that signal; the error names the chunk.
-        TooMuchError: Decoded, the chunks would take gigabytes.
-        UnknownSignalError: No decoder of that name is registered.
+        UndecodableError: A payload is not an export request of the signal; names the chunk.
+        TooMuchError: The chunks would take gigabytes when decoded.
+        UnknownSignalError: There is no decoder for the signal.
     """
     if signal not in SIGNALS:
         raise UnknownSignalError(f"no decoder for the signal {signal!r}")

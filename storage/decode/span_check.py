@@ -1,7 +1,7 @@
-"""Whether all spans of a request have ids and times that can be stored, a column at a time.
+"""Checks quickly that all spans of a request have valid ids and times.
 
-The request is read as one whose spans have nothing but that. What is good of it, serialised anew,
-has the same size, with the same tags at the same places.
+The request is parsed as one whose spans have only these fields. Serialised again, valid spans all
+have the same size, with the same tags at the same offsets.
 """
 
 import functools
@@ -19,26 +19,26 @@ _MESSAGES = {
     "Resource": (("scopes", 2, "Scope"),),
     "Request": (("resources", 1, "Resource"),),
 }
-"""Of an `ExportTraceServiceRequest`, what is looked at: name, number and message of each field."""
+"""The fields of `ExportTraceServiceRequest` that are checked: name, number and message type."""
 
 _SIZE = 48
 _TAGS = (
     *((0, b"\x12"), (1, b"\x2e"), (2, b"\x0a"), (3, b"\x10")),
     *((20, b"\x12"), (21, b"\x08"), (30, b"\x39"), (39, b"\x41")),
 )
-"""By their places: the span's own, those of both ids, each with its size, those of both times."""
+"""Offsets and bytes: tag and size of the span and of both ids, then the tags of both times."""
 
 _LAST_OCTETS = (38, 47)
-"""Of both times, the most significant."""
+"""Offsets of the most significant byte of both times."""
 
 _LAST_BEFORE_END = END_NS >> 56
 _NO_ID = bytes(8)
 
 
 def all_valid(payload: bytes) -> bool:
-    """Whether each span has ids of the right length, not all zero, and times before 2106.
+    """Whether all spans have ids of the right size, not all zero, and times before 2106.
 
-    False also for a few that have; a closer look must tell.
+    May return False for a few valid requests, which need a closer check.
     """
     request = _request().FromString(payload)
     request.DiscardUnknownFields()

@@ -1,4 +1,4 @@
-"""OTLP traces to the columns of `otel_traces` and `otel_traces_trace_id_ts`, a column at a time."""
+"""Decodes OTLP traces to the columns of `otel_traces` and `otel_traces_trace_id_ts`."""
 
 from collections.abc import Sequence
 
@@ -79,18 +79,18 @@ LOOKUP_SCHEMA = pa.schema(
 )
 
 KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
-"""Names of `Span.SpanKind`, by number, as the Collector's `ptrace.SpanKind.String` spells them."""
+"""Names of `Span.SpanKind` by number, as in the Collector's `ptrace.SpanKind.String`."""
 
 STATUS_CODES = ("Unset", "Ok", "Error")
-"""Names of `Status.StatusCode`, likewise; of other numbers the name is empty text."""
+"""Names of `Status.StatusCode` by number; unknown numbers become ''."""
 
 
 def decode(chunks: Sequence[ChunkRows]) -> dict[str, pa.RecordBatch]:
-    """Rows of all chunks' spans, chunk after chunk, and for each chunk one row a trace id.
+    """Rows of all chunks' spans, chunk after chunk, and a lookup row for each trace of a chunk.
 
     Raises:
-        RefusedError: A payload holds a wire form that is left to the reference decoder.
-        ValueError: A payload is no `ExportTraceServiceRequest`.
+        FallbackError: The reference decoder must decode a payload.
+        ValueError: A payload is not an `ExportTraceServiceRequest`.
     """
     envelope = open_envelopes(wire.TRACES_REQUEST, chunks)
     rows = np.arange(len(envelope.items) + 1, dtype=np.int32)
@@ -124,7 +124,7 @@ def _span_columns(envelope: Envelope, rows: Bounds) -> dict[str, pa.Array]:
 def _times(
     envelope: Envelope, rows: Bounds
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """When each span began, in Unix nanoseconds, and for how many nanoseconds it went on."""
+    """Each span's start in Unix nanoseconds and its duration in nanoseconds."""
     starts = known(envelope.items.field("start_time_unix_nano").to_numpy())
     ends = known(envelope.items.field("end_time_unix_nano").to_numpy())
     if not starts.all():
@@ -135,7 +135,7 @@ def _times(
 
 
 def _named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.DictionaryArray:
-    """Names of enum members; empty text for numbers that have none."""
+    """Names of enum members; '' for unknown numbers."""
     known = numbers.to_numpy()
     indices = np.where((known >= 0) & (known < len(names)), known, len(names))
     return pa.DictionaryArray.from_arrays(
@@ -176,7 +176,7 @@ def _lookup(spans: pa.RecordBatch, chunks: Sequence[ChunkRows], bounds: Bounds) 
         traces.filter(pc.not_equal(traces["TraceId"], ""))
         .group_by(["Chunk", "TraceId"], use_threads=False)
         .aggregate([("Timestamp", "min"), ("Timestamp", "max"), ("Row", "min")])
-        # Arrow promises no order of groups, and a chunk's rows must stay together.
+        # Arrow does not define the order of groups, and a chunk's rows must stay contiguous.
         .sort_by("Row_min")
     )
     counts = np.bincount(found["Chunk"].to_numpy(), minlength=len(chunks))

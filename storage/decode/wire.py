@@ -1,10 +1,10 @@
-"""Descriptors for ptars: OTLP's own messages, made flat enough for Arrow and slimmer.
+"""Descriptors for ptars: OTLP's messages, adapted to Arrow and without unused fields.
 
-`AnyValue` is recursive, which Arrow is not, and most of its seven members are absent most of the
-time, which costs a column builder each. So every field of that type is declared `repeated bytes`:
-the same bytes on the wire (a message field is length-delimited bytes), with its presence told by
-the number of elements. Two occurrences of the same field, which protobuf would merge, show up as
-two elements. The values become text in :mod:`storage.decode.any_value_columns`.
+`AnyValue` is recursive, which Arrow does not support, and each of its seven members would cost a
+column builder although most are absent. So fields of that type are declared `repeated bytes`, which
+has the same encoding (a message field is length-delimited bytes); no element means absent. If a
+field occurs twice, which protobuf would merge, there are two elements.
+:mod:`storage.decode.any_value_columns` converts the values to text.
 """
 
 import functools
@@ -33,7 +33,7 @@ _UNUSED: dict[str, frozenset[str]] = {
     "Metric": frozenset({"metadata"}),
     "ExponentialHistogramDataPoint": frozenset({"zero_threshold"}),
 }  # fmt: skip
-"""By message, the fields that no table has a column for."""
+"""Fields without a column in any table, by message."""
 
 LOGS_REQUEST = "opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest"
 TRACES_REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
@@ -50,9 +50,9 @@ _FILES: dict[str, FileDescriptor] = {
 
 @functools.cache
 def message_decoder(name: str) -> Any:  # noqa: ANN401 - ptars ships no types for it
-    """Return ptars' converter of serialised messages of that full name to Arrow columns.
+    """The ptars converter from serialised messages to Arrow columns; `name` is the full name.
 
-    It holds no state between calls, so threads may share it. It releases the GIL.
+    It is stateless, so threads may share it, and releases the GIL.
     """
     pool = descriptor_pool.DescriptorPool()
     for file in _with_imports(_FILES[name]):

@@ -1,8 +1,8 @@
-"""Deleting what a filter finds: log records, or spans with their place in the trace lookup.
+"""Deletes log records that match filters, or spans with their rows in the trace lookup.
 
-Everything that was accepted before the deletion began is deleted, what waits in the ledger too:
-the job waits until that is stored. What arrives meanwhile may be deleted or not; `done` is the
-exact number of rows that were.
+Records accepted before the deletion began are deleted, including those in the ledger: the job waits
+until they are stored. Records that arrive meanwhile may be deleted or not. `done` is the exact
+number of deleted rows.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from storage.deletion import Selection, of_workspace
-from storage.logs.search import LogFilters, where
-from storage.sql import EVER, TimeRange, Where, instant
+from storage.clickhouse.sql import Where, instant
+from storage.lifecycle.deletion import Selection, of_workspace
+from storage.query.logs.search import LogFilters, where
+from storage.time_range import EVER, TimeRange
 from tasks.jobs.deletion import LOGS_TABLE, Deletion
 
 if TYPE_CHECKING:
-    from tasks.jobs.run import Result, Stores, Work
+    from tasks.jobs.run import JobResult, Stores, Work
 
 RECORDS = "log records"
 SPANS = "spans"
@@ -27,14 +28,14 @@ class LogDeletion(msgspec.Struct, frozen=True, tag="logs"):
     """Arguments of a deletion of log records."""
 
     filters: LogFilters
-    span: TimeRange = EVER
+    time_range: TimeRange = EVER
 
 
 class TraceDeletion(msgspec.Struct, frozen=True, tag="traces"):
     """Arguments of a deletion of spans."""
 
     before_ns: int | None
-    """Unix nanoseconds: only spans that began before; None: all."""
+    """Only spans that started before, in Unix nanoseconds; None: all."""
 
 
 def arguments(deletion: LogDeletion | TraceDeletion) -> dict[str, Any]:
@@ -43,17 +44,17 @@ def arguments(deletion: LogDeletion | TraceDeletion) -> dict[str, Any]:
     return plain
 
 
-def delete(work: Work, stores: Stores) -> Result:
-    """Delete what the order's arguments say; the result is how many rows that were."""
-    asked = msgspec.convert(work.order.arguments, LogDeletion | TraceDeletion)
+def delete(work: Work, stores: Stores) -> JobResult:
+    """Delete what the order's arguments select; the result has the number of rows."""
+    request = msgspec.convert(work.order.arguments, LogDeletion | TraceDeletion)
     workspace_id = work.order.workspace_id
-    if isinstance(asked, LogDeletion):
-        chosen = [_log_records(asked)]
+    if isinstance(request, LogDeletion):
+        selections = [_log_records(request)]
     else:
-        spans = _spans(workspace_id, asked)
-        chosen = [spans, _lookups(workspace_id, asked, spans)]
-    deletion = Deletion(work, stores, chosen)
-    deletion.wait_for_what_was_accepted()
+        spans = _spans(workspace_id, request)
+        selections = [spans, _lookups(workspace_id, request, spans)]
+    deletion = Deletion(work, stores, selections)
+    deletion.wait_until_stored()
     deletion.plan()
     deletion.run()
     return {"deleted": work.done}
@@ -61,13 +62,13 @@ def delete(work: Work, stores: Stores) -> Result:
 
 def _log_records(deletion: LogDeletion) -> Selection:
     workspace = LogFilters(workspace_id=deletion.filters.workspace_id)
-    # The longest range means all there is, also what lies beyond it from earlier versions.
-    span = None if deletion.span == EVER else deletion.span
+    # EVER means all, including records beyond it that earlier versions stored.
+    time_range = None if deletion.time_range == EVER else deletion.time_range
     return Selection(
         LOGS_TABLE,
         workspace.workspace_id,
-        coarse=lambda: where(workspace, span),
-        exact=lambda: where(deletion.filters, span),
+        coarse=lambda: where(workspace, time_range),
+        exact=lambda: where(deletion.filters, time_range),
     )
 
 
@@ -79,7 +80,7 @@ def _spans(workspace_id: str, deletion: TraceDeletion) -> Selection:
 
 
 def _lookups(workspace_id: str, deletion: TraceDeletion, spans: Selection) -> Selection:
-    """A trace's place in the lookup goes when all spans that it stands for have gone."""
+    """Rows of the trace lookup, which are deleted after all spans that they refer to."""
 
     def clause() -> Where:
         return _before(workspace_id, "Start", "End", deletion.before_ns)

@@ -1,7 +1,7 @@
-"""The steps of a deletion, whichever job it is for: partition by partition, portion by portion.
+"""The steps of a deletion, for all jobs that delete: partition by partition, portion by portion.
 
-A chunk whose batch is not settled is spared: a further attempt would take its missing rows for lost
-ones and insert them again. See docs/decisions/0007-deletions.md.
+Chunks that are not settled are spared: a retry of their batch would find their rows missing and
+insert them again. See docs/decisions/0007-deletions.md.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from storage.deletion import Deleter, Portion, Selection, first_ns, last_ns, portion_of
-from tasks.chunk import row_id
-from tasks.rollups import DELETION_SECONDS, mark_dirty
+from ledger.chunk import row_id
+from storage.lifecycle.deletion import Deleter, Portion, Selection, first_ns, last_ns, portion_of
+from storage.query.rollups.marks import mark_stale
+from storage.time_range import TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 LOGS_TABLE = "otel_logs"
 
 PARTITIONS = 4
-"""Most partitions in one step: a mutation of four takes hardly longer than one of one."""
+"""Maximum of partitions per step: a mutation of four takes hardly longer than one of one."""
+
+_ANNOUNCED_SECONDS = 600.0
+"""Seconds that a step may take before it has to mark its rows again."""
 
 _PAUSE = 0.1
 _PATIENCE = 5.0
-_AGAIN = 5.0
+_RETRY_SECONDS = 5.0
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -38,14 +42,15 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 class Deletion:
-    """Deletes selections; each step may be begun again by another worker.
+    """Deletes selections in steps that another worker may repeat.
 
-    Notes: `until_ms`, what has to be stored first; `left`, the [selection, partition]s to go;
-    `beyond`, the last chunk that is done in the first of them; `step`, what is being deleted.
+    Notes: `until_ms`, chunks accepted up to this time must be stored first; `left`, the remaining
+    [selection, partition]s; `beyond`, the last chunk done in the first of them; `step`, what is
+    being deleted.
     """
 
     def __init__(self, work: Work, stores: Stores, selections: Sequence[Selection]) -> None:
-        """Delete `selections`, which every holder of the job must give in the same order."""
+        """Delete `selections`; every holder of the job must pass them in the same order."""
         self._work = work
         self._notes = work.notes
         self._ledger = stores.ledger
@@ -53,8 +58,8 @@ class Deletion:
         self._deleter = Deleter(stores.clickhouse, stores.settings)
         self._selections = selections
 
-    def wait_for_what_was_accepted(self) -> None:
-        """Return when every chunk is stored that the ledger held at the first call."""
+    def wait_until_stored(self) -> None:
+        """Wait until all chunks are stored that the ledger held at the job's first call."""
         until_ms = self._notes.setdefault("until_ms", self._ledger.waiting.newest_ms())
         self._work.save()
         deadline = time.monotonic() + _PATIENCE
@@ -63,13 +68,13 @@ class Deletion:
             if not self._ledger.waiting.count_until(until_ms):
                 return True
             if time.monotonic() > deadline:
-                self._work.give_back(_AGAIN)
+                self._work.give_back(_RETRY_SECONDS)
             return False
 
         self._work.wait_for(stored, _PAUSE)
 
     def plan(self) -> None:
-        """Find and count the rows, unless an earlier holder has."""
+        """Find and count the rows, unless an earlier holder did."""
         if "left" in self._notes:
             return
         left = []
@@ -85,7 +90,7 @@ class Deletion:
         self._work.save()
 
     def run(self) -> None:
-        """Delete all that is left of the plan."""
+        """Delete what is left of the plan."""
         if "step" in self._notes:
             self._finish(msgspec.convert(self._notes["step"], _Step))
         while self._notes["left"]:
@@ -95,7 +100,7 @@ class Deletion:
             self._finish(step)
 
     def _choose(self) -> list[Portion]:
-        """The next portions of one selection, which are then no longer left."""
+        """Take the next portions of one selection from `left`."""
         left, portions = self._notes["left"], list[Portion]()
         number = left[0][0]
         while left and left[0][0] == number and len(portions) < PARTITIONS:
@@ -108,17 +113,17 @@ class Deletion:
         return portions
 
     def _portion(self, partition: str) -> tuple[Portion, bool]:
-        """The next portion of a partition, and whether nothing is behind it."""
+        """The next portion of a partition, and whether it is the last."""
         selection = self._selections[self._notes["left"][0][0]]
         beyond = self._notes.pop("beyond", None)
         counts, whole = self._deleter.chunks(selection, partition, beyond)
         if not whole:
             self._notes["beyond"] = max(counts)
-        # After the look at the rows: a chunk with rows that is not in the ledger now is settled.
+        # Read after the rows: a chunk that has rows and is not in the ledger now is settled.
         spared = {row_id(chunk_id) for chunk_id in self._ledger.waiting.ids()}
         if selection.stands_for and counts:
-            # After that: of a chunk that is settled, all rows are stored. A chunk that came since
-            # the other table was looked at keeps its rows in both.
+            # Read last: a settled chunk has all its rows stored. A chunk that arrived after the
+            # other table was read keeps its rows in both.
             spared |= self._deleter.remaining(selection.stands_for, counts)
         return portion_of(partition, counts, spared), whole
 
@@ -140,15 +145,16 @@ class Deletion:
 
         def ended() -> bool:
             nonlocal announced
-            if time.monotonic() - announced > DELETION_SECONDS / 2:
+            if time.monotonic() - announced > _ANNOUNCED_SECONDS / 2:
                 self._announce(selection, portions)
                 announced = time.monotonic()
             return self._deleter.ended(mark)
 
-        self._work.wait_for(ended, _PAUSE, to_the_end=True)
+        self._work.wait_for(ended, _PAUSE, cancellable=False)
 
     def _announce(self, selection: Selection, portions: Sequence[Portion]) -> None:
-        """Tell the rollups, which count log records, what will not be true any more."""
+        """Mark rollups of log records that the deletion makes stale."""
         if selection.table == LOGS_TABLE:
             for day in {portion.partition for portion in portions}:
-                mark_dirty(self._clickhouse, selection.workspace_id, first_ns(day), last_ns(day))
+                whole_day = TimeRange(first_ns(day), last_ns(day))
+                mark_stale(self._clickhouse, selection.workspace_id, whole_day, _ANNOUNCED_SECONDS)

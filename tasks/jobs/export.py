@@ -1,4 +1,4 @@
-"""Exporting all log records of a search into a file, to be downloaded when it is done."""
+"""Exports all log records of a search to a file for download."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from storage.logs.export import ExportQuery, export
+from storage.query.logs.export import ExportQuery, export
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config.settings import Settings
     from tasks.jobs.job import Job
-    from tasks.jobs.run import Result, Stores, Work
+    from tasks.jobs.run import JobResult, Stores, Work
 
 UNIT = "log records"
 
@@ -28,8 +28,8 @@ def arguments(query: ExportQuery) -> dict[str, Any]:
     return plain
 
 
-def write_export(work: Work, stores: Stores) -> Result:
-    """Write the file under its final name only when it is whole; a further attempt starts anew."""
+def write_export(work: Work, stores: Stores) -> JobResult:
+    """Write the file, and rename it when it is complete; a retry starts from the beginning."""
     query = msgspec.convert(work.order.arguments, ExportQuery)
     folder = exports_folder(stores.settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,21 +51,21 @@ def write_export(work: Work, stores: Stores) -> Result:
 
 
 def exports_folder(settings: Settings) -> Path:
-    """Where exported files are kept."""
+    """The folder of exported files."""
     return Path(settings.export_dir) if settings.export_dir else settings.data_dir / "exports"
 
 
 def exported_file(settings: Settings, job: Job) -> Path | None:
-    """The file that an export has left; None if it has left none, or it has run out."""
+    """The file of a finished export; None if there is none or it has been deleted."""
     if job.state != "done" or job.result is None or "file" not in job.result:
         return None
-    # The name is the job's own, never a client's; only the last part counts all the same.
+    # The name never comes from a client, but drop any folder from it all the same.
     path = exports_folder(settings) / Path(job.result["file"]).name
     return path if path.is_file() else None
 
 
 def drop_old_exports(settings: Settings) -> int:
-    """Delete the files whose jobs are forgotten, drafts of dead workers too; how many."""
+    """Delete files of expired jobs, and drafts of dead workers; returns how many."""
     oldest = time.time() - settings.job_window
     old = [path for path in _files(settings) if path.stat().st_mtime < oldest]
     for path in old:

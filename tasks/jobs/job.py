@@ -1,4 +1,4 @@
-"""A job: what was asked for, by whom, and how far it is."""
+"""A job: its order and its state."""
 
 import secrets
 import time
@@ -6,46 +6,48 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["delete", "export", "replay", "retention"]
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+from config.units import NS_PER_MS
 
-KINDS: tuple[Kind, ...] = ("delete", "export", "replay", "retention")
-STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
-FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
+KindName = Literal["delete", "export", "replay", "retention"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+KINDS: tuple[KindName, ...] = ("delete", "export", "replay", "retention")
+STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
+FINISHED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 
 EVERY_WORKSPACE = ""
-"""Workspace of a job that beat or the command line asked for; no request can see it."""
+"""Workspace of a job from beat or the command line; API requests cannot see it."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What was asked for; it never changes."""
+class JobOrder(msgspec.Struct, frozen=True):
+    """What a job should do; never changes."""
 
     id: str
     """128 bits as 32 hexadecimal digits."""
-    kind: Kind
+    kind: KindName
     workspace_id: str
     arguments: dict[str, Any]
-    """What exactly, as the kind's own file reads it."""
+    """Arguments of the kind; see its file."""
     unit: str
     """What `done` and `total` count."""
     asked_by: str
-    """Address of the client, or `beat`, or `cli`."""
+    """The client's address, `beat`, or `cli`."""
     created_ms: int
 
 
 class Job(msgspec.Struct, frozen=True):
-    """An order and what became of it so far."""
+    """An order and its state."""
 
-    order: Order
-    state: State
+    order: JobOrder
+    state: JobState
     done: int = 0
     total: int | None = None
-    """None until it is known."""
+    """None while unknown."""
     cancel_asked: bool = False
     started_ms: int | None = None
     finished_ms: int | None = None
     result: dict[str, Any] | None = None
-    """Of a job that is done, as its kind's own file makes it."""
+    """The kind's result, once the job is done; see its file."""
     error: str = ""
     """Why it failed."""
 
@@ -56,22 +58,22 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def new_order(
-    kind: Kind, workspace_id: str, arguments: dict[str, Any], *, unit: str, asked_by: str
-) -> Order:
-    """An order of this moment with an id of its own."""
-    return Order(
+    kind: KindName, workspace_id: str, arguments: dict[str, Any], *, unit: str, asked_by: str
+) -> JobOrder:
+    """An order with a new id, created now."""
+    return JobOrder(
         id=secrets.token_hex(16),
         kind=kind,
         workspace_id=workspace_id,
         arguments=arguments,
         unit=unit,
         asked_by=asked_by,
-        created_ms=time.time_ns() // 1_000_000,
+        created_ms=time.time_ns() // NS_PER_MS,
     )
 
 
 def summary(job: Job) -> dict[str, Any]:
-    """A job as plain values, to be shown to its workspace."""
+    """A job as plain values, for the API."""
     shown: dict[str, Any] = msgspec.to_builtins(job)
     order: dict[str, Any] = shown.pop("order")
     del order["workspace_id"]

@@ -1,4 +1,4 @@
-"""What each kind of job does; one more kind is one more file and one more line here."""
+"""The function for each kind of job."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from tasks.jobs.delete import delete
 from tasks.jobs.export import write_export
 from tasks.jobs.replay import replay
 from tasks.jobs.retention import expire
-from tasks.jobs.run import Kind
+from tasks.jobs.run import RunJob
 
-KINDS: Mapping[job.Kind, Kind] = {
+KINDS: Mapping[job.KindName, RunJob] = {
     "delete": delete,
     "export": write_export,
     "replay": replay,

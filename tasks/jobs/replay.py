@@ -1,4 +1,4 @@
-"""Replaying dead letters: putting all that match back among what waits to be stored."""
+"""Replays all dead letters that match a filter: queues their chunks again."""
 
 from __future__ import annotations
 
@@ -7,45 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tasks.dead_letters import REPLAYED_AT_ONCE, DeadLetters, Filters, Position
+from ledger.dead_letters.search import (
+    REPLAY_BATCH,
+    DeadLetterFilter,
+    DeadLetterPosition,
+    DeadLetters,
+)
 
 if TYPE_CHECKING:
-    from tasks.jobs.run import Result, Stores, Work
+    from tasks.jobs.run import JobResult, Stores, Work
 
 UNIT = "dead letters"
 
 
-def arguments(filters: Filters) -> dict[str, Any]:
-    """The arguments of a job's order; JSON knows no infinity, and no end is none."""
+def arguments(filters: DeadLetterFilter) -> dict[str, Any]:
+    """The arguments of a job's order; an infinite `until` is omitted, as JSON has no infinity."""
     plain = asdict(filters)
     if filters.until == float("inf"):
         del plain["until"]
     return plain
 
 
-def replay(work: Work, stores: Stores) -> Result:
-    """Replay the dead letters that were there when it was asked for.
+def replay(work: Work, stores: Stores) -> JobResult:
+    """Replay the matching dead letters that existed when the job was ordered.
 
-    One that dies again is a new dead letter, buried later than the order, and stays. A further
-    attempt goes on in the list where the last one was, and does not look through its beginning.
+    A chunk that fails again becomes a new, later dead letter, which is not replayed. A retry
+    continues in the list where the last attempt stopped.
     """
-    asked = msgspec.convert(work.order.arguments, Filters)
-    filters = replace(asked, until=min(asked.until, work.order.created_ms / 1000))
-    shelf = DeadLetters(stores.ledger)
+    filters = msgspec.convert(work.order.arguments, DeadLetterFilter)
+    filters = replace(filters, until=min(filters.until, work.order.created_ms / 1000))
+    dead_letters = DeadLetters(stores.ledger)
     if work.total is None:
-        work.total = _count(work, shelf, filters)
+        work.total = _count(work, dead_letters, filters)
         work.save()
-    after = Position(*work.notes["after"]) if work.notes.get("after") else None
-    for stretch in shelf.stretches(filters, after, REPLAYED_AT_ONCE):
-        work.done += shelf.replay_these(stretch.letters)
-        work.notes["after"] = stretch.end and [stretch.end.buried_ms, stretch.end.id]
+    after = DeadLetterPosition(*work.notes["after"]) if work.notes.get("after") else None
+    for stretch in dead_letters.stretches(filters, after, REPLAY_BATCH):
+        work.done += dead_letters.replay_many(stretch.letters)
+        work.notes["after"] = stretch.end and [stretch.end.dead_ms, stretch.end.id]
         work.save()
     return {"replayed": work.done}
 
 
-def _count(work: Work, shelf: DeadLetters, filters: Filters) -> int:
+def _count(work: Work, dead_letters: DeadLetters, filters: DeadLetterFilter) -> int:
     count = 0
-    for stretch in shelf.stretches(filters, size=REPLAYED_AT_ONCE):
+    for stretch in dead_letters.stretches(filters, size=REPLAY_BATCH):
         count += len(stretch.letters)
         work.keep()
     return count

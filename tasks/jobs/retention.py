@@ -1,32 +1,31 @@
-"""Retention: dropping what has expired, and deleting what a shortened workspace keeps too long."""
+"""Retention: drops expired partitions, and deletes rows of workspaces with a shorter retention."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from storage.deletion import Deleter
-from storage.retention import Expired, ExpiryReader, selection
+from config.units import S_PER_DAY
+from ledger.retention import RetentionBook
+from storage.lifecycle.deletion import Deleter
+from storage.lifecycle.retention import Expired, ExpiryReader, selection
 from tasks.jobs.deletion import Deletion
-from tasks.retention import RetentionBook
 
 if TYPE_CHECKING:
-    from tasks.jobs.run import Result, Stores, Work
+    from tasks.jobs.run import JobResult, Stores, Work
 
 UNIT = "rows"
 
-_DAY_SECONDS = 86_400
-
 
 def expired(stores: Stores) -> list[Expired]:
-    """What has to go today."""
+    """All rows that have expired by today."""
     limits = RetentionBook(stores.settings, stores.ledger.broker).limits()
-    today = int(time.time()) // _DAY_SECONDS
+    today = int(time.time()) // S_PER_DAY
     return ExpiryReader(stores.clickhouse, stores.settings).expired(limits, today)
 
 
-def expire(work: Work, stores: Stores) -> Result:
-    """Drop and delete what has to go; a further attempt goes on where the last one was."""
+def expire(work: Work, stores: Stores) -> JobResult:
+    """Drop and delete expired rows; a retry continues where the last attempt stopped."""
     if "left" not in work.notes:
         _plan(work, expired(stores))
     deleter = Deleter(stores.clickhouse, stores.settings)
@@ -36,8 +35,8 @@ def expire(work: Work, stores: Stores) -> Result:
         work.notes["drops"].pop(0)
         work.done += rows
         work.save()
-    chosen = [selection(*each) for each in work.notes["selections"]]
-    Deletion(work, stores, chosen).run()
+    selections = [selection(*each) for each in work.notes["selections"]]
+    Deletion(work, stores, selections).run()
     return {"partitions": work.notes["partitions"], "rows": work.done}
 
 

@@ -1,9 +1,8 @@
-"""Running jobs: lease one, do its steps, note how far it is, finish it.
+"""Runs jobs: lease one, run its steps, save its progress, finish it.
 
-A job takes minutes, and must not keep rows from being stored, nor they it. So it runs in the
-worker's own pool, which has more threads than batches may take: at most one job a worker at a time,
-and none of the threads that store is ever lent to it. A worker process for jobs alone would cost a
-laptop another 150 MB for something that runs once a day.
+A job takes minutes, and must neither delay storing nor be delayed by it. So it runs in the worker's
+pool, which has more threads than batches may use, at most one job per worker. A separate process
+for jobs would cost another 150 MB for something that runs once a day.
 """
 
 from __future__ import annotations
@@ -16,50 +15,49 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import structlog
 
-from storage.errors import UnavailableError
-from tasks.broker import BrokerError
+from ledger.broker import BrokerError
+from storage.clickhouse.errors import UnavailableError
 from tasks.jobs.book import JobBook, Lease, LostJobError
-from tasks.places import Places
+from worker.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from config.settings import Settings
-    from storage.client import Clickhouse
-    from tasks.jobs.job import Kind as KindName
-    from tasks.jobs.job import Order
-    from tasks.ledger import Ledger
+    from ledger.ledger import Ledger
+    from storage.clickhouse.client import Clickhouse
+    from tasks.jobs.job import JobOrder, KindName
 
 log = structlog.get_logger(__name__)
 
 MOST_DEATHS = 5
-"""Workers that a job may take with it at the same step before it counts as failed."""
+"""Workers that may die at the same step of a job before it fails."""
 
 _AWAY_SECONDS = 5.0
 _SAVE_SECONDS = 0.2
 
-Result = dict[str, Any]
+JobResult = dict[str, Any]
 
 
 class JobFailedError(Exception):
-    """The job cannot be done, now or later; the text says why."""
+    """The job can never succeed; the text says why."""
 
 
 class _CancelledError(Exception):
-    """Somebody asked for the job's end."""
+    """The job's cancellation was requested."""
 
 
 class _ReleasedError(Exception):
-    """The job is given back, to go on in `seconds`."""
+    """The job is given back, to continue in `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"goes on in {seconds:g} s")
+        super().__init__(f"continues in {seconds:g} s")
         self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What jobs work on."""
+    """The stores that jobs use."""
 
     settings: Settings
     clickhouse: Clickhouse
@@ -67,28 +65,28 @@ class Stores:
 
 
 class Work:
-    """A job in the hands of its worker, as its kind's own file sees it.
+    """A leased job, as passed to the function of its kind.
 
-    `save` and `keep` are where a job ends early: cancelled, given back because the worker stops,
-    or left alone because its lease has passed to another. They raise, and nothing has to be caught.
+    `save`, `keep` and `wait_for` raise if the job must stop: it was cancelled, the worker stops, or
+    another worker holds the lease. The job's code must not catch that.
     """
 
     def __init__(self, book: JobBook, lease: Lease, stopping: threading.Event) -> None:
-        """Begin, or go on from what an earlier holder noted."""
+        """Start, or continue from the notes of an earlier holder."""
         self._book = book
         self._lease = lease
         self._stopping = stopping
         self._saved_at = time.monotonic()
-        self.order: Order = lease.job.order
+        self.order: JobOrder = lease.job.order
         self.attempt = lease.attempt
-        """Counts the workers that held the job, this one included."""
+        """Number of leases so far, including this one."""
         self.notes: dict[str, Any] = dict(lease.notes)
-        """What the next holder must know, as plain values; kept by `save`."""
+        """State for the next holder, as plain values; stored by `save`."""
         self.done = lease.job.done
         self.total = lease.job.total
 
     def save(self) -> None:
-        """Note `done`, `total` and `notes`, all at once; a step ends here."""
+        """Store `done`, `total` and `notes` atomically, at the end of a step."""
         fields: dict[str, str | bytes | int] = {
             "done": self.done,
             "notes": msgspec.json.encode(self.notes),
@@ -98,31 +96,31 @@ class Work:
         self._go_on(self._book.save(self._lease, fields))
 
     def keep(self) -> None:
-        """Say that the step is still under way; cheap enough to be called all the time."""
+        """Renew the lease during a step; cheap enough to be called often."""
         if time.monotonic() - self._saved_at < _SAVE_SECONDS and not self._stopping.is_set():
             return
         self._go_on(self._book.save(self._lease, {"done": self.done}))
 
     def advance(self, count: int) -> None:
-        """Count `count` more as done, and say that the step is still under way."""
+        """Add `count` to `done` and renew the lease."""
         self.done += count
         self.keep()
 
     def wait_for(
-        self, condition: Callable[[], bool], pause: float = 0.1, *, to_the_end: bool = False
+        self, condition: Callable[[], bool], pause: float = 0.1, *, cancellable: bool = True
     ) -> None:
-        """Wait until something outside of the job has come true; it is asked every `pause` s.
+        """Wait for an external condition, checked every `pause` seconds.
 
-        With `to_the_end`, somebody who cancels the job has to wait as well: for what cannot be
-        called back once it has begun.
+        Without `cancellable`, a cancellation takes effect only afterwards; for operations that
+        cannot be stopped.
         """
         while not condition():
             wanted = self._book.save(self._lease, {})
-            self._go_on(wanted or to_the_end)
+            self._go_on(wanted or not cancellable)
             self._stopping.wait(pause)
 
     def give_back(self, seconds: float) -> None:
-        """Let other jobs go first; this one goes on in `seconds`."""
+        """Let other jobs run first, and continue in `seconds`."""
         raise _ReleasedError(seconds)
 
     def _go_on(self, wanted: bool) -> None:  # noqa: FBT001 - private
@@ -133,18 +131,18 @@ class Work:
             raise _ReleasedError(0)
 
 
-class Kind(Protocol):
-    """What a kind of job does. It may begin at any step again, and must not do it twice."""
+class RunJob(Protocol):
+    """The function of a kind of job. A step may run again, and must not take effect twice."""
 
-    def __call__(self, work: Work, stores: Stores) -> Result:
-        """Do all of it. Raises JobFailedError."""
+    def __call__(self, work: Work, stores: Stores) -> JobResult:
+        """Run the job to its end. Raises JobFailedError."""
 
 
 class JobRunner:
     """Runs the jobs of a worker, one at a time."""
 
-    def __init__(self, book: JobBook, stores: Stores, kinds: Mapping[KindName, Kind]) -> None:
-        """Run what `book` holds; `kinds` says how."""
+    def __init__(self, book: JobBook, stores: Stores, kinds: Mapping[KindName, RunJob]) -> None:
+        """Run the jobs in `book` with the functions in `kinds`."""
         self._book = book
         self._stores = stores
         self._kinds = kinds
@@ -152,26 +150,26 @@ class JobRunner:
         self._stopping = threading.Event()
 
     def drain(self) -> int:
-        """Run jobs until none is due, and return how many; 0 if another thread already does.
+        """Run jobs until none is due, and return how many; 0 if another thread is already doing so.
 
-        That thread then looks for jobs once more, so that one which was added just as it found
-        none does not wait for beat.
+        That thread then checks for jobs again, so that a job added just after it found none does
+        not wait for beat.
         """
         count = 0
         while self._place.take():
             try:
-                count += self._run_those_due()
+                count += self._run_due()
             finally:
-                asked = self._place.leave()
-            if not asked:
+                turned_away = self._place.leave()
+            if not turned_away:
                 break
         return count
 
     def stop(self) -> None:
-        """Give the job that is running back at the end of its step, and begin no other."""
+        """Give the running job back at the end of its step, and start no other."""
         self._stopping.set()
 
-    def _run_those_due(self) -> int:
+    def _run_due(self) -> int:
         count = 0
         while not self._stopping.is_set():
             lease = self._book.lease()
@@ -193,18 +191,18 @@ class JobRunner:
                 self._set_aside(lease)
 
     def _set_aside(self, lease: Lease) -> None:
-        """Give the job back for a while; if the broker does not hear it, know that it is left."""
+        """Give the job back for a while; if the broker is away, resume the lease later."""
         try:
             self._book.save(lease, {}, seconds=_AWAY_SECONDS)
         except BrokerError:
-            self._book.leave(lease)
+            self._book.abandon(lease)
         except LostJobError:
             log.warning("job: lease lost", attempt=lease.attempt)
 
     def _attempt(self, lease: Lease) -> None:
         work = Work(self._book, lease, self._stopping)
         if lease.deaths >= MOST_DEATHS:
-            self._fail(work, lease, f"{lease.deaths} workers died at the same step of it")
+            self._fail(work, lease, f"{lease.deaths} workers died at the same step of this job")
             return
         try:
             result = self._kinds[work.order.kind](work, self._stores)

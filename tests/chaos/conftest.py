@@ -1,4 +1,4 @@
-"""One system that all scenarios share; each heals what the one before has broken."""
+"""One system that all scenarios share; each first repairs what the one before has broken."""
 
 import os
 import random
@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from pytest_celery import CeleryBrokerCluster, CeleryWorkerCluster
 
+from tests.celery_nodes import BrokerNode, ProcessNode, WorkerNode
 from tests.chaos.load import POISON, Load
 from tests.chaos.oracle import further_attempts, judge
 from tests.chaos.system import System
@@ -40,7 +43,7 @@ _SHORT = {
     "test_the_grpc_door_answers_malformed_requests_as_documented",
     "test_the_http_door_answers_malformed_requests_as_documented",
 }
-"""What is run without CHAOS_LONG; with 0 all is, each scenario briefly, with 1 all at length."""
+"""What runs if CHAOS_LONG is not set. With 0 every scenario runs briefly, with 1 at length."""
 
 
 def pytest_collection_modifyitems(config, items):
@@ -53,13 +56,13 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def seed():
-    """CHAOS_SEED, or a new one, which is printed: the same seed does the same again."""
+    """CHAOS_SEED, or a new seed; it is printed, so that a run can be repeated."""
     return int(os.environ.get("CHAOS_SEED") or secrets.randbits(31))
 
 
 @pytest.fixture(scope="session")
 def long_run():
-    """Whether there is time: CHAOS_LONG=1."""
+    """Whether scenarios run at length: CHAOS_LONG=1."""
     return os.environ.get("CHAOS_LONG", "0") != "0"
 
 
@@ -75,7 +78,7 @@ def shared_system(tmp_path_factory, free_port, wait_until):
 
 @pytest.fixture
 def system(shared_system):
-    """The system, whole: everything runs, nothing is disturbed, nothing waits."""
+    """The system in order: every process runs, no proxy disturbs, no chunk waits."""
     shared_system.heal()
     shared_system.broker.config_set("maxmemory", 0)
     assert shared_system.wait_until_drained(60), "the scenario before left chunks behind"
@@ -84,11 +87,43 @@ def system(shared_system):
         proxy.heal()
 
 
+@pytest.fixture
+def celery_broker_cluster(system):
+    """pytest-celery's brokers: the system's Valkey."""
+    return CeleryBrokerCluster(BrokerNode(system.container("valkey")))
+
+
+@pytest.fixture
+def celery_backend_cluster():
+    """Sheaf keeps no results."""
+    return
+
+
+@pytest.fixture
+def celery_worker_cluster(system):
+    """pytest-celery's workers: the system's worker."""
+    return CeleryWorkerCluster(WorkerNode(system.container("worker"), None))
+
+
+@pytest.fixture
+def celery_setup_app(system):
+    """A client of the system's broker."""
+    made = Celery("client", broker=system.settings.broker_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def celery_beat(system):
+    """The system's beat as a node."""
+    return ProcessNode(system.container("beat"))
+
+
 class Scenario:
-    """A load on a system, a source of chance, and in the end the oracle."""
+    """A load on a system, seeded randomness, and the oracle's verdict in the end."""
 
     def __init__(self, name, seed, system, report, wait_until):
-        # A name is used once, also if a scenario is repeated with the same seed.
+        # Two runs of a scenario with the same seed must not share a name.
         self.name = f"{name.split('_')[1]}-{secrets.token_hex(3)}"
         self._title = name
         self._seed = seed
@@ -106,7 +141,7 @@ class Scenario:
 
     @contextmanager
     def under_load(self, shape=None, tenants=4, seconds=30.0, **options):
-        """Send while the block runs; afterwards wait for the last answers."""
+        """Send while the block runs, then wait for the last answers."""
         load = self.begin(shape, tenants, **options)
         try:
             yield load
@@ -114,7 +149,7 @@ class Scenario:
             load.finish(seconds)
 
     def pause(self, least, most):
-        """Wait for a time that the seed decides."""
+        """Wait for a random time between these seconds."""
         time.sleep(self.rng.uniform(least, most))
 
     def wait_for_insert(self):
@@ -129,13 +164,13 @@ class Scenario:
         self.wait_until(lambda: self.load.acknowledged >= wanted, 60)
 
     def judge(self):
-        """What the oracle says of the table as it is now; prints the line."""
+        """The oracle's verdict on the table as it is now, which is also printed."""
         verdict = judge(self.system, self._title, self._seed, self.load, self._attempts)
         self.report(str(verdict))
         return verdict
 
     def verdict(self, seconds=60.0):
-        """Wait until nothing waits any more, then judge."""
+        """Wait until the ledger is drained, then judge."""
         drained = self.system.wait_until_drained(seconds)
         verdict = self.judge()
         assert drained, f"{verdict}: {self.system.ledger.waiting.stats()} after {seconds} s"
@@ -150,24 +185,24 @@ class Scenario:
 
 @pytest.fixture
 def report(request):
-    """Say a line that is printed in the end, also if the test passes."""
+    """Print a line after the run, even if the test passes."""
     return lambda line: request.node.user_properties.append(("said", line))
 
 
 @pytest.fixture
 def make_system(tmp_path_factory, free_port, wait_until):
-    """Start a system with settings of its own."""
+    """Start a separate system with other settings."""
     made = []
 
     def make(**changes):
-        own = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until, **changes)
-        made.append(own)
-        own.start()
-        return own
+        system = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until, **changes)
+        made.append(system)
+        system.start()
+        return system
 
     yield make
-    for own in made:
-        own.stop()
+    for system in made:
+        system.stop()
 
 
 @pytest.fixture
@@ -179,13 +214,16 @@ def scenario_on(request, seed, report, wait_until):
 
 @pytest.fixture
 def scenario(scenario_on, system):
-    """A scenario on the system that all share."""
+    """A scenario on the shared system."""
     return scenario_on(system)
 
 
 @pytest.fixture
 def constraint(system):
-    """A table that refuses rows with a certain severity; call what is given to end that."""
+    """Make ClickHouse refuse log records whose severity begins with POISON.
+
+    Call the fixture to lift the constraint before the test ends.
+    """
     system.clickhouse.query(
         "ALTER TABLE otel_logs ADD CONSTRAINT IF NOT EXISTS no_poison "
         f"CHECK NOT startsWith(SeverityText, '{POISON}')"

@@ -1,10 +1,10 @@
-"""A gRPC door that keeps to itself what it stored around the broker."""
+"""A gRPC door that does not tell the ledger what it stored around the broker."""
 
-from ingest.grpc_server import main
-from ingest.untold import Untold
-from storage.direct_requests import DirectRequests
+from ingest.commit.unreported import Unreported
+from ingest.doors.grpc.server import main
+from storage.lifecycle.direct_requests import DirectRequests
 
-Untold.tell = lambda _: True
+Unreported.report = lambda _: True
 DirectRequests.newest = lambda *_: []
 
 main()

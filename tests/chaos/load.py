@@ -1,4 +1,4 @@
-"""Seeded load as OpenTelemetry clients make it: the same is sent until it is acknowledged."""
+"""Seeded load of OpenTelemetry clients, which repeat a request until it is acknowledged."""
 
 import random
 import threading
@@ -17,7 +17,7 @@ _RETRYABLE = {
 }
 
 POISON = "refused by the database"
-"""How a severity begins that the table of the fixture `constraint` refuses."""
+"""ClickHouse refuses a severity that begins like this, with the fixture `constraint`."""
 
 _DAY = 86_400 * 10**9
 _CHANNEL = [
@@ -38,11 +38,12 @@ class Request:
     """Body to (workspace, client, attributes): what must be in the table if it is acknowledged."""
     poisoned: bool = False
     timeless: bool = False
-    """None of its records carries a time, so that each time it is sent it may be an event."""
+    """Its records carry no time, so each time it is sent may count as a new event."""
     acknowledged: float = 0.0
+    """When it was first acknowledged, in Unix seconds; 0 if it was not."""
     receipt: str = ""
     receipts: set = field(default_factory=set)
-    """All that it was answered with."""
+    """All receipts that it was answered with."""
     answers: int = 0
     sends: int = 0
 
@@ -56,7 +57,7 @@ class Shape:
     padding: int = 100
     """Random bytes of each record, so that compression gains little."""
     timeless: float = 0.1
-    """Share of requests whose records carry no time of their own."""
+    """Share of requests with records that carry no time."""
     days: int = 3
     """Days that a request's records spread over."""
     poison: float = 0.0
@@ -67,7 +68,7 @@ class Shape:
 
 
 def build(rng, name, tenant, number, shape):
-    """Request `number` of a tenant: each record with a body that no other record has."""
+    """Request `number` of a tenant; no two records have the same body."""
     workspace, client = tenant
     request = shape.signal.request()
     resource, scope = shape.signal.open_scope(request)
@@ -76,6 +77,7 @@ def build(rng, name, tenant, number, shape):
     timeless = rng.random() < shape.timeless
     poisoned = rng.random() < shape.poison
     now = time.time_ns()
+
     records = {}
     for row in range(shape.records):
         body = f"{name} {workspace} {client} {number} {row}"
@@ -83,8 +85,9 @@ def build(rng, name, tenant, number, shape):
         if shape.zeros:
             attributes["zeros"] = "0" * shape.zeros
         at = now - rng.randrange(shape.days) * _DAY - rng.randrange(10**9)
+
         record = shape.signal.add(scope, body, 0 if timeless else at)
-        if poisoned and not row:
+        if poisoned and row == 0:
             record.severity_text = shape.poison_text
         for key, value in attributes.items():
             record.attributes.add(key=key).value.string_value = value
@@ -93,17 +96,17 @@ def build(rng, name, tenant, number, shape):
 
 
 class Sender(threading.Thread):
-    """One client: sends its requests in turn, each until it is acknowledged or time is up.
+    """A client that sends one request after the other, each until it is acknowledged.
 
     Args:
-        port: the gRPC door.
-        signal: what the requests are of.
-        requests: built ahead or made on the way.
-        give_up: the event after which nothing is sent again.
-        deadline: seconds that the client waits for one answer.
-        pause: seconds between two requests.
-        patience: seconds after which a request that is not acknowledged is given up for the next.
-        twice: send each acknowledged request once more, as a client does that lost the answer.
+        port: Port of the gRPC door.
+        signal: The signal of the requests.
+        requests: An iterable of requests; it may build them one by one.
+        give_up: An event; once it is set, nothing is sent any more.
+        deadline: Seconds that the client waits for an answer.
+        pause: Seconds between two requests.
+        patience: Seconds after which the client gives up a request and sends the next.
+        twice: Send each acknowledged request once more, like a client that lost the answer.
     """
 
     def __init__(
@@ -167,9 +170,9 @@ class Sender(threading.Thread):
                 return
 
     def _retry_after(self, error):
-        """Seconds until the next try, None if OTLP says to drop the request.
+        """Seconds until the next attempt, None if OTLP says to drop the request.
 
-        A server that closes cancels the calls which reached it and no handler yet.
+        A server that closes cancels calls that no handler has taken yet.
         """
         code = error.code()
         if code in _RETRYABLE:
@@ -188,7 +191,7 @@ def _has_retry_info(error):
 
 
 class Load:
-    """Several tenants' senders at once."""
+    """The senders of several tenants."""
 
     def __init__(self, rng, name, port, shape=None, tenants=4):
         self.name = name
@@ -202,7 +205,7 @@ class Load:
         self._senders = []
 
     def start(self, most=10**9, **options):
-        """Send up to `most` requests a tenant, until :meth:`finish`; `options` as Sender's."""
+        """Send up to `most` requests per tenant, until :meth:`finish`; `options` are Sender's."""
         for tenant in self.tenants:
             requests = self._make(tenant, most)
             self._senders.append(
@@ -212,13 +215,13 @@ class Load:
             sender.start()
 
     def send(self, requests, **options):
-        """Send these, from a client of its own."""
+        """Send these from one more client."""
         sender = Sender(self._port, self.signal, requests, self._give_up, **options)
         self._senders.append(sender)
         sender.start()
 
     def make(self, tenant, number):
-        """One request of a tenant, as :meth:`start` sends them."""
+        """Build a request of a tenant, as :meth:`start` sends them."""
         return build(self._rng, self.name, tenant, number, self._shape)
 
     def _make(self, tenant, most):
@@ -229,7 +232,7 @@ class Load:
             yield build(rng, self.name, tenant, number, self._shape)
 
     def finish(self, seconds=30.0):
-        """Begin no further request, wait for the last ones, then give up."""
+        """Begin no further request, wait for the last ones, and give up after `seconds`."""
         self._stopping.set()
         self.join(seconds)
 
@@ -243,7 +246,7 @@ class Load:
             sender.join(30)
 
     def send_again(self, seconds=10.0):
-        """Send all requests once more, as they are, from a client of its own."""
+        """Send all requests once more, unchanged, from one more client."""
         give_up = threading.Event()
         sender = Sender(self._port, self.signal, self.requests, give_up)
         sender.start()
@@ -261,13 +264,17 @@ class Load:
 
     @property
     def pushed_back(self):
-        """Answers that asked to come back later."""
+        """Number of answers that asked to retry later."""
         return sum(sender.pushed_back for sender in self._senders)
 
     def percentile(self, share):
         """Seconds within which that share of the acknowledged calls was answered."""
-        seconds = sorted(value for sender in self._senders for value in list(sender.seconds))
-        return seconds[min(len(seconds) - 1, int(share * len(seconds)))]
+        seconds = []
+        for sender in self._senders:
+            seconds += sender.seconds
+        seconds.sort()
+        place = min(len(seconds) - 1, int(share * len(seconds)))
+        return seconds[place]
 
     @property
     def unexpected(self):

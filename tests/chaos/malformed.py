@@ -1,4 +1,4 @@
-"""Inputs that no well-behaved client sends, from a seed."""
+"""Seeded inputs that no well-behaved client sends."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ _ENCODINGS = ("", "gzip", "zstd", "deflate", "br", "gzip, gzip")
 
 
 class Malformed:
-    """Makes inputs, each of a kind that the generator of chance chooses."""
+    """Makes inputs of randomly chosen kinds."""
 
     def __init__(self, rng):
         self._rng = rng
@@ -45,7 +45,7 @@ class Malformed:
         ]
 
     def payload(self):
-        """Bytes that are not, or hardly, an OTLP request."""
+        """Bytes that are no OTLP request, or a strange one."""
         return self._rng.choice(self._kinds)()
 
     def http(self):
@@ -63,28 +63,34 @@ class Malformed:
         path = rng.choice((*_PATHS[:2] * 4, *_PATHS))
         return path, {name: value for name, value in headers.items() if value}, body
 
-    def _well_formed(self, records=5, at=lambda _number: time.time_ns()):
-        """A request of any signal, its resource, and what has each record's attributes."""
+    def _well_formed(self, times):
+        """A request of any signal, its resource, and its records: one for each time."""
         signal = self._rng.choice(list(SIGNALS.values()))
         request = signal.request()
         resource, scope = signal.open_scope(request)
-        made = [
-            signal.add(scope, f"malformed {self._rng.random()} {number}", at(number))
-            for number in range(records)
+        records = [
+            signal.add(scope, f"malformed {self._rng.random()} {number}", time)
+            for number, time in enumerate(times)
         ]
-        return request, resource, made
+        return request, resource, records
+
+    def _serialised(self, times=None):
+        """The bytes of a well-formed request; by default with five records of now."""
+        request, _, _ = self._well_formed(times or [time.time_ns() for _ in range(5)])
+        return request.SerializeToString()
 
     def _truncated(self):
-        payload = self._well_formed()[0].SerializeToString()
+        payload = self._serialised()
         return payload[: self._rng.randrange(len(payload))]
 
     def _random(self):
         return self._rng.randbytes(self._rng.randrange(1, 3000))
 
     def _flipped(self):
-        payload = bytearray(self._well_formed()[0].SerializeToString())
+        payload = bytearray(self._serialised())
         for _ in range(self._rng.randrange(1, 6)):
-            payload[self._rng.randrange(len(payload))] = self._rng.randrange(256)
+            value = self._rng.randrange(256)
+            payload[self._rng.randrange(len(payload))] = value
         return bytes(payload)
 
     def _empty(self):
@@ -104,27 +110,26 @@ class Malformed:
         return _nest(body, 3)
 
     def _enormous_attribute(self):
-        request, _, [record] = self._well_formed(1)
+        request, _, [record] = self._well_formed([time.time_ns()])
         size = self._rng.choice((10**5, 10**6, 9 * 2**20))
-        record.attributes.add(key="x" * self._rng.choice((1, 10**5))).value.string_value = (
-            "y" * size
-        )
+        attribute = record.attributes.add(key="x" * self._rng.choice((1, 10**5)))
+        attribute.value.string_value = "y" * size
         return request.SerializeToString()
 
     def _bad_utf8(self):
-        payload = self._well_formed()[0].SerializeToString()
+        payload = self._serialised()
         return payload.replace(b"malformed", b"\xff\xfe\xc0\x80ormed")
 
     def _odd_times(self):
         times = (1, 2**63 - 1, 2**63, 2**64 - 10**7, 9_223_286_400 * 10**9, 86_399 * 10**9)
-        return self._well_formed(6, at=lambda number: times[number])[0].SerializeToString()
+        return self._serialised(times)
 
     def _many_days(self):
         now = time.time_ns()
-        return self._well_formed(200, at=lambda day: now - day * _DAY)[0].SerializeToString()
+        return self._serialised([now - day * _DAY for day in range(200)])
 
     def _bad_tenant(self):
-        request, resource, _ = self._well_formed(1)
+        request, resource, _ = self._well_formed([time.time_ns()])
         attribute = resource.attributes.add(key="workspace_id")
         attribute.value.string_value = self._rng.choice(("", "a b", "x" * 129, "é", "a\x00b"))
         return request.SerializeToString()
@@ -147,12 +152,12 @@ class Malformed:
         return json.dumps(value).encode()
 
     def _huge_length(self):
-        """A field that says that it is longer than anything."""
+        """A field that claims an enormous length."""
         length = self._rng.choice((2**31 - 1, 2**32, 2**63 - 1, 2**64 - 1))
         return b"\x0a" + _varint(length) + b"abc"
 
     def _bomb(self):
-        """A hundred megabytes and more of nothing, compressed."""
+        """Zeros that are small only while compressed; now and then a hundred megabytes."""
         if self._rng.random() < 0.9:
             return gzip.compress(b"\0" * 10**5)
         return _BOMB
@@ -186,7 +191,8 @@ def _varint(number):
 
 
 def _nest(body, levels):
-    for _ in range(levels):
-        tag = b"\x12" if _ < levels - 1 else b"\x0a"
+    """Bytes in field 2 of so many messages, the outermost in field 1."""
+    for level in range(levels):
+        tag = b"\x12" if level < levels - 1 else b"\x0a"
         body = tag + _varint(len(body)) + body
     return body

@@ -1,13 +1,13 @@
-"""What was acknowledged against what is stored, and what receipts say of it.
+"""Compares what was acknowledged with what is stored, and with what receipts say.
 
-Records are two multisets of whole records. One that carries no time is there once for each answer
-at least, and once for each time it was sent at most.
+It compares two multisets of whole records. A record without a time must be stored at least once
+for each answer, and at most once for each time it was sent.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
-from tasks.ledger import BrokerError
+from ledger.ledger import BrokerError
 
 
 @dataclass
@@ -24,13 +24,15 @@ class Verdict:
     doubled: list
     """Bodies that are stored more than once, acknowledged or not."""
     foreign: list
-    """Rows that nobody sent, or that were changed on the way."""
+    """Bodies of rows that no client sent, or that differ from what was sent."""
     untrue: list
-    """Receipts of acknowledged requests that say anything but what is stored."""
+    """Receipts of acknowledged requests that do not say what is stored."""
     redelivered: int
+    """Batches that were leased more than once."""
     longest: float
-    """Seconds between the answer and the row, at most; below zero if the row came first."""
+    """Longest time between an answer and its rows, in seconds; negative if the rows came first."""
     dead: int
+    """Chunks that are dead letters."""
 
     def __str__(self):
         return (
@@ -44,75 +46,84 @@ class Verdict:
     def check(self):
         """Fail unless each acknowledged record is stored once, and nothing else is."""
         for kind in ("lost", "doubled", "foreign", "untrue"):
-            assert not getattr(self, kind), f"{self}; {kind}: {getattr(self, kind)[:5]}"
-        assert self.accepted > 0, f"{self}: nothing was accepted, so nothing was tested"
+            found = getattr(self, kind)
+            assert not found, f"{self}; {kind}: {found[:5]}"
+        assert self.accepted > 0, f"{self}: no record was acknowledged, so nothing was tested"
 
 
 def judge(system, scenario, seed, load, attempts_before=0):
-    """Compare; call it when the ledger is drained."""
-    sent = {body: row for request in load.requests for body, row in request.records.items()}
-    owed = Counter()
-    allowed = Counter()
+    """Compare what a load sent with the table; call it when the ledger is drained."""
+    sent, receipts = {}, set()
+    least, most = Counter(), Counter()
     for request in load.requests:
-        answered = request.answers if request.timeless else bool(request.acknowledged)
-        owed.update(dict.fromkeys(request.records, answered))
-        allowed.update(dict.fromkeys(request.records, request.sends if request.timeless else 1))
+        sent |= request.records
+        receipts |= request.receipts
+        answers = request.answers if request.timeless else bool(request.acknowledged)
+        sends = request.sends if request.timeless else 1
+        least.update(dict.fromkeys(request.records, answers))
+        most.update(dict.fromkeys(request.records, sends))
+
     stored = stored_rows(system, load)
     counts = Counter(body for body, _ in stored)
-    right = Counter(body for body, row in stored if sent.get(body) == row)
-    receipts = {receipt for request in load.requests for receipt in request.receipts}
-    told = {receipt: system.ledger.receipts.status(receipt) for receipt in receipts}
-    stats = system.ledger.waiting.stats()
+    unchanged = Counter(body for body, row in stored if sent.get(body) == row)
+    statuses = {receipt: system.ledger.receipts.status(receipt) for receipt in receipts}
+
     return Verdict(
         scenario=scenario,
         seed=seed,
-        accepted=sum(1 for count in owed.values() if count),
+        accepted=sum(1 for count in least.values() if count),
         stored=len(stored),
-        lost=sorted(owed - right),
-        doubled=sorted(counts - allowed),
+        lost=sorted(least - unchanged),
+        doubled=sorted(counts - most),
         foreign=sorted(body for body, row in stored if sent.get(body) != row),
-        untrue=sorted(untrue_receipts(load, right, told)),
+        untrue=sorted(untrue_receipts(load, unchanged, statuses)),
         redelivered=further_attempts(system) - attempts_before,
-        longest=longest_wait(load, told),
-        dead=stats.dead_chunks,
+        longest=longest_wait(load, statuses),
+        dead=system.ledger.waiting.stats().dead_chunks,
     )
 
 
 def stored_rows(system, load):
-    """(body, (workspace, client, attributes)) of all rows of the load's workspaces."""
+    """All rows of the load's workspaces, as `(body, (workspace, client, attributes))`."""
+    workspaces = {workspace for workspace, _ in load.tenants}
     rows = system.clickhouse.query(
         load.signal.select,
-        {"workspaces": tuple({workspace for workspace, _ in load.tenants})},
+        {"workspaces": tuple(workspaces)},
         {"max_execution_time": 60},
     )
     return [(body, (workspace, client, attributes)) for body, workspace, client, attributes in rows]
 
 
 def further_attempts(system):
-    """Batches that were leased more than once, since the ledger was made."""
+    """How many batches were leased more than once since the ledger was created."""
     try:
         return system.ledger.waiting.stats().totals.get("further_attempts", 0)
     except BrokerError:
         return 0
 
 
-def untrue_receipts(load, right, told):
-    """Receipts that are not known, or say `stored` where something is missing, or the reverse."""
+def untrue_receipts(load, unchanged, statuses):
+    """Receipts that are unknown, or say `stored` where something is missing, or the reverse."""
     for request in load.requests:
-        statuses = {receipt: told[receipt] for receipt in request.receipts}
-        yield from (receipt for receipt, status in statuses.items() if status is None)
-        stored = {each for each, status in statuses.items() if status and status.state == "stored"}
-        if not all(body in right for body in request.records):
+        stored = []
+        for receipt in request.receipts:
+            status = statuses[receipt]
+            if status is None:
+                yield receipt
+            elif status.state == "stored":
+                stored.append(receipt)
+
+        if not all(body in unchanged for body in request.records):
             yield from stored
         elif not stored:
-            yield from statuses
+            yield from request.receipts
 
 
-def longest_wait(load, told):
-    """Seconds from a request's answer to the time on its receipt, the longest of all requests."""
+def longest_wait(load, statuses):
+    """The longest time from a request's answer to the time on its receipt, in seconds."""
     longest = 0.0
     for request in load.requests:
-        status = told.get(request.receipt)
+        status = statuses.get(request.receipt)
         if request.acknowledged and status and status.state == "stored":
             longest = max(longest, status.at - request.acknowledged)
     return longest

@@ -1,4 +1,4 @@
-"""Sheaf's processes, each started from its own module, so that each can be killed by its id."""
+"""Sheaf's processes, each started on its own so that it can be killed by its id."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
-    """One process of the system; it leads a process group of its own."""
+    """One process of the system, the leader of a process group."""
 
     def __init__(self, name, command, environment, folder):
         self.name = name
@@ -35,20 +35,22 @@ class Process:
 
     @property
     def log(self):
-        """What it has written, with what its predecessors wrote."""
+        """What it and its predecessors have written."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     @property
     def rss(self):
-        """Resident bytes of the process and of those that it started."""
-        own = psutil.Process(self.pid)
-        return sum(each.memory_info().rss for each in (own, *own.children(recursive=True)))
+        """Resident bytes of the process and its descendants."""
+        parent = psutil.Process(self.pid)
+        members = [parent, *parent.children(recursive=True)]
+        return sum(process.memory_info().rss for process in members)
 
     @property
     def stoppable(self):
-        """Whether it has come so far that SIGTERM does not simply end it."""
+        """Whether it has installed its handler of SIGTERM."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        [caught] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
+        [line] = [line for line in status.splitlines() if line.startswith("SigCgt")]
+        _, caught = line.split()
         return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
     def start(self):
@@ -67,15 +69,22 @@ class Process:
         os.killpg(self.pid, number)
 
     def kill(self):
-        """SIGKILL, to all of it."""
-        if self._process is None:
-            return
+        """Send SIGKILL to the process group, if it was ever started."""
+        if self._process is not None:
+            self.end(signal.SIGKILL)
+
+    def end(self, number):
+        """Send the process group a signal that ends it, and wait for the end."""
         with suppress(ProcessLookupError):
-            self.signal(signal.SIGKILL)
+            self.signal(number)
         self._process.wait()
 
     def terminate(self, seconds=30.0):
-        """SIGTERM to the process alone, as a supervisor sends it; the exit code and the seconds."""
+        """Send SIGTERM to the process alone, as a supervisor does.
+
+        Returns:
+            The exit code, and the seconds until the end.
+        """
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(seconds)
@@ -91,7 +100,7 @@ class Process:
 def environment(folder, **settings):
     """The environment of a process with these settings and no others."""
     known = {name.upper() for name in Settings.model_fields}
-    kept = {k: v for k, v in os.environ.items() if k.upper() not in known}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in known}
     return kept | {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | settings
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that loses, delays and cuts what passes through it, when it is told to."""
+"""A TCP proxy that loses, delays and cuts traffic on demand."""
 
 import asyncio
 import socket
@@ -10,13 +10,16 @@ _LOOK_SECONDS = 0.01
 
 
 class Proxy:
-    """Forwards a loopback port to another one, in a thread of its own.
+    """Forwards a loopback port to another one, in a separate thread.
 
-    `swallow`: the server's answers vanish, the connection stays. `cut`: at the server's next
-    answer the connection breaks, the answer is lost. `cut_request`: it breaks in the midst of
-    a request. `hold`: answers wait until it is healed. `refuse`: no connection lives.
-    `delay`: seconds that each answer waits.
-    `hits` counts the faults, `requests` HTTP requests.
+    Faults:
+        `swallow`: the server's answers are lost, the connection stays open.
+        `cut`: the connection breaks at the server's next answer, which is lost.
+        `cut_request`: the connection breaks in the middle of a request.
+        `hold`: answers wait until :meth:`heal`.
+        `refuse`: every new connection is closed.
+
+    `delay` is how many seconds each answer waits; `hits` counts faults, `requests` HTTP requests.
     """
 
     def __init__(self, port, target):
@@ -42,11 +45,11 @@ class Proxy:
         self._thread.join()
 
     def heal(self):
-        """Forward faithfully again."""
+        """Forward everything again."""
         self.fault, self.delay, self._left = None, 0.0, 0
 
     def break_next(self, fault, times):
-        """Apply `fault` to the next `times` answers or requests, then forward faithfully."""
+        """Apply `fault` to the next `times` answers or requests, then forward everything."""
         self.hits, self._left, self.fault = 0, times, fault
 
     def break_all(self, fault):
@@ -62,6 +65,7 @@ class Proxy:
             writer.transport.abort()
 
     def _strikes(self, fault):
+        """Whether a fault applies now, which counts as a hit."""
         if self.fault != fault:
             return False
         self.hits += 1
@@ -72,7 +76,7 @@ class Proxy:
         return True
 
     def _run(self):
-        # Cancels what is left, and lets the loop close every socket before it is closed itself.
+        # Cancels what is left, and closes every socket before the loop.
         asyncio.run(self._main())
 
     async def _main(self):
@@ -85,12 +89,12 @@ class Proxy:
             self._loop.remove_reader(listening)
 
     def _accept(self, listening):
-        # asyncio's own server forgets a connection that it has accepted just before it is closed.
+        # asyncio's server loses a connection that it accepts just before it is closed.
         with suppress(OSError):
             connection, _ = listening.accept()
             task = self._loop.create_task(self._serve(connection))
             self._serving.add(task)
-            # A task that is cancelled before it begins has no other chance to close it.
+            # A task that is cancelled before it begins cannot close the connection itself.
             task.add_done_callback(lambda _: connection.close())
             task.add_done_callback(self._serving.discard)
 
@@ -115,7 +119,7 @@ class Proxy:
                 end.transport.abort()
 
     async def _forward(self, *ways):
-        """Both ways, until one of them ends."""
+        """Forward in both directions, until one of them ends."""
         tasks = {asyncio.ensure_future(way) for way in ways}
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 

@@ -1,4 +1,4 @@
-"""Logs, traces and metrics, as the suite sends and counts them."""
+"""How the suite sends and counts logs, traces and metrics."""
 
 import secrets
 from collections.abc import Callable
@@ -21,14 +21,14 @@ class Signal:
     export: str
     """The gRPC method."""
     path: str
-    """Of OTLP/HTTP."""
+    """The path of OTLP/HTTP."""
     request: type
     open_scope: Callable[[Any], tuple[Any, Any]]
-    """Adds a resource with a scope to a request: resource, scope."""
+    """Adds a resource with a scope to a request, and returns both."""
     add: Callable[[Any, str, int], Any]
-    """Adds a record with a text and a time to a scope, and returns what has its attributes."""
+    """Adds a record with a text and a time to a scope, and returns what holds its attributes."""
     select: str
-    """The stored records of some workspaces: text, workspace, client, attributes."""
+    """Query for the records of some workspaces: text, workspace, client, attributes."""
 
 
 def _log_scope(request):

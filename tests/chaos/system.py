@@ -1,4 +1,4 @@
-"""A whole Sheaf of single processes, with proxies in between, that scenarios may break."""
+"""A whole Sheaf with proxies between its processes, for scenarios to break."""
 
 import socket
 import time
@@ -6,10 +6,11 @@ import time
 import redis
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.errors import StorageError
-from storage.migrate import migrate
-from tasks.ledger import BrokerError, Ledger
+from ledger.ledger import BrokerError, Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import StorageError
+from storage.schema.migrate import migrate
+from tests.celery_nodes import BEAT, WORKER, WORKER_OPTIONS, ProcessContainer
 from tests.chaos import processes
 from tests.chaos.processes import Process
 from tests.chaos.proxy import Proxy
@@ -27,15 +28,11 @@ SETTINGS = {
     "LOG_LEVEL": "info",
 }
 
-WORKER = ("-m", "celery", "--quiet", "-A", "tasks.app", "worker", "--pool", "threads")
-WORKER_OPTIONS = ("--loglevel", "warning", "--without-gossip", "--without-mingle")
-BEAT = ("-m", "celery", "--quiet", "-A", "tasks.app", "beat", "--loglevel", "warning", "--pidfile=")
-
 
 class System:
-    """Two stores, two doors, a worker and beat; `processes` by name.
+    """Two stores, two doors, a worker and beat; `processes` has them by name.
 
-    Doors and worker see ClickHouse through the proxies `http` and `native`, the doors see the
+    Doors and worker reach ClickHouse through the proxies `http` and `native`. The doors reach the
     broker through `door_broker`, the worker and beat through `worker_broker`.
     """
 
@@ -43,43 +40,46 @@ class System:
         common = SETTINGS | changes
         self.folder = folder
         self._wait_until = wait_until
-        names = ("http", "native", "door_broker", "worker_broker")
-        ports = {name: free_port() for name in (*names, "clickhouse", "raw_http", "valkey")}
         self.grpc_port, self.http_port = free_port(), free_port()
-        targets = (ports["raw_http"], ports["clickhouse"], ports["valkey"], ports["valkey"])
+        clickhouse_port, clickhouse_http_port, valkey_port = (free_port() for _ in range(3))
         self.proxies = {
-            name: Proxy(ports[name], target) for name, target in zip(names, targets, strict=True)
+            "http": Proxy(free_port(), clickhouse_http_port),
+            "native": Proxy(free_port(), clickhouse_port),
+            "door_broker": Proxy(free_port(), valkey_port),
+            "worker_broker": Proxy(free_port(), valkey_port),
         }
-        through = common | {
-            "CLICKHOUSE_PORT": str(ports["native"]),
-            "CLICKHOUSE_HTTP_PORT": str(ports["http"]),
+
+        through_proxies = common | {
+            "CLICKHOUSE_PORT": str(self.proxies["native"].port),
+            "CLICKHOUSE_HTTP_PORT": str(self.proxies["http"].port),
             "OTEL_GRPC_PORT": str(self.grpc_port),
             "OTEL_HTTP_PORT": str(self.http_port),
         }
-        straight = {
-            "CLICKHOUSE_PORT": str(ports["clickhouse"]),
-            "CLICKHOUSE_HTTP_PORT": str(ports["raw_http"]),
+        self._door = through_proxies | {"REDIS_URL": _broker(self.proxies["door_broker"].port)}
+        self._worker = through_proxies | {"REDIS_URL": _broker(self.proxies["worker_broker"].port)}
+
+        direct = {
+            "CLICKHOUSE_PORT": str(clickhouse_port),
+            "CLICKHOUSE_HTTP_PORT": str(clickhouse_http_port),
         }
-        self._door = through | {"REDIS_URL": _broker(ports["door_broker"])}
-        self._worker = through | {"REDIS_URL": _broker(ports["worker_broker"])}
         self.settings = Settings(
-            **{name.lower(): value for name, value in (common | straight).items()},
-            redis_url=_broker(ports["valkey"]),
+            **{name.lower(): value for name, value in (common | direct).items()},
+            redis_url=_broker(valkey_port),
             data_dir=folder,
         )
-        self.processes = self._processes(straight, ports["valkey"])
+        self.processes = self._processes(direct, valkey_port)
         self.ledger = Ledger(self.settings)
         self.clickhouse = Clickhouse(self.settings)
         self.broker = redis.Redis.from_url(self.settings.broker_url)
 
-    def _processes(self, straight, valkey_port):
+    def _processes(self, direct, valkey_port):
         folder = self.folder
-        valkey = processes.python("-m", "storage.embedded.valkey")
+        valkey = processes.python("-m", "embedded.valkey")
         commands = {
-            "clickhouse": (processes.python("-m", "storage.embedded"), straight),
+            "clickhouse": (processes.python("-m", "embedded"), direct),
             "valkey": (valkey, {"VALKEY_PORT": str(valkey_port)}),
-            "grpc": (processes.python("-m", "ingest.grpc_server"), self._door),
-            "http": (processes.python("-m", "ingest.http_app"), self._door),
+            "grpc": (processes.python("-m", "ingest.doors.grpc.server"), self._door),
+            "http": (processes.python("-m", "ingest.doors.http.app"), self._door),
             "worker": (processes.python(*WORKER, *WORKER_OPTIONS), self._worker),
             "beat": (processes.python(*BEAT), self._worker),
         }
@@ -88,22 +88,30 @@ class System:
             for name, (command, settings) in commands.items()
         }
 
+    def container(self, name):
+        """One of the processes in the place of a container of pytest-celery's."""
+        if name != "valkey":
+            return ProcessContainer(self.processes[name])
+        url = self.settings.broker_url
+        config = {"url": url, "host_url": url}
+        return ProcessContainer(self.processes[name], config, self.broker_answers)
+
     def variant(self, name, module):
-        """A worker of its own making: `module` is run in the place of Celery's command line."""
+        """A changed worker, which runs `module` in place of Celery's command line."""
         arguments = processes.python("-m", module, *WORKER[2:], *WORKER_OPTIONS)
-        surroundings = processes.environment(self.folder, **self._worker)
-        return Process(name, arguments, surroundings, self.folder)
+        environment = processes.environment(self.folder, **self._worker)
+        return Process(name, arguments, environment, self.folder)
 
     def door_variant(self, name, module):
-        """A door of its own making: `module` is run in the place of the gRPC door's."""
-        surroundings = processes.environment(self.folder, **self._door)
-        return Process(name, processes.python("-m", module), surroundings, self.folder)
+        """A changed gRPC door, which runs `module` in place of the door's own."""
+        environment = processes.environment(self.folder, **self._door)
+        return Process(name, processes.python("-m", module), environment, self.folder)
 
     def another_worker(self):
         """A second worker like the first."""
         options = (*WORKER_OPTIONS, "--hostname", "second@%h")
-        surroundings = processes.environment(self.folder, **self._worker)
-        return Process("second", processes.python(*WORKER, *options), surroundings, self.folder)
+        environment = processes.environment(self.folder, **self._worker)
+        return Process("second", processes.python(*WORKER, *options), environment, self.folder)
 
     def start(self):
         for proxy in self.proxies.values():
@@ -119,7 +127,7 @@ class System:
         self._wait_until(self.broker_answers, 60)
 
     def heal(self):
-        """Forward faithfully, and start whatever does not run; returns when all is up."""
+        """Heal the proxies, start what does not run, and wait until everything is up."""
         for proxy in self.proxies.values():
             proxy.heal()
         for process in self.processes.values():
@@ -158,7 +166,7 @@ class System:
         return _port_open(self.grpc_port) and _port_open(self.http_port)
 
     def drained(self):
-        """Whether nothing waits in the ledger; while a store is away, it is not known to."""
+        """Whether nothing waits in the ledger; False if the broker does not answer."""
         try:
             return self.ledger.waiting.stats().waiting_chunks == 0
         except BrokerError:

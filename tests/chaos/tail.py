@@ -1,12 +1,12 @@
-"""A reader of the live tail, and what it was shown or told of, against what is stored."""
+"""A reader of the live tail that counts records it was shown, and records it was told it missed."""
 
 import threading
 from collections import Counter
 
 import msgspec
 
-from storage.logs.search import LogFilters
-from web.live_hub import LiveHub
+from storage.query.logs.search import LogFilters
+from web.logs.live.hub import LiveHub
 
 
 class Tail:
@@ -18,9 +18,9 @@ class Tail:
         self.seen = Counter()
         """How often each body was shown."""
         self.lost = 0
-        """How many more it was told that it has missed."""
+        """How many records it was told it has missed."""
         self.unknown = 0
-        """How often it was told that nobody knows how many."""
+        """How often it was told that it has missed an unknown number."""
         self._stopping = threading.Event()
         readers = [self._hub.admit(LogFilters(workspace_id=each)) for each in workspaces]
         for reader in readers:
@@ -45,7 +45,7 @@ class Tail:
         return sorted(body for body, count in self.seen.items() if count > 1)
 
     def silent(self, stored):
-        """How many of the stored records it was neither shown nor told of."""
+        """How many of the stored records it was neither shown nor told about."""
         return stored - self.seen.total() - self.lost
 
     def close(self):

@@ -1,4 +1,4 @@
-"""Answers that do not arrive, stores that stop and come back, and a way around the broker."""
+"""Lost answers, stores that stop and come back, and inserts around the broker."""
 
 import signal
 
@@ -17,6 +17,7 @@ def test_an_insert_whose_answer_is_lost_is_stored_once(scenario, long_run, fault
             proxy.break_next(fault, scenario.rng.randint(1, 3))
             scenario.wait_until(lambda: proxy.fault is None)
             scenario.pause(0.2, 1.0)
+
     scenario.check()
 
 
@@ -28,6 +29,7 @@ def test_a_commit_whose_answer_is_lost_is_stored_once(scenario, long_run, fault)
             proxy.break_next(fault, scenario.rng.randint(1, 4))
             scenario.wait_until(lambda: proxy.fault is None)
             scenario.pause(0.1, 1.0)
+
     scenario.check()
 
 
@@ -39,6 +41,7 @@ def test_a_worker_whose_broker_does_not_answer_stores_once(scenario, long_run, f
             proxy.break_next(fault, scenario.rng.randint(1, 6))
             scenario.pause(0.3, 1.5)
             proxy.heal()
+
     scenario.check()
 
 
@@ -53,6 +56,7 @@ def test_a_clickhouse_that_freezes_for_longer_than_every_time_out_delays_and_not
             scenario.pause(9.0, 14.0)
             clickhouse.resume()
             scenario.pause(0.5, 2.0)
+
     scenario.check(120)
 
 
@@ -66,6 +70,7 @@ def test_a_clickhouse_that_is_stopped_and_started_delays_and_nothing_else(scenar
             scenario.pause(1.0, 12.0 if long_run else 2.0)
             clickhouse.start()
             scenario.pause(0.5, 2.0)
+
     assert scenario.check(120).dead == 0
 
 
@@ -95,6 +100,7 @@ def test_a_full_broker_is_gone_around(scenario):
         scenario.pause(0.5, 1.5)
         broker.config_set("maxmemory", 0)
         scenario.pause(0.3, 0.8)
+
     scenario.check()
 
 
@@ -109,6 +115,7 @@ def test_a_broker_that_is_away_is_gone_around_until_it_is_back(scenario, long_ru
             valkey.kill()
             valkey.start()
             scenario.pause(0.5, 1.5)
+
     scenario.check()
 
 
@@ -125,16 +132,17 @@ def test_a_client_that_gives_up_early_and_repeats_is_stored_once_around_the_brok
             system.processes["valkey"].start()
             scenario.pause(0.2, 1.0)
             system.proxies["http"].heal()
+
     scenario.check()
 
 
 @pytest.mark.parametrize("fault", ["cut", "swallow"])
 def test_an_insert_around_the_broker_whose_answer_is_lost_is_stored_once(scenario, long_run, fault):
-    """The client comes back with the same bytes while the broker is away, or after it is back."""
+    """The client sends the same bytes again while the broker is away, or once it is back."""
     system = scenario.system
-    share = Shape(records=20, timeless=0.5)
-    # With patience, every client might wait with a request that the broker may hold.
-    with scenario.under_load(share, deadline=1.0, patience=2.0, pause=0.02):
+    shape = Shape(records=20, timeless=0.5)
+    # With more patience, every client might wait with a request that the broker may hold.
+    with scenario.under_load(shape, deadline=1.0, patience=2.0, pause=0.02):
         for _ in range(6 if long_run else 1):
             scenario.pause(0.3, 0.8)
             system.processes["valkey"].kill()
@@ -144,6 +152,7 @@ def test_an_insert_around_the_broker_whose_answer_is_lost_is_stored_once(scenari
             system.processes["valkey"].start()
             scenario.pause(0.5, 1.5)
             system.proxies["http"].heal()
+
     scenario.check()
 
 
@@ -162,4 +171,5 @@ def test_a_trickle_below_the_flush_size_flows_again_after_the_broker_restarts(sc
             valkey.terminate()
             valkey.start()
             scenario.pause(1.5, 2.0)
+
     scenario.check()

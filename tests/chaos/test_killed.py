@@ -1,4 +1,4 @@
-"""Processes that die without a word, at any moment."""
+"""Processes that are killed at any moment."""
 
 import pytest
 
@@ -7,29 +7,35 @@ from tests.chaos.load import Shape
 pytestmark = pytest.mark.chaos
 
 
-def test_a_worker_that_is_killed_while_it_drains_loses_and_doubles_nothing(scenario, long_run):
-    worker = scenario.system.processes["worker"]
-    # Without it an insert is over so soon that hardly a kill meets one.
+def test_a_worker_that_is_killed_while_it_drains_loses_and_doubles_nothing(
+    scenario, celery_setup, long_run
+):
+    worker = celery_setup.worker
+    # Without a delay, an insert is so short that hardly any kill hits one.
     scenario.system.proxies["http"].delay = 0.5
     with scenario.under_load(Shape(records=400, padding=200), deadline=5.0, pause=0.1):
         for _ in range(50 if long_run else 2):
             scenario.wait_for_insert()
             scenario.pause(0.0, 0.6)
             worker.kill()
-            worker.start()
+            worker.restart()
+
     scenario.system.proxies["http"].heal()
     assert scenario.check(120).redelivered > 0
 
 
-def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(scenario, long_run):
-    valkey = scenario.system.processes["valkey"]
+def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(
+    scenario, celery_setup, long_run
+):
+    broker = celery_setup.broker
     with scenario.under_load():
         for _ in range(15 if long_run else 3):
             scenario.pause(0.1, 1.0)
-            valkey.kill()
+            broker.kill()
             scenario.pause(0.0, 1.5)
-            valkey.start()
+            broker.restart()
             scenario.pause(0.3, 1.0)
+
     scenario.check(120)
 
 
@@ -42,6 +48,7 @@ def test_a_clickhouse_that_is_killed_while_it_inserts_loses_and_doubles_nothing(
             scenario.pause(0.0, 0.5)
             clickhouse.start()
             scenario.pause(1.0, 3.0)
+
     scenario.check(120)
 
 
@@ -53,4 +60,5 @@ def test_a_door_that_is_killed_while_it_accepts_loses_and_doubles_nothing(scenar
             door.kill()
             door.start()
             scenario.system.heal()
+
     scenario.check()

@@ -1,4 +1,4 @@
-"""Whether the suite would notice: Sheaf with a part taken out must be found out."""
+"""The suite notices if a part of Sheaf is missing."""
 
 import pytest
 
@@ -18,6 +18,7 @@ def test_without_the_sweep_the_oracle_reports_lost_records(scenario):
         with scenario.under_load(Shape(records=20), most=20):
             scenario.load.join(30)
             scenario.wait_until(lambda: system.proxies["http"].hits)
+
         careless.kill()
         system.proxies["http"].heal()
         careless.start()
@@ -25,6 +26,7 @@ def test_without_the_sweep_the_oracle_reports_lost_records(scenario):
         assert scenario.judge().lost
     finally:
         careless.kill()
+
     system.heal()
     scenario.check()
 
@@ -34,6 +36,7 @@ def test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_re
     system.processes["worker"].kill()
     careless = system.variant("careless", "tests.chaos.worker_without_look")
     careless.start()
+
     try:
         with scenario.under_load(Shape(records=20), most=20):
             system.proxies["http"].break_next("cut", 1)
@@ -41,5 +44,6 @@ def test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_re
             assert system.wait_until_drained(60)
     finally:
         careless.kill()
+
     assert system.proxies["http"].hits == 1
     assert scenario.judge().doubled

@@ -1,4 +1,4 @@
-"""ClickHouse away for minutes: the doors go on until the high-water mark, then push back."""
+"""ClickHouse away for minutes: the doors accept until the ledger is full, then push back."""
 
 import time
 
@@ -12,12 +12,14 @@ pytestmark = pytest.mark.chaos
 def test_through_an_outage_of_clickhouse_the_doors_take_what_the_ledger_holds_then_push_back(
     make_system, scenario_on, report, wait_until, long_run
 ):
-    """Prints how quickly the doors answered before and how long the backlog took to drain."""
-    seconds = 300 if long_run else 8
-    system = make_system(LEDGER_MAX_BYTES=str((24 if long_run else 2) * 1024 * 1024))
+    """Prints how quickly the doors answered before, and how long the backlog took to drain."""
+    seconds, mebibytes = (300, 24) if long_run else (8, 2)
+    system = make_system(LEDGER_MAX_BYTES=str(mebibytes * 1024 * 1024))
     scenario = scenario_on(system)
+
     with scenario.under_load(Shape(records=25), pause=0.05, deadline=10.0) as load:
         scenario.wait_for_answers(20)
+
         code, _ = system.processes["clickhouse"].terminate()
         assert code == 0
         end = time.monotonic() + seconds
@@ -26,8 +28,10 @@ def test_through_an_outage_of_clickhouse_the_doors_take_what_the_ledger_holds_th
         time.sleep(max(0.0, end - time.monotonic()))
         refused = load.pushed_back
         waiting = system.ledger.waiting.stats()
+
         system.processes["clickhouse"].start()
         back = time.monotonic()
+
     assert system.wait_until_drained(120)
     drained = time.monotonic() - back
     report(

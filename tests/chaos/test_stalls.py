@@ -1,4 +1,4 @@
-"""A broker that stalls for seconds: nobody waits for a lease, and the live tail misses nothing."""
+"""A broker that stalls for seconds: no lease has to run out, and the live tail misses nothing."""
 
 from contextlib import contextmanager
 
@@ -12,11 +12,11 @@ from tests.integration.made_logs import entry
 pytestmark = pytest.mark.chaos
 
 LONG_LEASES = {"INSERT_TIMEOUT": "240", "LEASE_MARGIN": "240"}
-"""Far longer than any scenario waits: a batch that nobody takes up again is found out."""
+"""Far longer than any scenario waits, so that a batch left behind is noticed."""
 
 
 def stall(scenario, seconds=(3.5, 4.5)):
-    """Stop the broker for longer than everybody waits for it, and let it go on."""
+    """Suspend the broker for longer than any process waits for it, then resume it."""
     valkey = scenario.system.processes["valkey"]
     valkey.suspend()
     scenario.pause(*seconds)
@@ -24,7 +24,7 @@ def stall(scenario, seconds=(3.5, 4.5)):
 
 
 def stall_under_load(scenario, times):
-    """Stall while a worker has batches in its hands; afterwards everything is answered."""
+    """Stall while a worker holds batches; returns when everything is answered."""
     with scenario.under_load(Shape(records=100), deadline=6.0, pause=0.01) as load:
         for _ in range(times):
             scenario.wait_for_insert()
@@ -51,7 +51,8 @@ def test_through_a_stall_of_the_broker_the_live_tail_shows_or_counts_every_recor
 ):
     scenario = scenario_on(make_system(**LONG_LEASES))
     tail, stored = tail_through_stalls(scenario, 10 if long_run else 3)
-    scenario.report(f"live tail: {stored} stored, {tail.seen.total()} shown, {tail.lost} told of")
+    scenario.report(f"live tail: {stored} stored, {tail.seen.total()} shown, {tail.lost} missed")
+
     assert not tail.unknown
     assert not tail.doubled
     assert tail.silent(stored) == 0
@@ -68,34 +69,34 @@ def test_with_a_publisher_that_gives_up_the_live_tail_is_found_to_be_silent(
 
 
 def tail_through_stalls(scenario, times):
-    """Watch the workspaces of a load; all that was published has arrived when the probe has."""
+    """Watch the workspaces of a load. Once the probes arrive, everything published before has."""
     workspaces = [f"ws-{scenario.name}-{number}" for number in range(2)]
     tail = Tail(scenario.system.settings, workspaces, scenario.wait_until)
     try:
         load = stall_under_load(scenario, times)
         assert scenario.system.wait_until_drained(60)
         stored = len(stored_rows(scenario.system, load))
-        bodies = send_probes(scenario, workspaces)
-        scenario.wait_until(lambda: all(body in tail.seen for body in bodies), 60)
-        return tail, stored + len(bodies)
+        probes = send_probes(scenario, workspaces)
+        scenario.wait_until(lambda: all(body in tail.seen for body in probes), 60)
+        return tail, stored + len(probes)
     finally:
         tail.close()
 
 
 def send_probes(scenario, workspaces):
-    """One more record to each workspace, which is published behind all others."""
+    """Send one more record to each workspace, which is published after all others."""
     bodies = []
-    ledger = scenario.system.ledger
     for workspace in workspaces:
-        bodies.append(f"the last of {workspace}")
-        ledger.accept([entry(bodies[-1:], workspace=workspace)])
+        body = f"the last of {workspace}"
+        scenario.system.ledger.accept([entry([body], workspace=workspace)])
+        bodies.append(body)
     assert scenario.system.wait_until_drained(60)
     return bodies
 
 
 @contextmanager
 def careless_worker(scenario, module):
-    """A worker with a part taken out, in the place of the right one."""
+    """Replace the worker by one with a part taken out."""
     scenario.system.processes["worker"].kill()
     careless = scenario.system.variant("careless", module)
     careless.start()

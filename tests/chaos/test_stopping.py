@@ -1,4 +1,4 @@
-"""SIGTERM under load: each process ends by itself, with exit code 0, and nothing is lost."""
+"""SIGTERM under load: each process ends with exit code 0, and nothing is lost."""
 
 import pytest
 
@@ -19,6 +19,7 @@ def test_a_process_that_is_asked_to_stop_under_load_stops(scenario, long_run, na
             assert code == 0, process.log[-2000:]
             process.start()
             scenario.system.heal()
+
     scenario.report(f"chaos stop {name}: slowest={slowest:.1f}s")
     scenario.check()
 
@@ -32,10 +33,13 @@ def test_a_worker_with_a_long_way_to_go_stops_all_the_same(scenario):
     system.proxies["http"].delay = 2.0
     worker.resume()
     scenario.wait_for_insert()
+
     code, seconds = worker.terminate(30)
+
     assert code == 0, worker.log[-2000:]
     assert not system.drained()
     scenario.report(f"chaos stop of a worker with a backlog: {seconds:.1f}s")
+
     system.proxies["http"].heal()
     worker.start()
     scenario.check(120)

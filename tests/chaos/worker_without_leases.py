@@ -1,12 +1,12 @@
-"""A worker that forgets the leases it has left; after a stall, a batch must be found waiting."""
+"""A worker that forgets the leases it has left; after a stall, a batch must stay behind."""
 
 import sys
 
 from celery.__main__ import main
 
-from tasks.leases import LeftLeases
+from ledger.leases import AbandonedLeases
 
-LeftLeases.names = lambda _self: []
+AbandonedLeases.names = lambda _self: []
 
 if __name__ == "__main__":
     sys.exit(main())

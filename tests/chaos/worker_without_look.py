@@ -1,10 +1,10 @@
-"""A worker that does not look for what is stored already; the oracle must notice."""
+"""A worker without the presence check; the oracle must notice."""
 
 import sys
 
 from celery.__main__ import main
 
-from storage import presence
+from storage.lifecycle import presence
 
 presence.missing = lambda _clickhouse, _table, rows, _time="Timestamp": rows
 

@@ -1,10 +1,10 @@
-"""A worker that publishes for the live tail once, whatever comes of it; the tail must be silent."""
+"""A worker that publishes for the live tail without retrying; the tail must miss records."""
 
 import sys
 
 from celery.__main__ import main
 
-from tasks.live import LivePublisher
+from ledger.live import LivePublisher
 
 LivePublisher._until_answered = lambda _self, call: call()
 

@@ -1,4 +1,4 @@
-"""A worker that looks only when it is told to; without beat, the oracle must notice."""
+"""A worker that never looks for waiting chunks unasked; without beat, the oracle must notice."""
 
 import sys
 

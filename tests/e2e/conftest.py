@@ -28,7 +28,7 @@ _PORTS = (
 
 
 class RunningSheaf:
-    """One `sheaf run`: where its services are, what its processes are, how to stop it."""
+    """A running `sheaf run`, with its addresses and processes."""
 
     def __init__(self, environment, folder, project_root, wait_until, runs):
         self.environment = environment
@@ -49,7 +49,7 @@ class RunningSheaf:
 
     @property
     def output(self):
-        """All that it has written, with what earlier runs on this folder wrote."""
+        """Everything that it and earlier runs in this folder have written."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     @property
@@ -81,16 +81,17 @@ class RunningSheaf:
         self._wait_until(ready, START_SECONDS)
 
     def everything(self):
-        """The launcher and all that descends from it."""
+        """The launcher and all its descendants."""
         launcher = psutil.Process(self.process.pid)
         return [launcher, *launcher.children(recursive=True)]
 
     def stop(self, number=signal.SIGTERM):
-        """Ask for a stop, wait for it, and give the exit code; nothing may be left over."""
+        """Send a signal, wait for the end, check that no process is left, return the exit code."""
         everything = self.everything()
         self.process.send_signal(number)
         code = self.process.wait(STOP_SECONDS)
-        assert [p for p in everything if self._runs(p)] == [], self.output
+        left_over = [process for process in everything if self._runs(process)]
+        assert left_over == [], self.output
         return code
 
     def destroy(self):
@@ -109,11 +110,13 @@ class RunningSheaf:
 
 @pytest.fixture(scope="session")
 def sheaf_environment(free_port):
-    """Make the environment of a system of its own, on free ports; settings can be added."""
+    """Make the environment of a separate system, on free ports; settings can be added."""
 
     def make(folder, **settings):
         known = {name.upper() for name in Settings.model_fields}
-        environment = {k: v for k, v in os.environ.items() if k.upper() not in known}
+        environment = {
+            name: value for name, value in os.environ.items() if name.upper() not in known
+        }
         environment |= {name: str(free_port()) for name in _PORTS}
         environment |= {"DATA_DIR": str(folder / "data"), "LISTEN_HOST": "127.0.0.1"}
         return environment | settings
@@ -139,7 +142,7 @@ def _launcher(sheaf_environment, project_root, wait_until, runs):
 
 @pytest.fixture(scope="session")
 def sheaf(_launcher, tmp_path_factory):
-    """One running system that tests share: they must not stop any part of it."""
+    """A running system that tests share; they must not stop any part of it."""
     with _launcher(tmp_path_factory.mktemp("sheaf")) as running:
         running.wait_until_ready()
         yield running
@@ -147,7 +150,7 @@ def sheaf(_launcher, tmp_path_factory):
 
 @pytest.fixture
 def start_sheaf(_launcher, tmp_path):
-    """Start a system of the test's own; `folder`, `environment` and settings may be given."""
+    """Start a separate system; `folder`, `environment` and settings may be given."""
     with ExitStack() as stack:
 
         def start(folder=tmp_path, environment=None, **settings):
@@ -158,7 +161,7 @@ def start_sheaf(_launcher, tmp_path):
 
 @pytest.fixture
 def own_sheaf(start_sheaf):
-    """A running system of the test's own, whose parts it may kill."""
+    """A separate running system; the test may kill its processes."""
     running = start_sheaf()
     running.wait_until_ready()
     return running
@@ -166,7 +169,7 @@ def own_sheaf(start_sheaf):
 
 @pytest.fixture(scope="module")
 def browser(require):
-    """A real browser without a window."""
+    """A real browser, headless."""
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import time
 from collections import Counter
 
@@ -38,7 +39,7 @@ class Doors:
         self._client.disconnect()
 
     def select(self, query, workspace):
-        """Rows of a query that is bound to a workspace."""
+        """The rows of a query, with `workspace` bound to it."""
         return self._client.execute(query, {"workspace": workspace})
 
     def bodies(self, workspace):
@@ -47,29 +48,38 @@ class Doors:
         return Counter(body for (body,) in self.select(query, workspace))
 
     def export(self, payload, metadata=()):
-        """Call the gRPC door with bytes: its answer and its receipt."""
+        """Send bytes to the gRPC door, and return its answer and its receipt."""
         answer, call = self._export.with_call(payload, metadata=metadata)
         receipt = dict(call.trailing_metadata())["x-sheaf-receipt"]
         return ExportLogsServiceResponse.FromString(answer), receipt
 
     def http(self, path, body=b"", content_type=JSON, method="POST", **headers):
-        """Ask the HTTP door: status, headers, content."""
+        """Send a request to the HTTP door, and return status, headers and content.
+
+        An underscore in a header's name stands for a hyphen.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {"Content-Type": content_type}
+        all_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, path, body, {"Content-Type": content_type} | named)
+            connection.request(method, path, body, all_headers)
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:
             connection.close()
 
     def receipt(self, receipt):
-        """Status and answer about a receipt."""
+        """Look a receipt up: the HTTP status and the answer."""
         status, _, content = self.http(f"/api/v1/ingest/receipts/{receipt}", method="GET")
         return status, json.loads(content)
 
+    def stored(self, receipt):
+        """What a receipt says, once all it stands for is stored; None before."""
+        _, state = self.receipt(receipt)
+        return state if state["status"] == "stored" else None
+
     def send(self, door, workspace, lines):
-        """Send lines through a door, and be sure that it took them."""
+        """Send lines through a door, and check that it took them all."""
         if door == "grpc":
             answer, _ = self.export(request(workspace, lines))
             assert not answer.HasField("partial_success")
@@ -87,23 +97,45 @@ def text(value):
 
 
 def request(workspace, lines, service="shop"):
-    """An OTLP request, as bytes."""
-    attributes = {"service.name": service, "workspace_id": workspace}
+    """The lines as log records of a serialised OTLP request."""
+    attributes = [
+        KeyValue(key="service.name", value=text(service)),
+        KeyValue(key="workspace_id", value=text(workspace)),
+    ]
     now = time.time_ns()
     records = [LogRecord(time_unix_nano=now, body=text(line)) for line in lines]
-    return ExportLogsServiceRequest(
-        resource_logs=[
-            ResourceLogs(
-                resource=Resource(
-                    attributes=[KeyValue(key=k, value=text(v)) for k, v in attributes.items()]
-                ),
-                scope_logs=[ScopeLogs(log_records=records)],
-            )
-        ]
-    ).SerializeToString()
+    resource_logs = ResourceLogs(
+        resource=Resource(attributes=attributes),
+        scope_logs=[ScopeLogs(log_records=records)],
+    )
+    return ExportLogsServiceRequest(resource_logs=[resource_logs]).SerializeToString()
 
 
 def ndjson(workspace, lines):
     """The lines as records of the JSON door."""
     records = [json.dumps({"message": line, "workspace_id": workspace}) for line in lines]
     return "\n".join(records).encode()
+
+
+def content_of(path, content_type, workspace, lines):
+    """The lines in the format of a path and a type."""
+    if content_type == PROTOBUF:
+        return request(workspace, lines)
+    if path.startswith("/v1/logs"):
+        records = [{"body": {"stringValue": line}, "traceId": "ab" * 16} for line in lines]
+        return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+    records = [{"message": line} for line in lines]
+    if content_type == JSON:
+        return json.dumps(records).encode()
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def made_lines():
+    """Many lines with unusual bytes, each byte a character."""
+    source = random.Random(20)
+    odd = ["", "\t", "\x00", "é\x80\xff", "a" * 20_000, '"quoted"', "\\n", "{}", "\u2028"]
+    lines = []
+    for number in range(24_000):
+        line = f"{source.randrange(10**9):x} user={number} {source.choice(odd)}"
+        lines.append(line.encode("latin-1", "replace").decode("latin-1"))
+    return lines

@@ -1,6 +1,7 @@
-"""Clients that mean no good, as sockets and frames."""
+"""Hostile clients, as sockets and frames."""
 
 import functools
+import itertools
 import json
 import os
 import socket
@@ -26,7 +27,7 @@ HALVES_OF_HTTP2 = [b"", PREFACE[:9], PREFACE, PREFACE + frame(SETTINGS, 0, 0, b"
 
 
 def allow_many():
-    """Allow this process the descriptors of thousands of sockets."""
+    """Let this process open thousands of sockets."""
     descriptors.allow_many(20_000)
 
 
@@ -36,30 +37,30 @@ def connect(port):
 
 @contextmanager
 def half_open(port, halves, count):
-    """So many sockets with half a request, and a byte more now and then."""
-    made = [connect(port) for _ in range(count)]
+    """`count` sockets that have sent half a request, and send another byte every second."""
+    sockets = [connect(port) for _ in range(count)]
     over = threading.Event()
 
     def trickle():
         while not over.wait(1):
-            for each in made:
+            for each in sockets:
                 with_suppressed(each.send, b"a")
 
     thread = threading.Thread(target=trickle)
     try:
-        for number, each in enumerate(made):
-            each.sendall(halves[number % len(halves)])
+        for each, half in zip(sockets, itertools.cycle(halves), strict=False):
+            each.sendall(half)
         thread.start()
         yield
     finally:
         over.set()
         thread.join()
-        for each in made:
+        for each in sockets:
             each.close()
 
 
 def with_suppressed(call, *arguments):
-    """What a call gives, or None if the other side is gone."""
+    """Return what a call returns, or None if the other side has closed the connection."""
     try:
         return call(*arguments)
     except OSError:
@@ -68,10 +69,10 @@ def with_suppressed(call, *arguments):
 
 @contextmanager
 def http2(port):
-    """A connection of HTTP/2, whose answers are read and forgotten."""
+    """An HTTP/2 connection; its answers are read and discarded."""
     with connect(port) as connection:
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b""))
-        thread = threading.Thread(target=_forget, args=(connection,))
+        thread = threading.Thread(target=_discard, args=(connection,))
         thread.start()
         try:
             yield connection
@@ -80,13 +81,13 @@ def http2(port):
             thread.join()
 
 
-def _forget(connection):
+def _discard(connection):
     while with_suppressed(connection.recv, 1 << 16):
         pass
 
 
 def reset_flood(connection, count):
-    """Begin so many calls, and cancel each at once."""
+    """Begin `count` calls, and cancel each at once."""
     with_suppressed(connection.sendall, _resets(count))
 
 
@@ -100,14 +101,14 @@ def _resets(count):
 
 
 def open_streams(connection, count):
-    """Begin so many calls, and send nothing of them."""
+    """Begin `count` calls, and send no message in them."""
     block = header_block(EXPORT, "x")
     frames = b"".join(frame(HEADERS, 4, stream, block) for stream in range(1, 2 * count, 2))
     with_suppressed(connection.sendall, frames)
 
 
 def websocket(port, query):
-    """An open WebSocket of the live tail, just behind the handshake."""
+    """An open WebSocket of the live tail, just after the handshake."""
     connection = connect(port)
     connection.sendall(
         f"GET /ws/live?{query} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
@@ -123,13 +124,19 @@ def websocket(port, query):
 
 def fragment(opcode, payload, *, last=False):
     """A client's WebSocket frame, masked with zeros."""
+    final, masked, two_bytes_follow = 0x80, 0x80, 126
     size = len(payload)
-    length = struct.pack(">BH", 128 | 126, size) if size > 125 else bytes((128 | size,))
-    return bytes((opcode | (128 if last else 0),)) + length + bytes(4) + payload
+    head = bytes([opcode | final if last else opcode])
+    if size < two_bytes_follow:
+        head += bytes([masked | size])
+    else:
+        head += struct.pack(">BH", masked | two_bytes_follow, size)
+    mask = bytes(4)
+    return head + mask + payload
 
 
 def error(port, request):
-    """Status of an answer to bytes, and its error in the shape that every error has."""
+    """Send bytes, and return the answer's status and reason; its body must be an error."""
     with connect(port) as connection:
         connection.sendall(request)
         answer = b""
@@ -141,6 +148,6 @@ def error(port, request):
     return int(head.split()[1]), found["reason"]
 
 
-def many(few, at_length):
-    """A number that CHAOS_LONG=1 makes larger."""
-    return at_length if os.environ.get("CHAOS_LONG", "0") != "0" else few
+def many(short, long):
+    """`short`, or `long` if CHAOS_LONG=1 is set."""
+    return long if os.environ.get("CHAOS_LONG", "0") != "0" else short

@@ -1,4 +1,4 @@
-"""What the doors of the whole system answer to what they cannot take."""
+"""How the doors of the whole system refuse what they cannot take."""
 
 import gzip
 import http.client
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def workspace():
-    """A workspace of the test's own."""
+    """A workspace that no other test uses."""
     return f"refusals-{next(_numbers)}"
 
 
@@ -75,23 +75,25 @@ def test_malformed_input_gets_the_documented_answer(row, doors):
     assert code == status
     assert b"Traceback" not in content
     assert "Retry-After" not in answered
-    if path == "/v1/logs":
-        encoding = PROTOBUF if content_type == PROTOBUF else JSON
-        assert answered["Content-Type"] == encoding
-        protobuf = encoding == PROTOBUF
-        told = status_pb2.Status.FromString(content) if protobuf else json.loads(content)
-        reason = told.message if protobuf else told["message"]
-    else:
+
+    if path != "/v1/logs":
         error = json.loads(content)["error"]
         assert error["code"] == status
         assert error["request_id"] == answered["X-Request-Id"]
         reason = error["reason"]
+    elif content_type == PROTOBUF:
+        assert answered["Content-Type"] == PROTOBUF
+        reason = status_pb2.Status.FromString(content).message
+    else:
+        assert answered["Content-Type"] == JSON
+        reason = json.loads(content)["message"]
     assert words in reason
 
 
 def test_a_wrong_method_is_told_the_right_one(doors):
     status, headers, content = doors.http("/v1/logs", b"", method="GET")
-    assert (status, "POST" in headers["Allow"]) == (405, True)
+    assert status == 405
+    assert "POST" in headers["Allow"]
     assert json.loads(content)["error"]["code"] == 405
 
 
@@ -116,9 +118,11 @@ def test_the_grpc_door_refuses_with_a_code_a_reason_and_the_field(row, doors):
         doors.export(payload, metadata=metadata)
     assert refused.value.code() is code
     assert words in refused.value.details()
+
     packed = dict(refused.value.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
     details = status_pb2.Status.FromString(packed).details
     assert not any(each.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for each in details)
+
     bad = error_details_pb2.BadRequest()
     assert field is None or any(each.Unpack(bad) for each in details)
     assert [each.field for each in bad.field_violations] == ([field] if field else [])
@@ -131,7 +135,9 @@ def test_more_than_the_limit_is_refused_before_it_is_read(doors):
     connection.putheader("Content-Type", PROTOBUF)
     connection.putheader("Content-Length", str(16 * MIB + 1))
     connection.endheaders()
+
     answer = connection.getresponse()
+
     assert answer.status == 413
     status = status_pb2.Status.FromString(answer.read())
     assert "larger than the limit of 16777216 bytes" in status.message
@@ -140,7 +146,10 @@ def test_more_than_the_limit_is_refused_before_it_is_read(doors):
 
 def test_a_resource_of_a_wrong_tenant_is_refused_alone(doors, workspace, wait_until):
     # Serialised requests concatenate.
-    answer, _ = doors.export(request("a/b", ["x", "y"]) + request(workspace, ["good"]))
+    payload = request("a/b", ["x", "y"]) + request(workspace, ["good"])
+
+    answer, _ = doors.export(payload)
+
     partial = answer.partial_success
     assert partial.rejected_log_records == 2
     assert partial.error_message.startswith("resource_logs[0]: workspace_id must be")
@@ -156,7 +165,9 @@ def test_what_is_wrong_in_json_is_refused_alone(doors, workspace, wait_until):
     ]
     resource = {"attributes": [{"key": "workspace_id", "value": {"stringValue": workspace}}]}
     body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+
     code, _, content = doors.http("/v1/logs", json.dumps(body).encode(), JSON)
+
     assert code == 200
     partial = json.loads(content)["partialSuccess"]
     assert partial["rejectedLogRecords"] == "1"
@@ -166,21 +177,30 @@ def test_what_is_wrong_in_json_is_refused_alone(doors, workspace, wait_until):
 
 
 def test_a_small_body_of_millions_of_records_is_refused(doors):
-    scope = b"\x12\0" * 7_000_000
-    inner = b"\x12" + varint(len(scope)) + scope
-    body = gzip.compress(b"\x0a" + varint(len(inner)) + inner)
-    code, _, content = doors.http("/v1/logs", body, PROTOBUF, **{"Content-Encoding": "gzip"})
+    empty_records = b"\x12\0" * 7_000_000
+    scope = b"\x12" + varint(len(empty_records)) + empty_records
+    resource = b"\x0a" + varint(len(scope)) + scope
+    body = gzip.compress(resource)
+
+    code, _, content = doors.http("/v1/logs", body, PROTOBUF, Content_Encoding="gzip")
+
     assert code == 413
     assert "more than 250000 records" in status_pb2.Status.FromString(content).message
 
 
 def varint(number):
-    groups = [number >> shift & 0x7F for shift in range(0, 35, 7) if number >> shift]
-    return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
+    """A number as a varint of protobuf: groups of seven bits, all but the last marked."""
+    out = b""
+    while number > 0x7F:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
 
 
 def test_a_record_that_is_too_large_is_a_partial_success(doors, workspace, wait_until):
-    answer, _ = doors.export(request(workspace, ["good", "x" * (8 * MIB), "better"]))
+    too_large = "x" * (8 * MIB)
+    answer, _ = doors.export(request(workspace, ["good", too_large, "better"]))
+
     partial = answer.partial_success
     assert partial.rejected_log_records == 1
     assert "larger than 8388608 bytes" in partial.error_message

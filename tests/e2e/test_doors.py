@@ -27,7 +27,17 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from tests.e2e.doors import JSON, LOGS_SERVICE, NDJSON, PROTOBUF, Doors, ndjson, request
+from tests.e2e.doors import (
+    JSON,
+    LOGS_SERVICE,
+    NDJSON,
+    PROTOBUF,
+    Doors,
+    content_of,
+    made_lines,
+    ndjson,
+    request,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -46,7 +56,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def workspace():
-    """A workspace of the test's own."""
+    """A workspace that no other test uses."""
     return f"doors-{next(_numbers)}"
 
 
@@ -57,7 +67,7 @@ def doors(sheaf):
     opened.close()
 
 
-# The OpenTelemetry SDK, as it is.
+# The OpenTelemetry SDK.
 
 BODIES = ["text", "", 7, 0.5, True, None, ["a", 1], {"k": {"deep": [True]}}, b"\x00\xff", "é\x00"]
 STORED = [
@@ -115,6 +125,7 @@ def test_the_records_of_the_sdk_arrive_once_with_every_attribute_and_any_kind_of
 
 
 def _at_least(rows, count):
+    """The rows, once there are so many."""
     return rows if len(rows) >= count else None
 
 
@@ -141,60 +152,59 @@ def test_curl_can_send_every_format_and_encoding(form, doors, workspace, wait_un
     curl = require("curl")
     path, content_type, encoding = form
     lines = ["first", "second é"]
-    if path.startswith("/v1/logs") and content_type != PROTOBUF:
-        records = [{"body": {"stringValue": line}, "traceId": "ab" * 16} for line in lines]
-        content = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
-        content = json.dumps(content).encode()
-    elif path == "/v1/logs":
-        content = request(workspace, lines)
-    elif content_type == JSON:
-        content = json.dumps([{"message": line} for line in lines]).encode()
-    else:
-        content = b"".join(json.dumps({"message": line}).encode() + b"\n" for line in lines)
-    pack = PACKERS[encoding]
     headers = {"X-Workspace-Id": workspace}
-    headers |= {"Content-Type": content_type} if content_type else {}
-    headers |= {"Content-Encoding": encoding} if encoding else {}
-    flags = [flag for name, value in headers.items() for flag in ("-H", f"{name}: {value}")]
-    address = f"http://127.0.0.1:{doors.http_port}{path}"
+    if content_type:
+        headers["Content-Type"] = content_type
+    if encoding:
+        headers["Content-Encoding"] = encoding
+    flags = []
+    for name, value in headers.items():
+        flags += ["-H", f"{name}: {value}"]
+    pack = PACKERS[encoding]
+
     subprocess.run(
-        [curl, "-sSf", "--data-binary", "@-", *flags, address],
-        input=pack(content),
+        [
+            *(curl, "-sSf", "--data-binary", "@-"),
+            *flags,
+            f"http://127.0.0.1:{doors.http_port}{path}",
+        ],
+        input=pack(content_of(path, content_type, workspace, lines)),
         check=True,
         capture_output=True,
         timeout=60,
     )
+
     wait_until(lambda: doors.bodies(workspace) == Counter(lines))
 
 
 # Real lines.
 
 
-def _made_lines():
-    random_ = random.Random(20)
-    odd = ["", "\t", "\x00", "é\x80\xff", "a" * 20_000, '"quoted"', "\\n", "{}", "\u2028"]
-    words = [f"{random_.randrange(10**9):x} user={n} {random_.choice(odd)}" for n in range(24_000)]
-    return [line.encode("latin-1", "replace").decode("latin-1") for line in words]
-
-
 @pytest.fixture(scope="module")
 def lines(project_root):
-    """Lines of many systems, each byte a character, so that odd bytes come back as they were.
+    """Lines of many systems, read as Latin-1 so that each byte is a character.
 
     `LOG_SAMPLES` names a folder of `*.log` files; without one the lines are made up.
     """
     samples = project_root.parent / "shared" / "data" / "loghub"
     folder = os.environ.get("LOG_SAMPLES", samples)
     files = sorted(Path(folder).glob("*.log"))
-    content = b"".join(file.read_bytes().rstrip(b"\n") + b"\n" for file in files)
-    return content.decode("latin-1").split("\n")[:-1] if files else _made_lines()
+    if not files:
+        return made_lines()
+
+    found = []
+    for file in files:
+        found += file.read_bytes().rstrip(b"\n").decode("latin-1").split("\n")
+    return found
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_every_line_comes_back_byte_for_byte(door, lines, doors, workspace, wait_until):
     assert len(lines) >= 24_000
+
     for start in range(0, len(lines), 1000):
         doors.send(door, workspace, lines[start : start + 1000])
+
     wait_until(lambda: doors.bodies(workspace).total() >= len(lines))
     assert doors.bodies(workspace) == Counter(lines)
 
@@ -223,22 +233,25 @@ def test_a_receipt_goes_from_queued_to_stored(doors, workspace, wait_until):
     answer = json.loads(content)
     assert (answer["enqueued"], answer["backend"]) == (2, "redis")
 
-    def told():
+    def state():
         status, content = doors.receipt(answer["receipt"])
         assert status == 200
         return content
 
-    assert told()["status"] in {"queued", "stored"}
-    wait_until(lambda: told()["status"] == "stored")
-    assert told()["rows"] == told()["records"] >= 2
-    assert told()["reason"] is None
+    assert state()["status"] in {"queued", "stored"}
+
+    wait_until(lambda: state()["status"] == "stored")
+    stored = state()
+    assert stored["rows"] == stored["records"] >= 2
+    assert stored["reason"] is None
 
 
 def test_otlp_answers_carry_receipts_too(doors, workspace):
     _, headers, _ = doors.http("/v1/logs", request(workspace, ["a"]), PROTOBUF)
     _, receipt = doors.export(request(workspace, ["b"]))
     for each in (headers["X-Sheaf-Receipt"], receipt):
-        assert doors.receipt(each)[0] == 200
+        status, _ = doors.receipt(each)
+        assert status == 200
 
 
 def test_an_unknown_receipt_is_not_found(doors):
@@ -257,11 +270,13 @@ def test_bulk_logs_are_stored_when_they_are_answered(doors, workspace):
 
 def test_under_one_idempotency_key_a_request_is_stored_once(doors, workspace, wait_until):
     def send(key, *lines):
-        return json.loads(
-            doors.http("/api/v1/ingest", ndjson(workspace, lines), NDJSON, Idempotency_Key=key)[2]
+        _, _, content = doors.http(
+            "/api/v1/ingest", ndjson(workspace, lines), NDJSON, Idempotency_Key=key
         )
+        return json.loads(content)
 
     first, again, other = send("k1", "a"), send("k1", "a"), send("k2", "b")
+
     assert first["receipt"] == again["receipt"] != other["receipt"]
     wait_until(lambda: len(doors.bodies(workspace)) == 2)
     assert doors.bodies(workspace) == Counter("ab")
@@ -274,10 +289,14 @@ def test_a_key_with_another_body_is_refused_by_name(doors, workspace, wait_until
         )
         return status, json.loads(content)
 
-    assert send("a")[0] == 202
+    status, _ = send("a")
+    assert status == 202
+
     status, answer = send("b")
     assert (status, list(answer["error"]["fields"])) == (422, ["Idempotency-Key"])
-    assert send("a")[0] == 202
+
+    status, _ = send("a")
+    assert status == 202
     wait_until(lambda: doors.bodies(workspace) == Counter("a"))
 
 
@@ -285,27 +304,38 @@ def test_equal_requests_without_times_are_as_many_events(doors, workspace, wait_
     message = ExportLogsServiceRequest.FromString(request(workspace, ["event"]))
     message.resource_logs[0].scope_logs[0].log_records[0].ClearField("time_unix_nano")
     event = message.SerializeToString()
-    receipts = {doors.export(event)[1] for _ in range(2)}
-    receipts.add(doors.http("/v1/logs", event, PROTOBUF)[1]["X-Sheaf-Receipt"])
-    assert len(receipts) == 3
+
+    _, first = doors.export(event)
+    _, second = doors.export(event)
+    _, headers, _ = doors.http("/v1/logs", event, PROTOBUF)
+
+    assert len({first, second, headers["X-Sheaf-Receipt"]}) == 3
     wait_until(lambda: doors.bodies(workspace) == Counter({"event": 3}))
 
 
 def test_a_request_of_many_tenants_is_answered_with_a_short_receipt(doors, workspace, wait_until):
     many = b"".join(request(f"{workspace}-{number}", ["a"]) for number in range(1000))
+
     _, receipt = doors.export(many)
+
     assert len(receipt) == 32
-    wait_until(lambda: doors.receipt(receipt)[1]["status"] == "stored", 60)
-    assert doors.receipt(receipt)[1]["rows"] == 1000
+    stored = wait_until(lambda: doors.stored(receipt), 60)
+    assert stored["rows"] == 1000
 
 
 def test_a_byte_identical_otlp_request_is_stored_once_whatever_door_it_comes_through(
     doors, workspace, wait_until
 ):
     same = request(workspace, ["a"])
-    receipts = [doors.http("/v1/logs", same, PROTOBUF)[1]["X-Sheaf-Receipt"] for _ in range(3)]
-    receipts.append(doors.export(same)[1])
-    assert len(set(receipts)) == 1
+
+    receipts = set()
+    for _ in range(3):
+        _, headers, _ = doors.http("/v1/logs", same, PROTOBUF)
+        receipts.add(headers["X-Sheaf-Receipt"])
+    _, receipt = doors.export(same)
+    receipts.add(receipt)
+    assert len(receipts) == 1
+
     doors.export(request(workspace, ["later"]))
     wait_until(lambda: doors.bodies(workspace)["later"])
     assert doors.bodies(workspace) == Counter(["a", "later"])
@@ -313,7 +343,9 @@ def test_a_byte_identical_otlp_request_is_stored_once_whatever_door_it_comes_thr
 
 def test_good_records_are_stored_and_the_bad_ones_named(doors, workspace, wait_until):
     body = json.dumps([{"message": "a"}, {"level": "info"}, {"message": "c", "level": []}])
+
     status, _, content = doors.http("/api/v1/ingest", body, X_Workspace_Id=workspace)
+
     answer = json.loads(content)
     assert (status, answer["enqueued"], answer["rejected"]) == (202, 1, 2)
     assert [(each["index"], each["field"]) for each in answer["errors"]] == [
@@ -324,18 +356,20 @@ def test_good_records_are_stored_and_the_bad_ones_named(doors, workspace, wait_u
 
 
 def test_a_request_of_many_chunks_is_stored_whole(doors, workspace, wait_until):
-    random_ = random.Random(4)
-    lines = [random_.randbytes(40_000).hex() for _ in range(200)]
+    count, size = 200, 80_000
+    source = random.Random(4)
+    lines = [source.randbytes(size // 2).hex() for _ in range(count)]
+
     _, receipt = doors.export(request(workspace, lines))
+
     assert len(receipt) == 32
     query = (
         "SELECT count(), uniqExact(Body), sum(length(Body)) FROM otel_logs"
         " WHERE WorkspaceId = %(workspace)s"
     )
-    whole = [(200, 200, 200 * 80_000)]
-    wait_until(lambda: doors.select(query, workspace) == whole)
-    wait_until(lambda: doors.receipt(receipt)[1]["status"] == "stored")
-    assert doors.receipt(receipt)[1]["rows"] >= 200
+    wait_until(lambda: doors.select(query, workspace) == [(count, count, count * size)])
+    stored = wait_until(lambda: doors.stored(receipt))
+    assert stored["rows"] >= count
 
 
 # The gRPC door's own services.
@@ -343,9 +377,11 @@ def test_a_request_of_many_chunks_is_stored_whole(doors, workspace, wait_until):
 
 def test_the_grpc_door_says_that_it_is_healthy(doors):
     health = health_pb2_grpc.HealthStub(doors.channel)
+
     for name in ("", LOGS_SERVICE):
         answer = health.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
     with pytest.raises(grpc.RpcError) as unknown:
         health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"))
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
@@ -353,11 +389,13 @@ def test_the_grpc_door_says_that_it_is_healthy(doors):
 
 def test_the_grpc_door_tells_what_it_serves_and_how_it_is_called(doors):
     reflection = reflection_pb2_grpc.ServerReflectionStub(doors.channel)
-    asked = [
+    requests = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol=LOGS_SERVICE),
     ]
-    listed, described = reflection.ServerReflectionInfo(iter(asked))
+
+    listed, described = reflection.ServerReflectionInfo(iter(requests))
+
     names = {service.name for service in listed.list_services_response.service}
     assert {LOGS_SERVICE, "grpc.health.v1.Health"} <= names
     assert described.file_descriptor_response.file_descriptor_proto

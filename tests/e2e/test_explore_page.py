@@ -16,13 +16,14 @@ HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
 @pytest.fixture(scope="module")
 def stored(sheaf, wait_until):
-    """Thirty records of three patterns, in a workspace of their own."""
-    doors = Doors(sheaf)
-    tenant = {"workspace_id": WORKSPACE, "level": "info", "service": "shop"}
+    """Thirty records of three patterns, in a separate workspace."""
+    common = {"workspace_id": WORKSPACE, "level": "info", "service": "shop"}
     records = [{"message": f"order {n} is paid", "card": "visa"} for n in range(20)]
     records += [{"message": f"order {n} is refused", "card": "none"} for n in range(9)]
     records += [{"message": HOSTILE, "card": HOSTILE}]
-    lines = "\n".join(json.dumps(tenant | record) for record in records)
+    lines = "\n".join(json.dumps(common | record) for record in records)
+
+    doors = Doors(sheaf)
     status, _, content = doors.http(
         "/api/v1/ingest", lines.encode(), NDJSON, X_Workspace_Id=WORKSPACE
     )
@@ -33,22 +34,24 @@ def stored(sheaf, wait_until):
 
 @pytest.fixture
 def page(browser, sheaf, stored):  # noqa: ARG001 - the records are what it shows
-    """The page with the workspace's records; in the end nothing may have gone wrong."""
-    troubles = []
+    """The page with the workspace's records; it may not log anything to the console."""
+    problems = []
     opened = browser.new_page()
-    opened.on("console", lambda message: troubles.append(message.text))
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
     opened.goto(f"{home}?workspace_id={WORKSPACE}")
     expect(opened.locator("#rows tr.record")).to_have_count(30, timeout=30_000)
+
     yield opened
+
     assert opened.evaluate("window.hacked") is None
     opened.close()
-    assert troubles == []
+    assert problems == []
 
 
 def open_panel(page, name):
-    """By the keyboard: a click may miss what the histogram, when it comes, moves away."""
+    """Open a panel by the keyboard: a click may miss it when the histogram appears and moves it."""
     page.locator("summary", has_text=re.compile(f"^{name}")).press("Enter")
 
 
@@ -58,8 +61,10 @@ def test_the_patterns_of_a_search_are_shown_with_their_examples(page):
     expect(patterns).to_have_count(3)
     expect(patterns.nth(0)).to_contain_text("20")
     expect(patterns.nth(0)).to_contain_text("order <num> is paid")
+
     patterns.nth(0).locator("summary").click()
     expect(patterns.nth(0).locator("pre")).to_have_text(re.compile(r"^order \d+ is paid$"))
+
     page.get_by_label("Search", exact=True).fill("refused")
     page.keyboard.press("Enter")
     expect(patterns).to_have_count(1)
@@ -73,19 +78,21 @@ def test_patterns_of_a_sample_say_so(page):
 
     page.route("**/logs/patterns?*", as_of_a_sample)
     open_panel(page, "Patterns")
-    expect(page.locator("#pattern-list > li").last).to_have_text(
-        "Estimated from a sample of 30 records"
-    )
-    expect(page.locator("#pattern-list > li")).to_have_count(4)
+
+    items = page.locator("#pattern-list > li")
+    expect(items.last).to_have_text("Estimated from a sample of 30 records")
+    expect(items).to_have_count(4)
 
 
 def test_a_value_of_a_field_becomes_a_filter(page):
     open_panel(page, "Fields")
     cards = page.get_by_role("region", name="card")
     expect(cards.locator("li")).to_have_count(3)
+
     cards.get_by_role("button", name="Show only records with card none").click()
     expect(page.locator("#rows tr.record")).to_have_count(9)
     expect(cards.locator("li")).to_have_count(1)
+
     page.get_by_role("button", name="Remove filter card").click()
     expect(page.locator("#rows tr.record")).to_have_count(30)
 

@@ -1,4 +1,4 @@
-"""One client that means no good, and the others that are to notice nothing of it."""
+"""A hostile client must not affect the others."""
 
 import json
 import urllib.parse
@@ -32,20 +32,24 @@ def ports(sheaf):
 
 @pytest.fixture
 def memory(sheaf):
-    """Bytes that a process has, by its name in the Procfile."""
+    """Bytes of memory that a process and its children use, by its name in the Procfile."""
 
     def look(name):
-        process = psutil.Process(sheaf.pids[name])
-        return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+        parent = psutil.Process(sheaf.pids[name])
+        processes = [parent, *parent.children(recursive=True)]
+        return sum(process.memory_info().rss for process in processes)
 
     return look
 
 
 def page(port, **arguments):
-    """A page of logs."""
+    """Ask for a page of log records."""
     address = f"http://127.0.0.1:{port}/api/v1/logs?{urllib.parse.urlencode(arguments)}"
     with urllib.request.urlopen(address, timeout=60) as answer:
         return json.load(answer)
+
+
+CLIENTS = 8
 
 
 def export_often(doors, count=25):
@@ -55,8 +59,8 @@ def export_often(doors, count=25):
         for turn in range(count):
             doors.export(request("hostile", [f"healthy {number} {turn}"]))
 
-    with ThreadPoolExecutor(8) as threads:
-        yield from [threads.submit(export, number) for number in range(8)]
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        yield from [threads.submit(export, number) for number in range(CLIENTS)]
 
 
 def test_half_requests_at_every_port_hinder_nobody(doors, ports):
@@ -88,6 +92,7 @@ def test_streams_that_are_left_open_cancel_no_call_of_others(doors, ports, memor
             hostile.open_streams(connection, 2000)
         assert [call.result(120) for call in calls] == [None] * 8
         assert memory("grpc") < before + 300 * MIB
+
     wait_until(lambda: memory("grpc") < before + 100 * MIB, 90)
 
 
@@ -103,9 +108,12 @@ def test_streams_that_are_left_open_cancel_no_call_of_others(doors, ports, memor
 )
 def test_malformed_chunks_are_a_bad_request(ports, name, body):
     path = b"/v1/logs" if name == "http" else b"/api/v1/ingestion/query"
-    head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    chunked = b"POST " + path + head + b"Transfer-Encoding: chunked\r\n\r\n" + body
-    assert hostile.error(ports[name], chunked)[0] == 400
+    head = (
+        b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+    )
+    status, _ = hostile.error(ports[name], head + body)
+    assert status == 400
 
 
 @pytest.mark.parametrize("name", ["http", "api"])
@@ -118,14 +126,20 @@ def test_malformed_chunks_are_a_bad_request(ports, name, body):
     ],
 )
 def test_what_no_app_sees_is_refused_in_the_one_shape(ports, name, request_bytes, status):
-    assert hostile.error(ports[name], request_bytes)[0] == status
+    found, _ = hostile.error(ports[name], request_bytes)
+    assert found == status
 
 
 @pytest.mark.parametrize(("text", "times"), [("中" * 4096, 1), ("中" * 440, 2)])
 def test_a_query_of_4096_characters_may_be_asked_for_by_get(ports, text, times):
+    # `page` escapes the query once more.
     for _ in range(times - 1):
         text = urllib.parse.quote(text)
-    assert page(ports["api"], q=text[:4096].rstrip("%"))["total_count"] == 0
+    query = text[:4096].rstrip("%")
+
+    found = page(ports["api"], q=query)
+
+    assert found["total_count"] == 0
 
 
 def test_a_reader_that_sends_without_end_is_shown_out(ports, memory):
@@ -137,8 +151,11 @@ def test_a_reader_that_sends_without_end_is_shown_out(ports, memory):
             for _ in range(200):
                 hostile.with_suppressed(reader.sendall, piece)
             answer = b""
-            while got := hostile.with_suppressed(reader.recv, 4096):
-                answer += got
-        # The code of a message that is too big, unless a reset came before it.
-        assert b"\x88" not in answer or answer.endswith(b"\x03\xf1")
+            while received := hostile.with_suppressed(reader.recv, 4096):
+                answer += received
+
+        # A close frame, if no reset came before it, has code 1009: message too big.
+        has_close_frame = b"\x88" in answer
+        assert not has_close_frame or answer.endswith(b"\x03\xf1")
+
     assert memory("api") < before + 100 * MIB

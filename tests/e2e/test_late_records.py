@@ -1,4 +1,4 @@
-"""Records that are older than anything is kept: whoever sends them finds them."""
+"""Records older than the retention period are stored and can be found."""
 
 import json
 import subprocess
@@ -26,17 +26,18 @@ def doors(sheaf):
 
 
 def ask(sheaf, path, **query):
-    """Ask the query API: the JSON of its answer."""
-    named = urllib.parse.urlencode({"workspace_id": WORKSPACE, **query})
-    with urllib.request.urlopen(f"{sheaf.addresses['api']}/api/v1{path}?{named}") as answer:
+    """Send a request to the query API and return the JSON of its answer."""
+    parameters = urllib.parse.urlencode({"workspace_id": WORKSPACE, **query})
+    with urllib.request.urlopen(f"{sheaf.addresses['api']}/api/v1{path}?{parameters}") as answer:
         return json.loads(answer.read())
 
 
-def day(seconds):
+def midnight(seconds):
     return time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(seconds))
 
 
 def span(trace_id, seconds):
+    """A request in JSON with a span that starts and ends at a time."""
     nanoseconds = str(int(seconds) * 10**9)
     made = {"traceId": trace_id, "spanId": "00000000000000aa", "name": "late"}
     times = {"startTimeUnixNano": nanoseconds, "endTimeUnixNano": nanoseconds}
@@ -49,14 +50,16 @@ def test_what_is_past_its_retention_is_stored_found_and_stays(
     sheaf, doors, wait_until, project_root
 ):
     now = time.time()
+    days_since_1970 = int(now / DAY_S)
     lines = [
-        json.dumps({"message": f"{age} days old", "timestamp": day(now - age * DAY_S)})
-        for age in (0, 57, 800, int(now / DAY_S) - 1)
+        json.dumps({"message": f"{age} days old", "timestamp": midnight(now - age * DAY_S)})
+        for age in (0, 57, 800, days_since_1970 - 1)
     ]
     body = "\n".join(lines).encode()
     status, _, content = doors.http("/api/v1/ingest", body, NDJSON, x_workspace_id=WORKSPACE)
     assert status == 202, content
     receipt = json.loads(content)["receipt"]
+
     traces = [f"{number:032x}" for number in (1, 2, 3)]
     for trace_id, age in zip(traces, (5, 400, 20_000), strict=True):
         status, _, content = doors.http("/v1/traces", span(trace_id, now - age * DAY_S))
@@ -69,6 +72,8 @@ def test_what_is_past_its_retention_is_stored_found_and_stays(
         return len(doors.bodies(WORKSPACE)) == len(lines) and spans == len(traces)
 
     wait_until(stored, seconds=60)
+
+    # What has expired would be gone after these.
     for table in ("otel_logs", "otel_traces", "otel_traces_trace_id_ts"):
         doors.select(f"OPTIMIZE TABLE {table} FINAL", WORKSPACE)
     subprocess.run(
@@ -78,9 +83,12 @@ def test_what_is_past_its_retention_is_stored_found_and_stays(
         check=True,
         timeout=120,
     )
-    assert "stored" in json.dumps(doors.receipt(receipt)[1])
+
+    _, state = doors.receipt(receipt)
+    assert "stored" in json.dumps(state)
     assert ask(sheaf, "/logs", **EVER)["total_count"] == len(lines)
     assert ask(sheaf, "/logs", q="days old", **EVER)["total_count"] == len(lines)
-    assert {each["trace_id"] for each in ask(sheaf, "/traces", **EVER)["traces"]} == set(traces)
+    listed = ask(sheaf, "/traces", **EVER)["traces"]
+    assert {trace["trace_id"] for trace in listed} == set(traces)
     for trace_id in traces:
         assert ask(sheaf, f"/traces/{trace_id}")["span_count"] == 1

@@ -29,10 +29,11 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def stored(sheaf, wait_until):
-    """Records of the last seconds, in a workspace of the page's own."""
+    """Records of the last seconds, in a separate workspace."""
     doors = Doors(sheaf)
     tenant = {"workspace_id": WORKSPACE}
     lines = "\n".join(json.dumps(record | tenant) for record in RECORDS)
+
     status, _, content = doors.http(
         "/api/v1/ingest", lines.encode(), NDJSON, X_Workspace_Id=WORKSPACE
     )
@@ -43,18 +44,23 @@ def stored(sheaf, wait_until):
 
 @pytest.fixture
 def page(browser, sheaf, stored):  # noqa: ARG001 - the records are what it shows
-    """The page with the workspace's records; in the end nothing may have gone wrong."""
-    troubles, requests = [], []
+    """The page with the workspace's records.
+
+    It may not log anything to the console, nor load anything from elsewhere.
+    """
+    problems, requests = [], []
     home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
     opened = browser.new_page()
-    opened.on("console", lambda message: troubles.append(message.text))
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("request", lambda request: requests.append(request.url))
     opened.goto(f"{home}?workspace_id={WORKSPACE}")
     expect(records(opened)).to_have_count(len(RECORDS))
+
     yield opened
+
     opened.close()
-    assert troubles == []
+    assert problems == []
     assert [url for url in requests if not url.startswith(home)] == []
 
 
@@ -74,6 +80,7 @@ def test_a_search_narrows_the_records_and_is_in_the_address(page):
     expect(records(page)).to_have_count(2)
     expect(page.locator("#total")).to_have_text("2")
     assert "q=order" in page.url
+
     page.reload()
     expect(records(page)).to_have_count(2)
 
@@ -103,8 +110,10 @@ def test_a_record_opens_and_its_attribute_becomes_a_filter(page):
     paid.get_by_role("button").click()
     detail = page.locator("tr.detail")
     expect(detail).to_contain_text("visa")
+
     detail.get_by_role("button", name="Show only records with card visa").click()
     expect(records(page)).to_have_count(1)
+
     page.get_by_role("button", name="Remove filter card").click()
     expect(records(page)).to_have_count(len(RECORDS))
 

@@ -27,6 +27,7 @@ def page(browser, sheaf, wait_until):
     assert status == 202, content
     wait_until(lambda: doors.bodies(WORKSPACE).total() == len(RECORDS))
     doors.close()
+
     opened = browser.new_page()
     opened.goto(f"http://127.0.0.1:{sheaf.environment['API_PORT']}/?workspace_id={WORKSPACE}")
     expect(opened.locator("#rows tr.record")).to_have_count(len(RECORDS))
@@ -50,6 +51,7 @@ def test_a_mistake_is_shown_at_the_box_until_it_is_mended(page):
     box = page.get_by_role("searchbox", name="Search")
     expect(page.get_by_role("alert")).to_contain_text("At character 16: The query ends too early")
     expect(box).to_have_attribute("aria-invalid", "true")
+
     ask(page, "order AND (paid)")
     expect(page.locator("#rows tr.record")).to_have_count(1)
     expect(page.get_by_role("alert")).to_have_count(0)

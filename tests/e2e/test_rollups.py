@@ -1,4 +1,4 @@
-"""The schedule, the worker and the API together: what was posted is counted, and rolled up."""
+"""Beat, the worker and the API together: posted records are counted and rolled up."""
 
 import json
 import urllib.request
@@ -10,7 +10,7 @@ from tests.e2e.doors import Doors
 
 pytestmark = pytest.mark.e2e
 
-KEPT = (
+ROLLED_UP = (
     "SELECT sum(arraySum(Counts.Records)) FROM otel_logs_rollup FINAL "
     "WHERE WorkspaceId = %(workspace)s AND Width = 3600"
 )
@@ -31,8 +31,10 @@ def test_beat_rolls_up_what_the_doors_took(start_sheaf, wait_until):
             "/api/v1/ingest", json.dumps([record] * 3).encode(), x_workspace_id="rolled"
         )
         assert status == 202, content
-        wait_until(lambda: doors.select(KEPT, "rolled") == [(3,)], 90)
+        wait_until(lambda: doors.select(ROLLED_UP, "rolled") == [(3,)], 90)
+
     port = sheaf.environment["API_PORT"]
+    # The whole of 2025-05-05.
     query = "workspace_id=rolled&start_time_ms=1746403200000&end_time_ms=1746489599999"
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/stats?{query}") as answer:
         assert json.load(answer)["by_service"] == {"cart": 3}

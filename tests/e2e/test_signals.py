@@ -50,13 +50,13 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def workspace():
-    """A workspace of the test's own."""
+    """A workspace that no other test uses."""
     return f"signals-{next(_numbers)}"
 
 
 @pytest.fixture(scope="module")
 def select(sheaf):
-    """Ask the database."""
+    """Query ClickHouse."""
     client = Client("127.0.0.1", sheaf.environment["CLICKHOUSE_PORT"])
     yield client.execute
     client.disconnect()
@@ -75,7 +75,7 @@ def endpoint(sheaf):
 
 
 def recording(exporter):
-    """An exporter that also keeps what it was given, each time that it succeeded."""
+    """An exporter class that also keeps every batch it has exported."""
 
     class Recording(exporter):
         def export(self, batch, *args, **kwargs):
@@ -124,28 +124,26 @@ def texts(attributes):
     return {key: text(value) for key, value in attributes.items()}
 
 
-def told(span):
-    """A span of the SDK in the columns of the table."""
+def row_of(span):
+    """A span of the SDK as the query `SPANS` finds it."""
     context, parent = span.get_span_context(), span.parent
+    events = [(event.timestamp, event.name, texts(event.attributes)) for event in span.events]
+    links = [(*ids(link.context), texts(link.attributes)) for link in span.links]
     return (
         span.start_time,
         span.end_time - span.start_time,
-        f"{context.trace_id:032x}",
-        f"{context.span_id:016x}",
+        *ids(context),
         f"{parent.span_id:016x}" if parent else "",
         (span.name, span.kind.name.capitalize()),
         (span.status.status_code.name.capitalize(), span.status.description or ""),
         texts(span.attributes),
-        [(event.timestamp, event.name, texts(event.attributes)) for event in span.events],
-        [
-            (
-                f"{link.context.trace_id:032x}",
-                f"{link.context.span_id:016x}",
-                texts(link.attributes),
-            )
-            for link in span.links
-        ],
+        events,
+        links,
     )
+
+
+def ids(context):
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
 SPANS = """
@@ -159,6 +157,7 @@ FROM otel_traces WHERE WorkspaceId = %(workspace)s AND ServiceName = 'shop'
 
 
 def multiset(rows):
+    """Count rows, which need not be hashable."""
     return Counter(map(repr, rows))
 
 
@@ -170,14 +169,16 @@ def test_the_spans_of_the_sdk_arrive_complete_and_once(
     exporter = recording(module.OTLPSpanExporter)(endpoint=endpoint(protocol, "traces"))
     provider = TracerProvider(resource=service(workspace))
     provider.add_span_processor(BatchSpanProcessor(exporter))
+
     expected = trace_some(provider.get_tracer("tracer", "1.0"))
     provider.shutdown()
-    exported = [span for batch in exporter.exported for span in batch]
+    exported = list(itertools.chain.from_iterable(exporter.exported))
     assert len(exported) == expected
 
     mine = {"workspace": workspace}
     wait_until(lambda: len(select(SPANS, mine)) >= expected)
-    assert multiset(select(SPANS, mine)) == multiset(map(told, exported))
+    assert multiset(select(SPANS, mine)) == multiset(map(row_of, exported))
+
     exceptions = select(
         "SELECT countIf(has(Events.Name, 'exception')), "
         "countIf(Events.Attributes[1]['exception.type'] = 'ValueError') "
@@ -207,7 +208,7 @@ def test_the_time_of_a_trace_can_be_looked_up_by_its_id(endpoint, select, worksp
 
 
 def measure_some(provider):
-    """Every kind of instrument, with values that tell the records apart."""
+    """Measure with every kind of instrument; the values differ."""
     meter = provider.get_meter("meter", "1.0")
     counter = meter.create_counter("requests", unit="1", description="Requests")
     open_now = meter.create_up_down_counter("open")
@@ -220,7 +221,7 @@ def measure_some(provider):
         route = {"route": f"/{number % 4}", "number": number % 3}
         with tracer.start_as_current_span("measured"):
             counter.add(number, route)
-            open_now.add((-1) ** number * number, route)
+            open_now.add(number if number % 2 == 0 else -number, route)
             duration.record(number * 13.5, route)
             size.record(2.0**number, route)
             level.set(-number / 7, route)
@@ -243,11 +244,12 @@ def points_of(exported):
 
 
 def numbered(metric, point):
-    """What data points of all kinds have."""
+    """The columns that data points of all kinds have."""
     return (metric.name, metric.unit, texts(point.attributes), point.time_unix_nano)
 
 
-def told_points(exported, table):
+def rows_of(exported, table):
+    """The data points of a table as the query in `POINTS` finds them."""
     for found, metric, point in points_of(exported):
         if found != table:
             continue
@@ -264,6 +266,7 @@ def told_points(exported, table):
 
 
 def buckets(point):
+    """A histogram's buckets, explicit or exponential."""
     if hasattr(point, "explicit_bounds"):
         return list(point.bucket_counts), list(map(float, point.explicit_bounds))
     positive = point.positive
@@ -292,6 +295,7 @@ def test_the_metrics_of_the_sdk_arrive_complete_and_once(
     provider = MeterProvider(
         [PeriodicExportingMetricReader(exporter)], resource=service(workspace), views=[exponential]
     )
+
     measure_some(provider)
     provider.force_flush()
     provider.shutdown()
@@ -304,9 +308,10 @@ def test_the_metrics_of_the_sdk_arrive_complete_and_once(
 
     wait_until(lambda: all(len(rows(table)) >= expected[table] for table in POINTS))
     for table in POINTS:
-        told_rows = multiset(told_points(exporter.exported, table))
-        assert multiset(rows(table)) == told_rows, table
-    assert any(traced for _, _, _, _, _, traced, *_ in rows("otel_metrics_sum"))
+        assert multiset(rows(table)) == multiset(rows_of(exporter.exported, table)), table
+
+    traces_of_exemplars = 5
+    assert any(row[traces_of_exemplars] for row in rows("otel_metrics_sum"))
 
 
 def post(address, body, content_type="application/x-protobuf"):
@@ -366,6 +371,7 @@ def test_json_encoded_traces_and_metrics_arrive(endpoint, select, workspace, wai
         )
 
     wait_until(lambda: spans() and points())
+
     assert spans() == [(trace_id, span_id, "Server", "Error", 7, [trace_id])]
     [(value, monotonic, exemplar_spans, [exemplar])] = points()
     assert (value, monotonic, exemplar_spans) == (3.0, True, [span_id])
@@ -379,10 +385,9 @@ def test_spans_that_are_too_large_are_counted_in_the_answer_and_the_others_store
     spans = request.resource_spans[0].scope_spans[0].spans
     for name in ("first", "last"):
         spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
-    large = spans.add(name="large", trace_id=b"t" * 16, span_id=b"s" * 8).attributes.add(
-        key="large"
-    )
-    large.value.string_value = "x" * 9_000_000
+    large = spans.add(name="large", trace_id=b"t" * 16, span_id=b"s" * 8)
+    large.attributes.add(key="large").value.string_value = "x" * 9_000_000
+
     response = post(endpoint("http", "traces"), request.SerializeToString())
     answer = json_format.MessageToDict(ExportTraceServiceResponse.FromString(response))
     assert answer["partialSuccess"]["rejectedSpans"] == "1"
@@ -400,11 +405,13 @@ def test_one_metric_larger_than_a_chunk_is_stored_whole(endpoint, select, worksp
     resource = request.resource_metrics.add()
     resource.resource.attributes.add(key="workspace_id").value.string_value = workspace
     metric = resource.scope_metrics.add().metrics.add(name="large")
-    for number in range(120_000):
+    expected = 120_000
+    for number in range(expected):
         point = metric.gauge.data_points.add(as_int=number)
         point.attributes.add(key="number").value.string_value = f"{number:060d}"
     payload = request.SerializeToString()
     assert len(payload) > 8 * 1024 * 1024
+
     assert post(endpoint("http", "metrics"), payload) == b""
 
     def stored():
@@ -412,10 +419,12 @@ def test_one_metric_larger_than_a_chunk_is_stored_whole(endpoint, select, worksp
             "SELECT count(), uniqExact(Value), sum(Value), any(MetricName) "
             "FROM otel_metrics_gauge WHERE WorkspaceId = %(workspace)s"
         )
-        return select(query, {"workspace": workspace})[0]
+        [row] = select(query, {"workspace": workspace})
+        return row if row[0] >= expected else None
 
-    wait_until(lambda: stored()[0] >= 120_000)
-    assert stored() == (120_000, 120_000, float(sum(range(120_000))), "large")
+    count, distinct, total, name = wait_until(stored)
+    assert (count, distinct, name) == (expected, expected, "large")
+    assert total == float(sum(range(expected)))
 
 
 def test_reflection_and_health_know_all_services(sheaf):
@@ -424,7 +433,9 @@ def test_reflection_and_health_know_all_services(sheaf):
         for name in (TRACES, METRICS):
             answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        ask = reflection_pb2.ServerReflectionRequest(list_services="")
+
+        list_services = reflection_pb2.ServerReflectionRequest(list_services="")
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        [answer] = stub.ServerReflectionInfo(iter([ask]), timeout=10)
-        assert {TRACES, METRICS} <= {each.name for each in answer.list_services_response.service}
+        [answer] = stub.ServerReflectionInfo(iter([list_services]), timeout=10)
+        names = {service.name for service in answer.list_services_response.service}
+        assert {TRACES, METRICS} <= names

@@ -15,33 +15,32 @@ HOSTILE = '<img src=x onerror="window.hacked=1">'
 
 
 def spans():
-    """Two traces of the last minute."""
-    ago = (time.time_ns() - START_NS) / MS - 60_000
+    """Two traces that start a minute ago; times are in milliseconds after START_NS."""
+    begin = (time.time_ns() - START_NS) / MS - 60_000
     return [
-        MadeSpan(trace=1, id=1, name="GET /cart", start=ago, duration=120),
+        MadeSpan(trace=1, id=1, name="GET /cart", start=begin, duration=120),
         MadeSpan(
             trace=1,
             id=2,
             parent=1,
             service="cart",
             name=HOSTILE,
-            start=ago + 20,
+            start=begin + 20,
             duration=50,
             status="error",
             attributes={HOSTILE: HOSTILE},
-            events=((START_NS + round((ago + 30) * MS), HOSTILE, {"why": HOSTILE}),),
+            events=((START_NS + round((begin + 30) * MS), HOSTILE, {"why": HOSTILE}),),
         ),
-        MadeSpan(trace=2, id=3, name="POST /orders", start=ago + 500, duration=900),
+        MadeSpan(trace=2, id=3, name="POST /orders", start=begin + 500, duration=900),
     ]
 
 
 @pytest.fixture(scope="module")
 def stored(sheaf, wait_until):
-    """Two traces, in a workspace of the page's own."""
+    """Two traces, in a separate workspace."""
     doors = Doors(sheaf)
-    made = spans()
     status, _, content = doors.http(
-        "/v1/traces", export_request(made), PROTOBUF, X_Workspace_Id=WORKSPACE
+        "/v1/traces", export_request(spans()), PROTOBUF, X_Workspace_Id=WORKSPACE
     )
     assert status == 200, content
     count = "SELECT count() FROM otel_traces_trace_id_ts WHERE WorkspaceId = %(workspace)s"
@@ -51,21 +50,27 @@ def stored(sheaf, wait_until):
 
 @pytest.fixture
 def page(browser, sheaf, stored):  # noqa: ARG001 - the traces are what it shows
-    """The page with the workspace's traces; in the end nothing may have gone wrong."""
-    troubles, requests = [], []
+    """The page with the workspace's traces.
+
+    It may not log anything to the console, nor load anything from elsewhere.
+    """
+    problems, requests = [], []
     home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
     opened = browser.new_page()
-    opened.on("console", lambda message: troubles.append(message.text))
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("request", lambda request: requests.append(request.url))
     opened.goto(f"{home}traces?workspace_id={WORKSPACE}")
     expect(traces(opened)).to_have_count(2)
+
     yield opened
+
     assert opened.evaluate("window.hacked") is None
     opened.close()
-    # The browser reports a refused search, which is no fault of the page.
-    assert [trouble for trouble in troubles if "status of 422" not in trouble] == []
-    assert [url for url in requests if not url.startswith((home, f"blob:{home}"))] == []
+    # The browser itself logs a refused search.
+    assert [problem for problem in problems if "status of 422" not in problem] == []
+    elsewhere = [url for url in requests if not url.startswith((home, f"blob:{home}"))]
+    assert elsewhere == []
 
 
 def traces(page):
@@ -75,7 +80,7 @@ def traces(page):
 def test_traces_are_listed_newest_or_longest_first(page):
     expect(traces(page).first).to_contain_text("shop: POST /orders")
     expect(traces(page).last).to_contain_text("120 ms")
-    page.get_by_role("combobox", name="Order").select_option("Longest first")
+    page.get_by_role("combobox", name="Sort").select_option("Longest first")
     expect(traces(page).first).to_contain_text("900 ms")
     assert "sort=duration" in page.url
 
@@ -98,10 +103,13 @@ def test_a_trace_opens_as_a_waterfall_and_a_span_shows_what_it_holds(page):
     rows = page.locator(".waterfall > details")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("GET /cart")
+
     inner = rows.nth(1)
     expect(inner).to_have_class("error")
+
     inner.locator("summary").click()
     expect(inner.locator(".detail")).to_contain_text(f"why={HOSTILE}")
+
     outer_box = rows.first.locator(".span").bounding_box()
     inner_box = inner.locator(".span").bounding_box()
     assert outer_box["x"] < inner_box["x"]

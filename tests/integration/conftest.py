@@ -8,12 +8,22 @@ import sys
 
 import pytest
 import redis
+from celery import Celery
+from pytest_celery import CeleryBrokerCluster, CeleryWorkerCluster
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from storage.migrate import migrate
-from tasks.ledger import Ledger
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import Inserter
+from storage.schema.migrate import migrate
+from tests.celery_nodes import (
+    WORKER,
+    WORKER_OPTIONS,
+    BrokerNode,
+    ValkeyContainer,
+    WorkerNode,
+    node,
+)
 from tests.chaos.proxy import Proxy
 
 
@@ -60,7 +70,7 @@ class Valkey(Server):
     """The broker; `client` talks to it directly."""
 
     def __init__(self, folder, port, wait_until):
-        super().__init__("storage.embedded.valkey", folder, {"VALKEY_PORT": port}, wait_until)
+        super().__init__("embedded.valkey", folder, {"VALKEY_PORT": port}, wait_until)
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
         self.client = redis.Redis(port=port)
@@ -116,10 +126,39 @@ def valkey(shared_valkey):
 def engine(tmp_path_factory, free_port, wait_until):
     """A running ClickHouse, empty at first."""
     ports = {"CLICKHOUSE_PORT": free_port(), "CLICKHOUSE_HTTP_PORT": free_port()}
-    server = Server("storage.embedded", tmp_path_factory.mktemp("engine"), ports, wait_until)
+    server = Server("embedded", tmp_path_factory.mktemp("engine"), ports, wait_until)
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def celery_broker_cluster(valkey):
+    """pytest-celery's brokers: the one that the tests of a session share, empty."""
+    return CeleryBrokerCluster(BrokerNode(ValkeyContainer(valkey)))
+
+
+@pytest.fixture
+def celery_backend_cluster():
+    """Sheaf keeps no results."""
+    return
+
+
+@pytest.fixture
+def celery_worker_cluster(settings, tmp_path):
+    """pytest-celery's workers: one of Sheaf, which the test starts when it needs it."""
+    worker = node(WorkerNode, "worker", (*WORKER, *WORKER_OPTIONS), settings, tmp_path)
+    yield CeleryWorkerCluster(worker)
+    worker.teardown()
+
+
+@pytest.fixture
+def celery_setup_app(celery_broker_cluster):
+    """Sends Celery's messages, as a process without Sheaf's settings does."""
+    made = Celery("client", broker=celery_broker_cluster.config()["host_urls"][0])
+    made.conf.update(task_default_queue="sheaf", task_ignore_result=True)
+    yield made
+    made.close()
 
 
 @pytest.fixture

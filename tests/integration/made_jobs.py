@@ -1,11 +1,11 @@
-"""A worker's part that runs jobs, and orders for it."""
+"""The part of a worker that runs jobs, and orders for it."""
 
-from storage.client import Clickhouse
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
 from tasks.jobs.book import JobBook
 from tasks.jobs.job import new_order
 from tasks.jobs.kinds import KINDS
 from tasks.jobs.run import JobRunner, Stores
-from tasks.ledger import Ledger
 
 
 def order(kind="replay", arguments=None, *, workspace="acme"):
@@ -13,7 +13,7 @@ def order(kind="replay", arguments=None, *, workspace="acme"):
 
 
 class Worker:
-    """What one worker process has for jobs; `kinds` may be the test's own."""
+    """What a worker process needs for jobs; a test may have its own `kinds`."""
 
     def __init__(self, settings, kinds=KINDS):
         self.settings = settings
@@ -27,7 +27,7 @@ class Worker:
         return self.book.one(job.order.workspace_id, job.order.id)
 
     def run(self, asked):
-        """Take an order in, run what is due, and give the job as it is then."""
+        """Add an order, run the jobs that are due, and return the job afterwards."""
         job = self.book.add(asked)
         self.runner.drain()
         return self.look(job)

@@ -4,13 +4,11 @@ import itertools
 import time
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from tasks import chunk
-from tasks.chunk import Chunk, Header
-from tasks.ledger import Entry
+from ledger import chunk
+from ledger.chunk import Chunk, Header
+from ledger.ledger import Entry
 
 DAY_NS = 86_400 * 10**9
 NOON = 1_763_726_400_000_000_000
@@ -26,24 +24,14 @@ def text(value):
 def export_request(bodies, times=None, service="shop", **attributes):
     """An OTLP request of one resource; `times` in Unix nanoseconds, noon if not given."""
     times = times or itertools.repeat(NOON)
-    resource = {"service.name": service} | attributes
-    return ExportLogsServiceRequest(
-        resource_logs=[
-            ResourceLogs(
-                resource=Resource(
-                    attributes=[KeyValue(key=k, value=text(v)) for k, v in resource.items()]
-                ),
-                scope_logs=[
-                    ScopeLogs(
-                        log_records=[
-                            LogRecord(time_unix_nano=at, body=text(body))
-                            for body, at in zip(bodies, times, strict=False)
-                        ]
-                    )
-                ],
-            )
-        ]
-    )
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add()
+    for key, value in {"service.name": service, **attributes}.items():
+        group.resource.attributes.add(key=key, value=text(value))
+    scope = group.scope_logs.add()
+    for body, time_ns in zip(bodies, times, strict=False):
+        scope.log_records.add(time_unix_nano=time_ns, body=text(body))
+    return request
 
 
 def payload(bodies, times=None, **attributes):
@@ -53,7 +41,7 @@ def payload(bodies, times=None, **attributes):
 def new_chunk(
     content, records, *, workspace="acme", signal="logs", chunk_id=None, kept=0, received_ns=None
 ):
-    """A chunk of these uncompressed bytes; `kept`: for how many days, 0 for ever."""
+    """A chunk of these uncompressed bytes; `kept` is in days, 0 for ever."""
     header = Header(
         version=chunk.VERSION,
         id=chunk_id or chunk.new_id(),
@@ -77,5 +65,5 @@ def entry(bodies, times=None, *, tried=False, requests=None, **about):
 
 
 def broken_entry():
-    """A chunk that no decoder takes."""
+    """A chunk that cannot be decoded."""
     return Entry(new_chunk(b"\xff\xff\xff\xff", 3), (f"request-{next(_numbers)}",))

@@ -1,4 +1,4 @@
-"""Made data points, stored as the write path stores them, in a few words."""
+"""Made data points, stored as the write path stores them."""
 
 import itertools
 import secrets
@@ -11,11 +11,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from storage.clickhouse.insert import Inserter
 from storage.decode import ChunkRows, decode
-from storage.insert import Inserter
 
 BASE_S = 1_784_000_040
-"""2026-07-14T03:34:00Z, the start of a minute: data points' times are given in seconds from it."""
+"""2026-07-14T03:34:00Z, the start of a minute; times of data points are in seconds since then."""
 
 DELTA, CUMULATIVE = 1, 2
 
@@ -24,7 +24,7 @@ _chunk_ids = itertools.count(secrets.randbits(62))
 
 @dataclass(kw_only=True)
 class Stream:
-    """A stream's data points: OTLP's fields of each but its times, which are in seconds."""
+    """A stream; `points` have OTLP's fields, but `time` and `start` in seconds since `BASE_S`."""
 
     name: str = "requests"
     kind: str = "sum"
@@ -55,7 +55,7 @@ class Stream:
 
 
 def numbers(*points, start=None):
-    """Data points of a gauge or sum from pairs of time and value, or with a start each."""
+    """Data points of a gauge or sum from (time, value) or (time, value, start)."""
     return [
         {"time": time, "as_double": value, "start": given[0] if given else start}
         for time, value, *given in points

@@ -1,4 +1,4 @@
-"""Made spans and data points in which every column is filled, odd values among them."""
+"""Made spans and data points that fill every column, with odd values among them."""
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -31,7 +31,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 START = 1_784_000_000_123_456_789
 DAY = 86_400 * 10**9
 TIMES = (START, START + 1, START + DAY, 1, 2**63 - 1)
-"""Times on four days, from the first that a column holds to the last."""
+"""Times on four days, the first and the last that a column can have among them."""
 
 INFINITY = float("inf")
 
@@ -67,7 +67,7 @@ def scope():
 
 
 def span(number, time):
-    return Span(
+    made = Span(
         trace_id=bytes([1 + number % 2]) * 16,
         span_id=bytes([number]) * 8,
         parent_span_id=b"\xff" * 8,
@@ -77,21 +77,18 @@ def span(number, time):
         start_time_unix_nano=time,
         end_time_unix_nano=min(time + 2**40, 2**64 - 1),
         attributes=attributes(number),
-        events=[
-            Span.Event(time_unix_nano=time, name=f"event {n}", attributes=attributes(n))
-            for n in range(number % 3)
-        ],
-        links=[
-            Span.Link(
-                trace_id=b"\x09" * 16,
-                span_id=bytes([n]) * 8,
-                trace_state="a=b",
-                attributes=attributes(n),
-            )
-            for n in range(number % 4)
-        ],
         status=Status(code=number % 3, message="why\nnot"),
     )
+    for n in range(number % 3):
+        made.events.add(time_unix_nano=time, name=f"event {n}", attributes=attributes(n))
+    for n in range(number % 4):
+        made.links.add(
+            trace_id=b"\x09" * 16,
+            span_id=bytes([n]) * 8,
+            trace_state="a=b",
+            attributes=attributes(n),
+        )
+    return made
 
 
 def traces(times=TIMES):
@@ -136,6 +133,7 @@ def common(number, time):
 
 
 def totals(number):
+    """Count, sum and extremes, with limits of their types among them."""
     return {"count": 2**64 - 1, "sum": number / 7, "min": -0.0, "max": INFINITY}
 
 

@@ -1,4 +1,4 @@
-"""Made spans, sent the way that real ones take: OTLP, decoded, inserted."""
+"""Made spans, stored as real ones are: as OTLP, decoded, inserted."""
 
 import itertools
 import random
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from storage.clickhouse.insert import Inserter
 from storage.decode import ChunkRows, decode
-from storage.insert import Inserter
 
 START_NS = 1_784_000_000_000_000_000
 """2026-07-14T03:33:20Z"""
@@ -24,7 +24,7 @@ STATUSES = ("unset", "ok", "error")
 
 @dataclass(frozen=True, kw_only=True)
 class MadeSpan:
-    """A span; times in milliseconds, the start since `START_NS`, ids as numbers, 0: none."""
+    """A span: `start` in ms since `START_NS`, `duration` in ms; an id of 0 is none."""
 
     trace: int = 1
     id: int = 1
@@ -59,25 +59,19 @@ class MadeSpan:
 
 def export_request(spans):
     """Spans as an OTLP export request."""
-    resources = itertools.groupby(spans, key=lambda span: (span.service, span.resource))
-    return ExportTraceServiceRequest(
-        resource_spans=[
-            ResourceSpans(
-                resource=Resource(attributes=_attributes({"service.name": service, **resource})),
-                scope_spans=[
-                    ScopeSpans(
-                        scope=InstrumentationScope(name="made"),
-                        spans=[_proto(span) for span in group],
-                    )
-                ],
-            )
-            for (service, resource), group in resources
-        ]
-    ).SerializeToString()
+    request = ExportTraceServiceRequest()
+    by_resource = itertools.groupby(spans, key=lambda span: (span.service, span.resource))
+    for (service, resource), group in by_resource:
+        added = request.resource_spans.add(
+            resource=Resource(attributes=_attributes({"service.name": service, **resource}))
+        )
+        scope = InstrumentationScope(name="made")
+        added.scope_spans.add(scope=scope, spans=[_proto(span) for span in group])
+    return request.SerializeToString()
 
 
 def put(settings, workspace, spans):
-    """Store spans in a workspace, as a chunk of their own."""
+    """Store spans in a workspace, as one chunk."""
     chunk_id = secrets.randbits(64)
     rows = ChunkRows(export_request(spans), workspace, "web", chunk_id, START_NS, 0)
     inserter = Inserter(settings)
@@ -105,7 +99,7 @@ def length_of(spans):
 
 
 def forest(seed, traces):
-    """Spans of many traces, odd ones among them: without root, twins, cycles, over midnight."""
+    """Spans of many traces, some without a root, with duplicates, cycles, or over midnight."""
     source = random.Random(seed)
     spans = []
     for trace in range(1, traces + 1):
@@ -118,17 +112,24 @@ def forest(seed, traces):
 
 def _random_span(source, trace, number, start):
     shape = source.random()
-    parent = source.randrange(number)
+    span_id, parent = number, source.randrange(number)
     if shape < 0.1:
+        # An orphan, or a part of a cycle.
         parent = source.choice([99, number, number + 1])
+    elif shape > 0.95:
+        # A duplicate.
+        span_id = max(1, number - 1)
+    service = source.choice(["shop", "cart", "mail"])
+    name = source.choice(["GET /", "GET /", "query", "send mail"])
+    offset = source.randrange(0, 20) * source.choice([1, 1, 700])
     return MadeSpan(
         trace=trace,
-        id=max(1, number - 1) if shape > 0.95 else number,
+        id=span_id,
         parent=parent,
-        service=source.choice(["shop", "cart", "mail"]),
-        name=source.choice(["GET /", "GET /", "query", "send mail"]),
-        # The thousandths tell the spans of a trace apart, which have the same id at times.
-        start=start + source.randrange(0, 20) * source.choice([1, 1, 700]) + number / 1000,
+        service=service,
+        name=name,
+        # Thousandths give each span of a trace its own start: ids may be the same.
+        start=start + offset + number / 1000,
         duration=source.choice([0, 1, 5, 5, 20, 33.333333, 9000]),
         status=source.choice(STATUSES),
         kind=source.randrange(6),
@@ -138,30 +139,36 @@ def _random_span(source, trace, number, start):
 
 
 def _attributes(mapping):
-    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in mapping.items()]
+    pairs = []
+    for key, text in mapping.items():
+        pairs.append(KeyValue(key=key, value=AnyValue(string_value=text)))
+    return pairs
+
+
+def _trace_id(number):
+    return number.to_bytes(16, "big")
+
+
+def _span_id(number):
+    return number.to_bytes(8, "big")
 
 
 def _proto(span):
-    return Span(
-        trace_id=span.trace.to_bytes(16, "big") if span.trace else b"",
-        span_id=span.id.to_bytes(8, "big"),
-        parent_span_id=span.parent.to_bytes(8, "big") if span.parent else b"",
+    made = Span(
+        trace_id=_trace_id(span.trace) if span.trace else b"",
+        span_id=_span_id(span.id),
+        parent_span_id=_span_id(span.parent) if span.parent else b"",
         name=span.name,
         kind=span.kind,
         start_time_unix_nano=span.start_ns,
         end_time_unix_nano=span.end_ns,
         status=Status(code=STATUSES.index(span.status), message=f"was {span.status}"),
         attributes=_attributes(span.attributes),
-        events=[
-            Span.Event(time_unix_nano=time, name=name, attributes=_attributes(content))
-            for time, name, content in span.events
-        ],
-        links=[
-            Span.Link(
-                trace_id=trace.to_bytes(16, "big"),
-                span_id=number.to_bytes(8, "big"),
-                attributes=_attributes(content),
-            )
-            for trace, number, content in span.links
-        ],
     )
+    for time, name, content in span.events:
+        made.events.add(time_unix_nano=time, name=name, attributes=_attributes(content))
+    for trace, number, content in span.links:
+        made.links.add(
+            trace_id=_trace_id(trace), span_id=_span_id(number), attributes=_attributes(content)
+        )
+    return made

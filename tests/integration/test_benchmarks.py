@@ -1,4 +1,4 @@
-"""The benchmarks still run: each once, with little to do."""
+"""Every benchmark still runs, with little data."""
 
 import json
 import re
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.integration
 
 
 def lines_of(project_root, script, *arguments):
-    """What a benchmark prints."""
+    """The lines that a benchmark prints."""
     done = subprocess.run(
         [sys.executable, f"benchmarks/{script}", *arguments],
         cwd=project_root,
@@ -29,7 +29,9 @@ def test_decoding_prints_a_line_for_each_shape(project_root, script, shapes):
     head, *lines = lines_of(project_root, script, "1", "0.01")
     assert "columnar" in head
     assert len(lines) == shapes
-    assert all(float(figure) > 0 for line in lines for figure in re.findall(r"\d+\.\d+", line))
+
+    figures = re.findall(r"\d+\.\d+", "\n".join(lines))
+    assert all(float(figure) > 0 for figure in figures)
 
 
 @pytest.mark.parametrize(("script", "questions"), [("queries.py", 36), ("rollups.py", 10)])
@@ -49,12 +51,12 @@ def test_comparing_prints_and_keeps_figures_of_both_and_their_ratio(project_root
     shape = "1,000 records, 1 calls"
     given = ("--pairs", "1", "--records", "8000", "--shapes", shape, "--results", str(tmp_path))
     lines = lines_of(project_root, "bench.py", *given)
-    assert [line.split(" | ")[1] for line in lines if line.startswith(f"| {shape} ")] == [
-        "Sheaf",
-        "Rotel",
-    ]
+
+    systems = [line.split(" | ")[1] for line in lines if line.startswith(f"| {shape} ")]
+    assert systems == ["Sheaf", "Rotel"]
     assert re.fullmatch(r"\| \| \*\*ratio\*\* (\| \*\*\d+\.\d\d\*\* ){3}\| *\| *\| *\|", lines[-2])
     assert not re.search("refused|missing|doubled", "\n".join(lines))
+
     [kept] = tmp_path.glob("*.json")
     [turns] = json.loads(kept.read_text())["runs"].values()
     assert {name: len(runs) for name, runs in turns.items()} == {"Sheaf": 1, "Rotel": 1}

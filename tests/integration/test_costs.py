@@ -1,4 +1,4 @@
-"""What the write path may cost, in counts that are the same on every machine."""
+"""What the write path may cost, by counts that are the same on every machine."""
 
 import queue
 import random
@@ -10,15 +10,16 @@ import pytest
 from celery import Celery
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from ingest.otlp import LOGS, cut
-from ingest.receive import Receiver
+from ingest.commit.receive import Receiver
+from ingest.convert.otlp.request import cut
+from ingest.convert.services import LOGS
 from ingest.tenant import Tenant
+from ledger.ledger import Entry, Ledger
 from storage import decode
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from tasks.ledger import Entry, Ledger
-from tasks.write import Writer
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import Inserter
 from tests.integration.made_logs import NOON, entry, new_chunk, text
+from worker.write import Writer
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +27,7 @@ _WORDS = ("connection", "session", "opened", "closed", "for", "user", "root", "e
 
 
 def export_of(records, seed=1):
-    """An OTLP request as a service's SDK makes it: a resource, a few attributes, a line each."""
+    """An OTLP request like that of an SDK: one resource, and a line with attributes each record."""
     source = random.Random(seed)
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()
@@ -77,8 +78,9 @@ class Meter:
         return spent
 
     def _now(self):
-        stats = self._valkey.info("commandstats")
-        counts = Counter({name.removeprefix("cmdstat_"): s["calls"] for name, s in stats.items()})
+        counts = Counter()
+        for name, stats in self._valkey.info("commandstats").items():
+            counts[name.removeprefix("cmdstat_")] = stats["calls"]
         counts["inserts"] = self._insert_gate.requests
         counts["queries"] = self._native["queries"]
         return counts
@@ -86,7 +88,7 @@ class Meter:
 
 @pytest.fixture
 def queries(monkeypatch):
-    """Count the queries of all native connections, which run as ever."""
+    """Count the queries of all native connections; they run as usual."""
     counted = Counter()
     run = Clickhouse.query
 
@@ -105,7 +107,7 @@ def insert_gate(migrated, proxy):
 
 @pytest.fixture
 def writer(stores, clickhouse, insert_gate):
-    """A writer whose first look at ClickHouse is behind it."""
+    """A writer that has connected to ClickHouse and stored a batch."""
     assert clickhouse
     settings = stores(clickhouse_http_port=insert_gate.port)
     ledger, database, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
@@ -139,18 +141,18 @@ def test_a_batch_costs_one_insert_no_query_and_three_scripts_however_many_chunks
 def test_requests_that_come_together_are_committed_together(stores, valkey, meter):
     settings = stores(commit_interval_ms=200.0)
     receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
+    tenant = Tenant("acme", "web")
+    outcomes = queue.SimpleQueue()
     receiver.start()
     try:
-        told = queue.SimpleQueue()
         meter.spent()
         for number in range(100):
-            receiver.submit(
-                receiver.cut(LOGS, export_of(10, number), Tenant("acme", "web")), told.put
-            )
+            receiver.submit(cut(LOGS, export_of(10, number), tenant), outcomes.put)
         for _ in range(100):
-            assert told.get(timeout=20).backend == "redis"
+            assert outcomes.get(timeout=20).backend == "redis"
     finally:
         receiver.stop()
+
     assert meter.spent()["evalsha"] <= 10
     assert len(valkey.client.keys("sheaf:chunk:*")) <= 10
 
@@ -159,10 +161,12 @@ def test_a_record_is_written_to_the_ledger_in_less_than_half_of_its_bytes(ledger
     content = export_of(1000)
     pieces = cut(LOGS, content, Tenant("acme", "web"))
     assert pieces.records == 1000
+
     before = valkey.client.info("persistence")["aof_current_size"]
     made = new_chunk(content, 1000)
     ledger.accept([Entry(made, ("request",))])
     written = valkey.client.info("persistence")["aof_current_size"] - before
+
     assert len(made.payload) < written < len(content) / 2
 
 
@@ -174,17 +178,27 @@ def test_rows_travel_to_clickhouse_in_at_most_half_again_the_bytes_that_came_in(
 
 
 def test_a_door_calls_no_function_for_a_record():
-    few, many = export_of(2000), export_of(4000)
     tenant = Tenant("acme", "web")
+    few, many = export_of(2000), export_of(4000)
+    # The first call may do more.
     cut(LOGS, few, tenant)
-    assert calls_of(lambda: cut(LOGS, many, tenant)) == calls_of(lambda: cut(LOGS, few, tenant))
+
+    calls_for_few = calls_of(lambda: cut(LOGS, few, tenant))
+    calls_for_many = calls_of(lambda: cut(LOGS, many, tenant))
+
+    assert calls_for_many == calls_for_few
 
 
 def test_a_worker_calls_no_function_for_a_record():
-    few, many = (new_chunk(export_of(size), size).rows() for size in (100, 4000))
+    few = new_chunk(export_of(100), 100).rows()
+    many = new_chunk(export_of(4000), 4000).rows()
+    # The first call may do more.
     decode.decode("logs", [few])
-    a_few, a_lot = (calls_of(lambda rows=r: decode.decode("logs", [rows])) for r in (few, many))
-    assert a_lot - a_few < 100
+
+    calls_for_few = calls_of(lambda: decode.decode("logs", [few]))
+    calls_for_many = calls_of(lambda: decode.decode("logs", [many]))
+
+    assert calls_for_many - calls_for_few < 100
 
 
 def test_decoding_takes_at_most_256_bytes_of_pythons_memory_a_record():
@@ -196,4 +210,5 @@ def test_decoding_takes_at_most_256_bytes_of_pythons_memory_a_record():
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+
     assert peak / 8000 < 256

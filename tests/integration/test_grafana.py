@@ -1,4 +1,4 @@
-"""Every query of Grafana's dashboards and of their page, run by the engine over stored records."""
+"""The engine runs every query of Grafana's dashboards and of their page over stored records."""
 
 import json
 import re
@@ -7,9 +7,10 @@ import time
 import pytest
 import yaml
 
-from storage.client import Clickhouse
-from storage.rollups.buckets import IS_ERROR
+from storage.clickhouse.client import Clickhouse
+from storage.query.rollups.buckets import IS_ERROR
 from storage.severity import level_name
+from tests.blocks import checked_by
 
 pytestmark = pytest.mark.integration
 
@@ -17,17 +18,32 @@ WORKSPACE = "grafana"
 TRACE, RUN = "0af7651916cd43dd8448eb211c80319c", "nightly-42"
 INTERVAL_S = 60
 
+
+def time_filter(span, column):
+    first, last = span
+    return f"{column} >= {first} AND {column} <= {last}"
+
+
+def time_interval(_span, column):
+    return f"toStartOfInterval(toDateTime({column}), INTERVAL {INTERVAL_S} second)"
+
+
+def conditional_all(_span, condition, variable):
+    is_all = VARIABLES[variable.removeprefix("$")] == "$__all"
+    return "1=1" if is_all else condition
+
+
+def interval_s(_span):
+    return str(INTERVAL_S)
+
+
 MACROS = {
-    "timeFilter": lambda span, column: f"{column} >= {span[0]} AND {column} <= {span[1]}",
-    "timeInterval": lambda _, column: (
-        f"toStartOfInterval(toDateTime({column}), INTERVAL {INTERVAL_S} second)"
-    ),
-    "conditionalAll": lambda _, condition, variable: (
-        "1=1" if VARIABLES[variable.removeprefix("$")] == "$__all" else condition
-    ),
-    "interval_s": lambda _: str(INTERVAL_S),
+    "timeFilter": time_filter,
+    "timeInterval": time_interval,
+    "conditionalAll": conditional_all,
+    "interval_s": interval_s,
 }
-"""What Grafana's ClickHouse plugin puts in place of its macros."""
+"""What Grafana's ClickHouse plugin replaces its macros with."""
 
 VARIABLES = {
     "workspace": WORKSPACE,
@@ -39,7 +55,7 @@ VARIABLES = {
 
 
 def arguments(text, start):
-    """The arguments in the parenthesis that opens at `start`, and where it ends."""
+    """The arguments in the parentheses that open at `start`, and the place after them."""
     depth, parts = 0, [""]
     for place in range(start, len(text)):
         sign = text[place]
@@ -53,16 +69,21 @@ def arguments(text, start):
     raise AssertionError(text)
 
 
-def expanded(sql, span):
-    """The query as the plugin sends it; fails for a macro or variable that there is not."""
+def expanded(sql, time_range):
+    """The query as the plugin sends it; fails for a macro or variable that is unknown."""
     while found := re.search(r"\$__(\w+)", sql):
         given, end = [], found.end()
         if sql[end : end + 1] == "(":
             given, end = arguments(sql, end)
-        sql = sql[: found.start()] + MACROS[found[1]](span, *given) + sql[end:]
-    quoted = re.sub(r"\$\{(\w+):singlequote\}", lambda variable: f"'{VARIABLES[variable[1]]}'", sql)
-    assert "$" not in quoted
-    return quoted.replace("%", "%%")
+        replacement = MACROS[found[1]](time_range, *given)
+        sql = sql[: found.start()] + replacement + sql[end:]
+
+    def quoted(variable):
+        return f"'{VARIABLES[variable[1]]}'"
+
+    sql = re.sub(r"\$\{(\w+):singlequote\}", quoted, sql)
+    assert "$" not in sql
+    return sql.replace("%", "%%")
 
 
 def dashboards(root):
@@ -71,7 +92,7 @@ def dashboards(root):
 
 
 def queries(root):
-    """Every query of the dashboards, their variables and the page, by where it stands."""
+    """Every query of the dashboards, their variables and the page, by name."""
     found = {}
     for name, dashboard in dashboards(root).items():
         for panel in dashboard["panels"]:
@@ -80,79 +101,89 @@ def queries(root):
         for variable in dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 found[f"{name}: variable {variable['name']}"] = variable["query"]["rawSql"]
-    page = (root / "docs" / "grafana.md").read_text()
-    for title, sql in re.findall(r"\*\*(.+?)\*\*[^`]*```sql\n(.*?)```", page, re.DOTALL):
-        found[f"page: {title}"] = sql.replace("'default'", f"'{WORKSPACE}'")
+    for block in checked_by("test_the_page_tells_the_runs_apart"):
+        title = re.match(r"\*\*(.+?)\*\*", block.lead)[1]
+        found[f"page: {title}"] = block.text.replace("'default'", f"'{WORKSPACE}'")
     return found
 
 
 def spans(now):
     """Two runs of a trace each; the later one has two spans, of which one failed."""
-    common = {"WorkspaceId": WORKSPACE, "ServiceName": "shop", "Duration": 2_000_000}
-    return [
-        common
-        | {
-            "Timestamp": now - 120 * 10**9,
-            "TraceId": "b" * 32,
-            "SpanId": "1" * 16,
-            "ParentSpanId": "",
-            "SpanName": "earlier",
-            "SpanKind": "Server",
-            "StatusCode": "Ok",
-            "SpanAttributes": {"run_id": "nightly-41"},
-            "ResourceAttributes": {},
-        },
-        common
-        | {
-            "Timestamp": now - 60 * 10**9,
-            "TraceId": TRACE,
-            "SpanId": "2" * 16,
-            "ParentSpanId": "",
-            "SpanName": "GET /cart",
-            "SpanKind": "Server",
-            "StatusCode": "Unset",
-            "SpanAttributes": {"http.route": "/cart"},
-            "ResourceAttributes": {"run_id": RUN},
-        },
-        common
-        | {
-            "Timestamp": now - 59 * 10**9,
-            "TraceId": TRACE,
-            "SpanId": "3" * 16,
-            "ParentSpanId": "2" * 16,
-            "SpanName": "SELECT",
-            "SpanKind": "Client",
-            "StatusCode": "Error",
-            "SpanAttributes": {},
-            "ResourceAttributes": {},
-        },
-    ]
+    common = {
+        "WorkspaceId": WORKSPACE,
+        "ServiceName": "shop",
+        "Duration": 2_000_000,
+        "ParentSpanId": "",
+        "SpanKind": "Server",
+        "SpanAttributes": {},
+        "ResourceAttributes": {},
+    }
+    earlier = common | {
+        "Timestamp": now - 120 * 10**9,
+        "TraceId": "b" * 32,
+        "SpanId": "1" * 16,
+        "SpanName": "earlier",
+        "StatusCode": "Ok",
+        "SpanAttributes": {"run_id": "nightly-41"},
+    }
+    root = common | {
+        "Timestamp": now - 60 * 10**9,
+        "TraceId": TRACE,
+        "SpanId": "2" * 16,
+        "SpanName": "GET /cart",
+        "StatusCode": "Unset",
+        "SpanAttributes": {"http.route": "/cart"},
+        "ResourceAttributes": {"run_id": RUN},
+    }
+    child = common | {
+        "Timestamp": now - 59 * 10**9,
+        "TraceId": TRACE,
+        "SpanId": "3" * 16,
+        "ParentSpanId": "2" * 16,
+        "SpanName": "SELECT",
+        "SpanKind": "Client",
+        "StatusCode": "Error",
+    }
+    return [earlier, root, child]
 
 
 def put(clickhouse, table, rows):
     columns = ", ".join(rows[0])
-    clickhouse.insert(
-        f"INSERT INTO {table} ({columns}) VALUES", [tuple(row.values()) for row in rows]
-    )
+    values = [tuple(row.values()) for row in rows]
+    clickhouse.insert(f"INSERT INTO {table} ({columns}) VALUES", values)
 
 
 @pytest.fixture(scope="module")
 def run(migrated):
-    """Runs a query over records of all signals from the last minutes; rows by column name."""
+    """Run a query over records of all signals from the last minutes; rows by column name."""
     clickhouse = Clickhouse(migrated)
     now = time.time_ns()
+    minute_ago = now - 60 * 10**9
+    record = {
+        "Timestamp": minute_ago,
+        "TraceId": TRACE,
+        "SeverityText": "ERROR",
+        "SeverityNumber": 17,
+        "Body": "out of stock",
+        "ServiceName": "shop",
+        "WorkspaceId": WORKSPACE,
+    }
+    point = {"TimeUnix": minute_ago, "MetricName": "m", "WorkspaceId": WORKSPACE}
     put(clickhouse, "otel_traces", spans(now))
-    record = {"Timestamp": now - 60 * 10**9, "TraceId": TRACE, "SeverityText": "ERROR"}
-    record |= {"Body": "out of stock", "ServiceName": "shop", "SeverityNumber": 17}
-    put(clickhouse, "otel_logs", [record | {"WorkspaceId": WORKSPACE}])
+    put(clickhouse, "otel_logs", [record])
     for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary"):
-        point = {"TimeUnix": now - 60 * 10**9, "MetricName": "m", "WorkspaceId": WORKSPACE}
         put(clickhouse, f"otel_metrics_{kind}", [point])
-    # As may happen at any time.
+    # ClickHouse may merge at any time.
     for table in ("otel_logs", "otel_traces", "otel_metrics_gauge"):
         clickhouse.query(f"OPTIMIZE TABLE {table} FINAL")
-    span = [f"toDateTime({now // 10**9 + offset})" for offset in (-3600, 60)]
-    yield lambda sql: clickhouse.query_named(expanded(sql, span))
+
+    now_s = now // 10**9
+    time_range = [f"toDateTime({now_s - 3600})", f"toDateTime({now_s + 60})"]
+
+    def query(sql):
+        return clickhouse.query_named(expanded(sql, time_range))
+
+    yield query
     clickhouse.close()
 
 
@@ -165,21 +196,27 @@ def test_every_query_of_the_dashboards_and_the_page_finds_the_records(project_ro
 
 def test_a_signal_that_stopped_before_the_range_is_still_told(project_root, migrated):
     clickhouse = Clickhouse(migrated)
-    stopped = time.time_ns() - 20 * 86_400 * 10**9
-    workspace = {"WorkspaceId": "stopped"}
-    put(clickhouse, "otel_logs", [workspace | {"Timestamp": stopped, "RetentionDays": 0}])
-    put(clickhouse, "otel_traces", [workspace | {"Timestamp": stopped, "RetentionDays": 0}])
-    sql = queries(project_root)["ingest: Newest record"]
-    names = queries(project_root)["ingest: variable workspace"]
-    span = ["now() - 3600", "now()"]
+    twenty_days_s = 20 * 86_400
+    stopped = {
+        "WorkspaceId": "stopped",
+        "Timestamp": time.time_ns() - twenty_days_s * 10**9,
+        "RetentionDays": 0,
+    }
+    put(clickhouse, "otel_logs", [stopped])
+    put(clickhouse, "otel_traces", [stopped])
+    newest = queries(project_root)["ingest: Newest record"]
+    workspaces = queries(project_root)["ingest: variable workspace"]
+    last_hour = ["now() - 3600", "now()"]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIABLES, "workspace", "stopped")
-        rows = clickhouse.query_named(expanded(sql, span))
-        listed = [row["WorkspaceId"] for row in clickhouse.query_named(expanded(names, span))]
+        rows = clickhouse.query_named(expanded(newest, last_hour))
+        listed = clickhouse.query_named(expanded(workspaces, last_hour))
     clickhouse.close()
+
     assert [(row["signal"], row["records"]) for row in rows] == [("logs", 0), ("spans", 0)]
-    assert all(20 * 86_400 <= row["age"] < 21 * 86_400 for row in rows)
-    assert "stopped" in listed
+    assert all(twenty_days_s <= row["age"] < twenty_days_s + 86_400 for row in rows)
+    assert "stopped" in {row["WorkspaceId"] for row in listed}
 
 
 def test_the_dashboards_levels_are_those_of_the_api(project_root):
@@ -190,27 +227,37 @@ def test_the_dashboards_levels_are_those_of_the_api(project_root):
 
 def test_the_page_tells_the_runs_apart(project_root, run):
     found = queries(project_root)
-    assert [row["TraceId"] for row in run(found["page: All traces"])] == [TRACE, "b" * 32]
+    traces = run(found["page: All traces"])
     [latest] = run(found["page: The latest run"])
+    spans_of_run = run(found["page: One run"])
+
+    assert [row["TraceId"] for row in traces] == [TRACE, "b" * 32]
     assert (latest["run_id"], latest["TraceId"]) == (RUN, TRACE)
-    assert {row["spanID"] for row in run(found["page: One run"])} == {"2" * 16, "3" * 16}
+    assert {row["spanID"] for row in spans_of_run} == {"2" * 16, "3" * 16}
 
 
 def test_a_chosen_run_and_service_narrow_the_list_of_traces(project_root, run, monkeypatch):
     sql = queries(project_root)["traces: Traces"]
-    [both] = [[row["trace"] for row in run(sql)]]
+
+    def traces():
+        return [row["trace"] for row in run(sql)]
+
+    assert traces() == [TRACE, "b" * 32]
+
     monkeypatch.setitem(VARIABLES, "run_id", "nightly-41")
-    assert [row["trace"] for row in run(sql)] == ["b" * 32]
+    assert traces() == ["b" * 32]
+
     monkeypatch.setitem(VARIABLES, "service", "other")
     assert run(sql) == []
-    assert both == [TRACE, "b" * 32]
 
 
 def test_the_data_of_a_trace_have_the_columns_that_the_trace_view_reads(project_root, run):
-    rows = run(queries(project_root)["traces: Trace $trace_id"])
-    assert [row["operationName"] for row in rows] == ["GET /cart", "SELECT"]
-    assert rows[0]["tags"] == [{"key": "http.route", "value": "/cart"}]
-    assert (rows[1]["parentSpanID"], rows[1]["statusCode"], rows[1]["duration"]) == ("2" * 16, 2, 2)
+    root, child = run(queries(project_root)["traces: Trace $trace_id"])
+    assert [root["operationName"], child["operationName"]] == ["GET /cart", "SELECT"]
+    assert root["tags"] == [{"key": "http.route", "value": "/cart"}]
+    assert child["parentSpanID"] == "2" * 16
+    # An error, of two milliseconds.
+    assert (child["statusCode"], child["duration"]) == (2, 2)
 
 
 def test_every_panel_reads_the_provisioned_data_source_with_a_known_format(project_root):
@@ -218,6 +265,7 @@ def test_every_panel_reads_the_provisioned_data_source_with_a_known_format(proje
     [source] = yaml.safe_load(path.read_text())["datasources"]
     expected = {"type": source["type"], "uid": source["uid"]}
     formats = {"timeseries": 0, "table": 1, "logs": 2, "traces": 3}
+
     for dashboard in dashboards(project_root).values():
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
         for panel in dashboard["panels"]:
@@ -228,6 +276,6 @@ def test_every_panel_reads_the_provisioned_data_source_with_a_known_format(proje
 
 def test_every_query_of_tables_with_tenants_is_bound_to_a_workspace(project_root):
     for name, sql in queries(project_root).items():
-        reads = len(re.findall(r"FROM otel_", sql))
-        bound = len(re.findall(r"WorkspaceId = (?:\$\{workspace:singlequote\}|'grafana')", sql))
-        assert bound == reads or name.endswith("variable workspace"), name
+        reads = re.findall(r"FROM otel_", sql)
+        bound = re.findall(r"WorkspaceId = (?:\$\{workspace:singlequote\}|'grafana')", sql)
+        assert len(bound) == len(reads) or name.endswith("variable workspace"), name

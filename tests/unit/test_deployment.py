@@ -1,4 +1,4 @@
-"""The composition and the Procfile start the same processes with settings that exist."""
+"""Docker Compose and the Procfile start the same processes with settings that exist."""
 
 import importlib.util
 import re
@@ -29,12 +29,15 @@ def procfile(project_root):
 
 @pytest.mark.parametrize("service", SHEAF)
 def test_each_service_runs_what_the_procfile_runs(composition, procfile, service):
-    def program(command):
-        words = re.sub(r".*(?=(celery|python) )", "", command).split()
-        kept = [word for word in words if not word.startswith(("-", "$", '"', "/"))]
-        return kept[: 4 if words[0] == "celery" else 2]
+    composed = composition["services"][service]["command"]
+    assert program(composed) == program(procfile[service])
 
-    assert program(composition["services"][service]["command"]) == program(procfile[service])
+
+def program(command):
+    """The words of a command that name its program, without options and what is before it."""
+    words = re.sub(r".*(?=(celery|python) )", "", command).split()
+    kept = [word for word in words if not word.startswith(("-", "$", '"', "/"))]
+    return kept[:4] if words[0] == "celery" else kept[:2]
 
 
 def test_every_setting_in_the_composition_exists(composition):
@@ -52,11 +55,10 @@ def test_every_module_that_is_started_exists(composition, service):
 def test_every_volume_that_is_mounted_is_declared_and_every_folder_is_there(
     composition, project_root
 ):
-    mounted = {
-        volume.split(":")[0]
-        for service in composition["services"].values()
-        for volume in service.get("volumes", [])
-    }
+    mounted = set()
+    for service in composition["services"].values():
+        mounted |= {volume.split(":")[0] for volume in service.get("volumes", [])}
+
     folders = {name for name in mounted if name.startswith(".")}
     assert mounted - folders == set(composition["volumes"])
     assert all((project_root / folder).is_dir() for folder in folders)
@@ -69,17 +71,20 @@ def test_every_service_that_can_be_asked_has_a_health_check(composition):
 
 
 def test_the_health_check_of_the_grpc_door_asks_it(composition, free_port):
-    [*_, program] = composition["services"]["grpc"]["healthcheck"]["test"]
     port = free_port()
-    command = [sys.executable, "-c", program.replace("4317", str(port))]
     server = grpc.server(ThreadPoolExecutor(1))
     servicer = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
+    check = composition["services"]["grpc"]["healthcheck"]["test"][-1]
+    command = [sys.executable, "-c", check.replace("4317", str(port))]
+
     assert subprocess.run(command, check=False).returncode == 0
+
     servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0
+
     server.stop(None).wait()
 
 
@@ -88,33 +93,40 @@ def test_the_health_check_of_the_grpc_door_asks_it(composition, free_port):
 )
 def test_health_checks_over_http_ask_the_port_that_is_published(composition, service, path):
     service = composition["services"][service]
-    port = service["ports"][0].rpartition(":")[2]
-    assert f"http://127.0.0.1:{port}{path}" in service["healthcheck"]["test"][-1]
+    _, _, port = service["ports"][0].rpartition(":")
+    check = service["healthcheck"]["test"][-1]
+    assert f"http://127.0.0.1:{port}{path}" in check
 
 
 def test_grafana_is_given_what_its_provisioning_reads(composition, project_root):
     grafana = composition["services"]["grafana"]
     folder = project_root / "deploy" / "grafana" / "provisioning"
-    texts = [path.read_text() for path in folder.rglob("*.yaml")]
-    wanted = {name for text in texts for name in re.findall(r"\$(\w+)", text)}
-    assert len(wanted) == 4
-    assert wanted <= set(grafana["environment"])
+
+    variables = set()
+    for file in folder.rglob("*.yaml"):
+        variables.update(re.findall(r"\$(\w+)", file.read_text()))
+    assert len(variables) == 4
+    assert variables <= set(grafana["environment"])
+
     database = composition["x-sheaf"]["environment"]["CLICKHOUSE_DATABASE"]
     assert grafana["environment"]["CLICKHOUSE_DATABASE"] == database
+
     [provider] = yaml.safe_load((folder / "dashboards" / "sheaf.yaml").read_text())["providers"]
-    assert any(f":{provider['options']['path']}:" in volume for volume in grafana["volumes"])
+    dashboards = provider["options"]["path"]
+    assert any(f":{dashboards}:" in volume for volume in grafana["volumes"])
 
 
 def test_what_a_service_waits_for_is_there_and_can_tell(composition):
     services = composition["services"]
     for service in services.values():
-        for name, wanted in service.get("depends_on", {}).items():
-            if wanted["condition"] == "service_healthy":
+        for name, dependency in service.get("depends_on", {}).items():
+            if dependency["condition"] == "service_healthy":
                 assert "healthcheck" in services[name]
 
 
 def test_the_image_holds_every_package(project_root):
     dockerfile = (project_root / "Dockerfile").read_text()
+    ignored = (project_root / ".dockerignore").read_text()
     for package in ("cli", "config", "ingest", "storage", "tasks", "web"):
         assert f"COPY {package} {package}" in dockerfile
-        assert f"!{package}" in (project_root / ".dockerignore").read_text()
+        assert f"!{package}" in ignored

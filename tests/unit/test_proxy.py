@@ -13,7 +13,7 @@ from tests.chaos.proxy import Proxy
 
 @contextmanager
 def nothing_left_open():
-    """What is collected in the block must have been closed before."""
+    """Fail if anything is garbage-collected in the block that was not closed before."""
     gc.collect()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
@@ -24,7 +24,7 @@ def nothing_left_open():
 
 @pytest.fixture
 def mute():
-    """A port that never finishes a connection: its queue is full and nobody accepts."""
+    """A port that accepts no connection: its queue is full."""
     with socket.socket() as server, socket.socket() as fills:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -50,11 +50,15 @@ def echo():
                     connection, _ = server.accept()
                 except OSError:
                     return
-                threads.append(threading.Thread(target=answer, args=(connection,)))
-                threads[-1].start()
+                start(answer, connection)
 
-        threads = [threading.Thread(target=accept)]
-        threads[0].start()
+        def start(target, *args):
+            thread = threading.Thread(target=target, args=args)
+            thread.start()
+            threads.append(thread)
+
+        threads = []
+        start(accept)
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
     for thread in threads:
@@ -67,13 +71,19 @@ def started(port, target):
     return proxy
 
 
+def connect(proxy):
+    return socket.create_connection(("127.0.0.1", proxy.port))
+
+
 def test_stopped_while_connections_are_being_made(mute, free_port, wait_until):
     with nothing_left_open():
         proxy = started(free_port(), mute)
-        clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(5)]
+        clients = [connect(proxy) for _ in range(5)]
         serving = proxy._serving
         wait_until(lambda: len(serving) == 5)
+
         proxy.stop()
+
         for client in clients:
             client.close()
         del proxy
@@ -83,8 +93,10 @@ def test_stopped_while_connections_are_being_made(mute, free_port, wait_until):
 def test_stopped_at_whatever_moment_clients_come(mute, free_port, turn):
     with nothing_left_open():
         proxy = started(free_port(), mute)
-        clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(turn)]
+        clients = [connect(proxy) for _ in range(turn)]
+
         proxy.stop()
+
         for client in clients:
             client.close()
         del proxy
@@ -93,16 +105,20 @@ def test_stopped_at_whatever_moment_clients_come(mute, free_port, turn):
 def test_stopped_while_it_forwards(echo, free_port):
     with nothing_left_open():
         proxy = started(free_port(), echo)
-        clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(5)]
+        clients = [connect(proxy) for _ in range(5)]
         for client in clients:
             client.sendall(b"x")
             assert client.recv(1) == b"x"
+
         proxy.disconnect()
         assert clients[0].recv(1) == b""
+
         proxy.break_all("refuse")
-        with socket.create_connection(("127.0.0.1", proxy.port)) as refused:
+        with connect(proxy) as refused:
             assert refused.recv(1) == b""
+
         proxy.stop()
+
         for client in clients:
             client.close()
         del proxy

@@ -1,4 +1,4 @@
-"""That a skip cannot hide in CI."""
+"""A skipped test fails in CI."""
 
 import os
 import subprocess
@@ -39,8 +39,9 @@ def outcome(tmp_path, project_root):
     (tmp_path / "test_some.py").write_text(TESTS)
     (tmp_path / "test_module.py").write_text(MODULE)
 
-    def run(**extra):
-        environment = {k: v for k, v in os.environ.items() if k != "CI"} | extra
+    def run(**variables):
+        environment = {name: value for name, value in os.environ.items() if name != "CI"}
+        environment |= variables
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-rs", "--continue-on-collection-errors", tmp_path],
             cwd=tmp_path,

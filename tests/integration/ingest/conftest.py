@@ -1,14 +1,14 @@
-"""Doors before a real broker and a real engine, with proxies in between."""
+"""Doors with a real broker and a real engine, and proxies in between."""
 
 from collections import Counter
 
 import pytest
 
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from tasks.ledger import Ledger
-from tasks.write import Writer
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import Inserter
 from tests.integration.ingest.door import Door
+from worker.write import Writer
 
 
 @pytest.fixture
@@ -26,19 +26,19 @@ def open_door():
 
 @pytest.fixture
 def broker_gate(valkey, proxy):
-    """A proxy before the broker."""
+    """A proxy in front of the broker."""
     return proxy(valkey.port)
 
 
 @pytest.fixture
 def insert_gate(migrated, proxy):
-    """A proxy before ClickHouse's port for inserts."""
+    """A proxy in front of ClickHouse's port for inserts."""
     return proxy(migrated.clickhouse_http_port)
 
 
 @pytest.fixture
 def door(open_door, stores, broker_gate, insert_gate, clickhouse):
-    """A door behind proxies, before an empty table."""
+    """A door whose broker and ClickHouse are behind proxies; the table is empty."""
     assert clickhouse
     return open_door(
         stores(
@@ -51,7 +51,7 @@ def door(open_door, stores, broker_gate, insert_gate, clickhouse):
 
 @pytest.fixture
 def stored(stores, clickhouse):
-    """Store all that the ledger holds, and count the bodies in the table."""
+    """Store all that waits in the ledger, and count the bodies in the table."""
     settings = stores()
     ledger, connection, inserter = Ledger(settings), Clickhouse(settings), Inserter(settings)
     writer = Writer(settings, ledger, connection, inserter)

@@ -1,4 +1,4 @@
-"""A door without a network: the receiver, and what its clients are told."""
+"""A door without a network: the receiver, and the outcomes for its clients."""
 
 import queue
 import time
@@ -6,17 +6,18 @@ import time
 import pytest
 from celery import Celery
 
-from ingest.group import Receipt
-from ingest.http_app import create_app
-from ingest.otlp import LOGS
-from ingest.receive import Receiver
+from ingest.commit.group import Receipt
+from ingest.commit.receive import Receiver
+from ingest.convert.otlp.request import cut
+from ingest.convert.services import LOGS
+from ingest.doors.http.app import create_app
 from ingest.tenant import Tenant
 
 ACME, BETA = Tenant("acme", "web"), Tenant("beta", "web")
 
 
 class Door:
-    """A receiver, and what its clients are told."""
+    """A receiver, and clients of it."""
 
     def __init__(self, settings):
         app = Celery("door", broker=settings.broker_url)
@@ -25,10 +26,17 @@ class Door:
         self.receiver.start()
 
     def send(self, content, tenant=ACME):
-        """Send a request; its outcome will be in the queue."""
-        told = queue.SimpleQueue()
-        self.receiver.submit(self.receiver.cut(LOGS, content, tenant), told.put)
-        return told
+        """Send a request; returns the queue that its outcome will be put into.
+
+        Raises:
+            RefusedError: the door takes no request of this size now.
+        """
+        self.receiver.admission.admit(len(content))
+        outcome = queue.SimpleQueue()
+        self.receiver.admission.admit(len(content))
+        most = self.receiver.settings.max_request_records
+        self.receiver.submit(cut(LOGS, content, tenant, most), outcome.put)
+        return outcome
 
     def ask(self, content, tenant=ACME):
         """Send a request and wait for its outcome."""
@@ -42,13 +50,13 @@ class Client:
         self._client = create_app(receiver.settings, receiver).test_client()
 
     def post(self, body, key="", path="/api/v1/ingest"):
-        """Status and answer of a request, under a key if one is given."""
+        """Send a request, with an idempotency key if one is given; returns status and answer."""
         headers = {"Idempotency-Key": key} if key else {}
         answer = self._client.post(path, data=body, headers=headers)
         return answer.status_code, answer.json
 
     def receipt(self, receipt):
-        """Status and answer about a receipt."""
+        """Ask about a receipt; returns status and answer."""
         answer = self._client.get(f"/api/v1/ingest/receipts/{receipt}")
         return answer.status_code, answer.json
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from ingest import timeless
-from ingest.group import Receipt
+from ingest.commit.group import Receipt
+from ingest.convert import timeless
 from ingest.status import Reason, RefusedError
 from tests.integration.ingest.door import ACME, BETA, away, taken
 from tests.integration.made_logs import NOON, payload
@@ -17,18 +17,22 @@ def test_small_requests_of_a_tenant_that_come_together_become_one_chunk(
     open_door, stores, stored, valkey
 ):
     door = open_door(stores(commit_interval_ms=300))
-    told = [
-        (tenant, door.send(payload([f"{tenant.workspace_id} {n}"]), tenant))
-        for n in range(20)
-        for tenant in (ACME, BETA)
-    ]
-    receipts = {}
-    for tenant, outcome in told:
-        receipts.setdefault(tenant, set()).add(outcome.get(timeout=20))
-    assert [len(of_tenant) for of_tenant in receipts.values()] == [1, 1]
+    sent = []
+    for n in range(20):
+        for tenant in (ACME, BETA):
+            content = payload([f"{tenant.workspace_id} {n}"])
+            sent.append((tenant, door.send(content, tenant)))
+
+    receipts = {ACME: set(), BETA: set()}
+    for tenant, outcome in sent:
+        receipts[tenant].add(outcome.get(timeout=20))
+
+    [of_acme], [of_beta] = receipts[ACME], receipts[BETA]
+    assert of_acme.backend == of_beta.backend == "redis"
     assert valkey.client.zcard("sheaf:ledger") == 2
-    assert all(r.backend == "redis" for of_tenant in receipts.values() for r in of_tenant)
-    assert stored() == Counter(f"{w} {n}" for w in ("acme", "beta") for n in range(20))
+
+    acme, beta = ([f"{name} {n}" for n in range(20)] for name in ("acme", "beta"))
+    assert stored() == Counter(acme + beta)
 
 
 def test_a_fault_fails_the_requests_that_it_meets_and_no_later_ones(
@@ -53,9 +57,12 @@ def test_equal_requests_are_stored_once_and_get_the_same_receipt(open_door, stor
     together = [door.send(same) for _ in range(5)]
     receipts = {outcome.get(timeout=20) for outcome in together}
     receipts.add(door.ask(same))
+
     assert len(receipts) == 1
+
     other = door.ask(same, BETA)
     assert stored() == Counter({"same": 2})
+
     receipts.add(door.ask(same))
     assert len(receipts) == 1
     assert other not in receipts
@@ -90,10 +97,12 @@ def test_while_the_broker_is_away_the_door_stores_by_itself(door, broker_gate, s
     direct = door.ask(payload(["a", "b"]))
     assert direct.backend == "db"
     assert door.ask(payload(["a", "b"])) == direct
+
     broker_gate.heal()
     again = door.ask(payload(["a", "b"]))
     assert again.chunk_ids == direct.chunk_ids
     assert door.ask(payload(["after"])).backend == "redis"
+
     status = door.receiver.ledger.receipts.status(str(direct))
     assert (status.state, status.rows) == ("stored", 2)
     assert stored() == Counter(["before", "a", "b", "after"])
@@ -125,10 +134,12 @@ def test_a_commit_in_doubt_is_refused_never_stored_directly_and_resolved_by_a_re
     broker_gate.break_all("swallow")
     refusal = door.ask(payload(["a"]))
     assert (refusal.reason, refusal.answer.retryable) == (Reason.UNAVAILABLE, True)
+
     away(broker_gate)
     refusal = door.ask(payload(["a"]))
-    assert "may hold this request already" in refusal.text
+    assert "may have this request" in refusal.text
     assert door.ask(payload(["b"])).backend == "db"
+
     broker_gate.heal()
     receipt = door.ask(payload(["a"]))
     assert receipt.backend == "redis"
@@ -152,9 +163,11 @@ def test_with_neither_broker_nor_clickhouse_a_request_is_refused_and_kept_nowher
     insert_gate.break_all("refuse")
     refusal = door.ask(payload(["a"]))
     assert refusal.reason is Reason.UNAVAILABLE
+
     broker_gate.heal()
     insert_gate.heal()
     assert not stored()
+
     taken(door, payload(["a"]))
     assert stored() == Counter(["a"])
 
@@ -167,10 +180,12 @@ def test_a_direct_insert_of_unknown_outcome_is_not_doubled_by_the_retry(
     for fault in ("cut", "cut_request"):
         insert_gate.break_next(fault, 1)
         assert door.ask(payload([fault, "and more"])).reason is Reason.UNAVAILABLE
+
     if broker_returns:
         broker_gate.heal()
     for fault in ("cut", "cut_request"):
         taken(door, payload([fault, "and more"]))
+
     assert stored() == Counter({"cut": 1, "cut_request": 1, "and more": 2})
 
 
@@ -185,9 +200,11 @@ def test_a_request_whose_direct_insert_is_under_way_is_told_to_come_later(
     wait_until(lambda: insert_gate.requests > before)
     if broker_returns:
         broker_gate.heal()
+
     second = door.ask(payload(["a"]))
     assert second.reason is Reason.UNAVAILABLE
-    assert "being stored at this moment" in second.text
+    assert "being stored right now" in second.text
+
     insert_gate.heal()
     receipt = first.get(timeout=20)
     assert receipt.backend == "db"
@@ -210,9 +227,10 @@ def test_a_full_ledger_means_later_and_the_longer_it_waits_the_later(
     open_door, stores, wait_until, stored
 ):
     door = open_door(stores(ledger_max_bytes=1024 * 1024))
-    filled = [noise(900_000), noise(450_000)]
-    assert isinstance(door.ask(payload(filled[:1])), Receipt)
-    first = door.ask(payload([noise(900_000)]))
+    large, small, too_large = noise(900_000), noise(450_000), noise(900_000)
+    assert isinstance(door.ask(payload([large])), Receipt)
+
+    first = door.ask(payload([too_large]))
     assert (first.reason, first.answer.retryable) == (Reason.OVERLOADED, True)
 
     def refused_later():
@@ -220,7 +238,7 @@ def test_a_full_ledger_means_later_and_the_longer_it_waits_the_later(
         return outcome if outcome.retry_after > first.retry_after else None
 
     assert wait_until(refused_later).reason is Reason.OVERLOADED
-    assert isinstance(door.ask(payload(filled[1:])), Receipt)
+    assert isinstance(door.ask(payload([small])), Receipt)
 
     def refused_unread():
         try:
@@ -229,7 +247,8 @@ def test_a_full_ledger_means_later_and_the_longer_it_waits_the_later(
             return refusal.reason is Reason.OVERLOADED
 
     wait_until(refused_unread)
-    assert stored() == Counter(filled)
+    assert stored() == Counter([large, small])
+
     wait_until(lambda: admitted(door))
 
 

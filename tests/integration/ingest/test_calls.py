@@ -1,4 +1,4 @@
-"""Calls that any thread may answer, asked for with gRPC's own client."""
+"""Calls that any thread may answer, sent by gRPC's own client."""
 
 import queue
 import threading
@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from ingest.calls import Calls
+from ingest.doors.grpc.calls import Calls
 
 pytestmark = pytest.mark.integration
 
@@ -17,30 +17,29 @@ OTHER = "/sheaf.test.Echo/Shout"
 MOST = 100_000
 THREADS = 4
 COUNT = 800
-"""Calls at a time: of more than 1,000 that nobody has taken yet, gRPC's core cancels some."""
+"""Calls at a time: of more than 1,000 that are not taken yet, gRPC's core cancels some."""
 
 
 class Door:
-    """A server whose calls lie in `taken` until the test answers them."""
+    """A server that puts the calls of `PATH` into `taken` until the test answers them."""
 
     def __init__(self, port):
         self.taken = queue.Queue()
         self.server = grpc.server(
             ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", MOST)]
         )
-        alive = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(alive, self.server)
-        self.calls = Calls(
-            self.server,
-            {
-                PATH: lambda call, message: self.taken.put((call, message)),
-                OTHER: lambda call, message: call.answer(message.decode().upper().encode()),
-            },
-        )
+        health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), self.server)
+        self.calls = Calls(self.server, {PATH: self._keep, OTHER: self._shout})
         self.address = f"127.0.0.1:{port}"
         self.server.add_insecure_port(self.address)
         self.server.start()
         self.calls.start()
+
+    def _keep(self, call, message):
+        self.taken.put((call, message))
+
+    def _shout(self, call, message):
+        call.answer(message.decode().upper().encode())
 
     def take(self):
         return self.taken.get(timeout=20)
@@ -74,6 +73,7 @@ def test_a_call_is_answered_from_another_thread_with_trailers(door, channel):
     call, message = door.take()
     assert message == b"hello"
     assert call.metadata["x-client-id"] == "web"
+
     thread = threading.Thread(target=call.answer, args=(b"bye", (("x-receipt", "r1"),)))
     thread.start()
     thread.join()
@@ -83,12 +83,13 @@ def test_a_call_is_answered_from_another_thread_with_trailers(door, channel):
 
 def test_a_refused_call_has_code_text_and_details(door, channel):
     said = say(channel, b"hello")
-    door.take()[0].refuse(
-        grpc.StatusCode.UNAVAILABLE, "später", (("grpc-status-details-bin", b"\0\xff"),)
-    )
+    details = ("grpc-status-details-bin", b"\0\xff")
+    call, _ = door.take()
+    call.refuse(grpc.StatusCode.UNAVAILABLE, "später", (details,))
+
     assert said.code() is grpc.StatusCode.UNAVAILABLE
     assert said.details() == "später"
-    assert ("grpc-status-details-bin", b"\0\xff") in said.trailing_metadata()
+    assert details in said.trailing_metadata()
 
 
 def test_an_empty_message_and_an_empty_answer_are_messages(door, channel):
@@ -100,11 +101,17 @@ def test_an_empty_message_and_an_empty_answer_are_messages(door, channel):
 
 
 def test_calls_are_answered_in_any_order(door, channel):
-    said = {number: say(channel, b"%d" % number) for number in range(100)}
-    calls = {int(message): call for call, message in (door.take() for _ in said)}
+    said = [say(channel, b"%d" % number) for number in range(100)]
+    calls = {}
+    for _ in said:
+        call, message = door.take()
+        calls[int(message)] = call
+
     for number in sorted(calls, reverse=True):
         calls[number].answer(b"to %d" % number)
-    assert all(said[number].result() == b"to %d" % number for number in said)
+
+    answers = [each.result() for each in said]
+    assert answers == [b"to %d" % number for number in range(100)]
 
 
 def test_answers_that_many_threads_give_at_once_all_arrive(door, channel):
@@ -113,10 +120,11 @@ def test_answers_that_many_threads_give_at_once_all_arrive(door, channel):
             call, message = door.take()
             call.answer(message)
 
+    messages = [b"%d" % number for number in range(COUNT)]
     with ThreadPoolExecutor(THREADS) as threads:
         ended = threads.map(answer, range(THREADS))
-        said = [say(channel, b"%d" % number) for number in range(COUNT)]
-        assert [each.result() for each in said] == [b"%d" % number for number in range(COUNT)]
+        said = [say(channel, message) for message in messages]
+        assert [each.result() for each in said] == messages
         assert list(ended) == [None] * THREADS
 
 
@@ -157,7 +165,9 @@ def test_who_goes_away_hinders_nobody(door, channel):
     gone.cancel()
     late = say(channel, b"late", timeout=2)
     late_call, _ = door.take()
+
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
     for each in (call, late_call):
         each.answer(b"to nobody")
     assert say(channel, b"here", OTHER).result() == b"HERE"
@@ -174,8 +184,10 @@ def test_a_server_that_stops_lets_what_it_holds_be_answered(door, channel):
     call, _ = door.take()
     stopped = door.server.stop(20)
     refused = channel.unary_unary(PATH).future(b"new", timeout=20)
-    # By whether it met the server's goodbye on its way; OTLP's clients repeat both.
+
+    # Which one depends on when the client learns of the end; OTLP's clients repeat both.
     assert refused.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
     call.answer(b"just in time")
     assert held.result() == b"just in time"
     assert stopped.wait(20)
@@ -186,6 +198,7 @@ def test_what_is_answered_after_the_end_reaches_nobody(door, channel):
     call, _ = door.take()
     door.server.stop(None)
     assert said.code() is grpc.StatusCode.UNAVAILABLE
+
     door.calls.close()
     call.answer(b"too late")
     call.refuse(grpc.StatusCode.UNAVAILABLE, "too late")

@@ -1,4 +1,4 @@
-"""Large requests at the gRPC door, and the small ones beside them."""
+"""Large requests at the gRPC door, and small ones beside them."""
 
 import threading
 
@@ -7,10 +7,10 @@ import pytest
 from celery import Celery
 from google.rpc import error_details_pb2, status_pb2
 
-from ingest.grpc_server import build
-from ingest.large import LARGE, MOST_WAITING, LargeRequests
-from ingest.otlp import LOGS
-from ingest.receive import Receiver
+from ingest.commit.receive import Receiver
+from ingest.convert.services import LOGS
+from ingest.doors.grpc.server import build
+from ingest.doors.large import LARGE, MOST_WAITING, LargeRequests
 from tests.integration.made_logs import payload
 
 pytestmark = pytest.mark.integration
@@ -31,7 +31,7 @@ class GrpcDoor:
         self._channel = grpc.insecure_channel(f"127.0.0.1:{settings.otel_grpc_port}")
 
     def send(self, body):
-        """Send one record; gives the call."""
+        """Send one record; returns the call."""
         export = self._channel.unary_unary(EXPORT)
         return export.future(payload([body]), timeout=60, wait_for_ready=True)
 
@@ -53,7 +53,7 @@ def grpc_door(stores, free_port):
 
 @pytest.fixture
 def one_is_parsed(grpc_door):
-    """A large request that is being parsed until the test says so."""
+    """A large request that is being parsed until the test sets this event."""
     done = threading.Event()
     grpc_door.large.submit(done.wait)
     yield done
@@ -66,6 +66,7 @@ def test_beside_large_requests_small_ones_are_answered(grpc_door, one_is_parsed,
         grpc_door.send(f"small {number}").result()
     assert not any(each.done() for each in waiting)
     assert ledger.waiting.stats().waiting_records == 20
+
     one_is_parsed.set()
     for each in waiting:
         each.result()
@@ -77,13 +78,16 @@ def test_beyond_what_may_wait_large_requests_are_to_come_again(
 ):
     sent = [grpc_door.send(f"{n}" * LARGE) for n in range(MOST_WAITING)]
     wait_until(lambda: any(each.done() for each in sent))
+
     [refused] = [each for each in sent if each.done()]
     assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "try again later" in refused.details()
+
     [detail] = details(refused)
     retry = error_details_pb2.RetryInfo()
     assert detail.Unpack(retry)
     assert retry.retry_delay.seconds
+
     one_is_parsed.set()
     for each in set(sent) - {refused}:
         each.result()

@@ -1,4 +1,4 @@
-"""Several door processes on one port, which live and die as one."""
+"""Several door processes on one port, which start and end together."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 ENDING_ONE_AFTER_THE_OTHER = """
 import os, signal, sys, time
 from pathlib import Path
-from ingest import siblings
+from ingest.doors.grpc import siblings
 
 folder = Path(sys.argv[1])
 
@@ -51,7 +51,7 @@ def claimed(number):
 
 sys.exit(siblings.run(3, serve))
 """
-"""The second ends when the first has been seen off by the parent, the third when the second has."""
+"""The second process ends once the parent has reaped the first, the third after the second."""
 
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 COUNT = 3
@@ -59,7 +59,7 @@ COUNT = 3
 
 @pytest.fixture
 def start_door(stores, free_port, tmp_path, wait_until):
-    """Start a gRPC door of three processes: the process outside, and its port."""
+    """Start a gRPC door of three processes; returns the process outside, and the port."""
     settings, made = stores(), []
 
     def start():
@@ -77,7 +77,7 @@ def start_door(stores, free_port, tmp_path, wait_until):
         log = tmp_path / "door.log"
         with log.open("wb") as out:
             process = psutil.Popen(
-                [sys.executable, "-m", "ingest.grpc_server"],
+                [sys.executable, "-m", "ingest.doors.grpc.server"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -89,9 +89,14 @@ def start_door(stores, free_port, tmp_path, wait_until):
 
     yield start
     for process in made:
-        for each in [*process.children(), process] if process.is_running() else []:
-            each.kill()
+        kill_with_children(process)
         process.wait()
+
+
+def kill_with_children(process):
+    if process.is_running():
+        for each in [*process.children(), process]:
+            each.kill()
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def door(start_door):
 
 
 def export(port, content):
-    """One call on a connection of its own, which any of the processes may take."""
+    """One call on a new connection, which any of the processes may accept."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         channel.unary_unary(EXPORT)(content, timeout=20, wait_for_ready=True)
@@ -124,13 +129,16 @@ def test_one_signal_stops_all_of_them_well(door):
 
 def test_who_ends_first_gets_no_other_killed_that_is_ending(tmp_path, wait_until):
     process = psutil.Popen([sys.executable, "-c", ENDING_ONE_AFTER_THE_OTHER, str(tmp_path)])
+
+    def all_are_ready():
+        return sum(bool(pid.read_text()) for pid in tmp_path.glob("*.pid")) == COUNT
+
     try:
-        wait_until(lambda: len([pid for pid in tmp_path.glob("*.pid") if pid.read_text()]) == COUNT)
+        wait_until(all_are_ready)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:
-        for each in [*process.children(), process] if process.is_running() else []:
-            each.kill()
+        kill_with_children(process)
 
 
 def test_a_process_that_dies_takes_the_door_with_it_so_that_it_is_started_anew(door):

@@ -1,4 +1,4 @@
-"""Why a door of several processes ended is said."""
+"""A door of several processes says why it ended."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 FAILING = """
 import os, signal, sys
-from ingest import siblings
+from ingest.doors.grpc import siblings
 
 def serve():
     {}
@@ -22,7 +22,7 @@ sys.exit(siblings.run(2, serve))
 
 
 def run(project_root, body):
-    """Exit code and words of a door whose processes do so."""
+    """The exit code and the output of a door whose processes run `body`."""
     done = subprocess.run(
         [sys.executable, "-c", FAILING.format(body)],
         cwd=project_root,
@@ -45,37 +45,38 @@ def run(project_root, body):
     ],
 )
 def test_a_process_that_ends_says_why_and_so_does_the_door(project_root, body, words):
-    code, said = run(project_root, body)
+    code, output = run(project_root, body)
     assert code == 1
-    assert all(word in said for word in words), said
+    assert all(word in output for word in words), output
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_port_that_is_taken_is_said_in_a_sentence(project_root, processes):
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment |= {
+            "DOOR_PROCESSES": str(processes),
+            "OTEL_GRPC_PORT": str(port),
+            "LISTEN_HOST": "127.0.0.1",
+        }
         door = subprocess.Popen(
-            [sys.executable, "-m", "ingest.grpc_server"],
+            [sys.executable, "-m", "ingest.doors.grpc.server"],
             cwd=project_root,
-            env=kept
-            | {
-                "DOOR_PROCESSES": str(processes),
-                "OTEL_GRPC_PORT": str(port),
-                "LISTEN_HOST": "127.0.0.1",
-            },
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         try:
-            said, _ = door.communicate(timeout=60)
+            output, _ = door.communicate(timeout=60)
         finally:
             if door.poll() is None:
                 door.send_signal(signal.SIGTERM)
                 door.communicate(timeout=60)
+
     assert door.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port} (OTEL_GRPC_PORT)" in said
-    assert "Traceback" not in said
+    assert f"cannot listen on 127.0.0.1:{port} (OTEL_GRPC_PORT)" in output
+    assert "Traceback" not in output

@@ -1,6 +1,6 @@
-"""Files that are written, renamed, truncated and deleted while the tail is killed again and again.
+"""Files are written, renamed, truncated and deleted while the tail is killed again and again.
 
-The door is the real one, over a real broker; what has arrived is what its ledger holds.
+The door is the real one, with a real broker; the lines in its ledger have arrived.
 """
 
 from collections import Counter
@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from cli.tail.checkpoint import CheckpointFile
 from cli.tail.lines import FORMATS
 from cli.tail.request import export_request
-from cli.tail.send import PROTOBUF, Answer, deliver
+from cli.tail.send import PROTOBUF, Reply, deliver
 from cli.tail.tail import Tail
-from ingest.http_app import create_app
-from ingest.receive import Receiver
+from ingest.commit.receive import Receiver
+from ingest.doors.http.app import create_app
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ class KilledError(BaseException):
 
 
 class Fuse:
-    """Kills the process at a point that was chosen before it got there."""
+    """Kills the process at a point that was chosen before."""
 
     left = -1
 
@@ -45,7 +45,7 @@ class Fuse:
 
 
 class FusedCheckpoint(CheckpointFile):
-    """A checkpoint before and after whose saving the process may be killed."""
+    """A checkpoint file; the process may be killed before and after it is saved."""
 
     def __init__(self, path, fuse):
         super().__init__(path)
@@ -85,14 +85,14 @@ class World:
         fault = self.faults.pop() if self.faults else None
         self.fuse.point()
         if fault == "full":
-            return Answer(429, {"Retry-After": "1"}, b"")
+            return Reply(429, {"Retry-After": "1"}, b"")
         if fault == "away":
             raise OSError
         answer = self.client.post("/v1/logs", data=payload, content_type=PROTOBUF)
         self.fuse.point()
         if fault == "answer lost":
             raise OSError
-        return Answer(answer.status_code, answer.headers, answer.data)
+        return Reply(answer.status_code, answer.headers, answer.data)
 
     def path(self, name):
         return self.folder / f"{name}.log"
@@ -113,7 +113,7 @@ class World:
             file.write(text)
 
     def finish(self, name):
-        """End a torn line; no line is torn when a file goes."""
+        """End a torn line: a file is complete before it is rotated or deleted."""
         if name in self.torn:
             self.write(name, 1, torn=False)
 
@@ -128,7 +128,7 @@ class World:
             self.path(name).rename(self.folder / f"{name}.log.{self.number}")
 
     def truncate(self, name):
-        """Copy away and truncate; lines that nobody read yet would be gone from the file."""
+        """Truncate a file that was read to its end: unread lines would be lost."""
         if self.path(name).exists():
             self.finish(name)
             self.drain()
@@ -207,11 +207,14 @@ def test_what_was_written_arrives_once_whatever_is_killed_and_rotated(
     valkey.client.flushall()
     world = World(tmp_path_factory.mktemp("logs"), pattern, client)
     world.restart()
+
     for name, *arguments in operations:
-        getattr(world, name)(*arguments)
+        operation = getattr(world, name)
+        operation(*arguments)
     for name in "ab":
         world.finish(name)
     world.restart()
     world.drain()
     world.tail.close()
+
     assert arrived(valkey, ledger) == world.written

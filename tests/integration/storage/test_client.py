@@ -1,12 +1,13 @@
 import socket
 import threading
+from collections import Counter
 
 import pytest
 
-from storage.budget import Allowance
-from storage.client import Clickhouse
-from storage.download import Downloads
-from storage.errors import (
+from storage.clickhouse.budget import Allowance
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.download import Downloads
+from storage.clickhouse.errors import (
     QUERY_WAS_CANCELLED,
     NoAnswerInTimeError,
     QueryRefusedError,
@@ -63,6 +64,7 @@ def test_a_connection_that_breaks_is_told_and_the_next_query_works(through):
     gate.break_all("cut")
     with pytest.raises(UnavailableError):
         connection.query("SELECT 1")
+
     gate.heal()
     assert connection.query("SELECT 1") == [(1,)]
 
@@ -87,14 +89,15 @@ def test_threads_have_connections_of_their_own(clickhouse):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(answers) == sorted((n,) for n in range(6) for _ in range(5))
+
+    assert Counter(answers) == {(number,): 5 for number in range(6)}
 
 
 @pytest.fixture
 def mute(make_settings, monkeypatch):
-    """Settings of a server that takes connections and never says a word."""
-    monkeypatch.setattr("storage.client.PATIENCE", 0.3)
-    monkeypatch.setattr("storage.download.PATIENCE", 0.3)
+    """Settings of a server that accepts connections and never answers."""
+    monkeypatch.setattr("storage.clickhouse.client.PATIENCE", 0.3)
+    monkeypatch.setattr("storage.clickhouse.download.PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         yield make_settings(clickhouse_port=port, clickhouse_http_port=port, query_max_seconds=0.1)
@@ -106,8 +109,9 @@ def test_a_server_that_is_there_but_does_not_answer_is_not_called_unreachable(mu
         connection.ping()
     with pytest.raises(NoAnswerInTimeError, match="in time"):
         downloads.fetch("SELECT 1", {}, {}, "CSV")
+
     downloads.close()
-    # The driver's own words, a traceback each, are not for the log.
+    # The driver would log a traceback for each.
     assert [record for record in caplog.records if record.exc_info] == []
 
 
@@ -129,9 +133,11 @@ def test_a_cancelled_request_ends_its_query_and_all_that_follow(clickhouse, wait
     reason = QueryRefusedError("The client went away", QUERY_WAS_CANCELLED)
     allowance.cancel(reason)
     thread.join()
+
     assert answers == [reason, reason]
+
     wait_until(lambda: clickhouse.query(running)[0][0] == 1)
 
 
-# One row in a block, so that the query may sleep for as long as it likes.
+# One row in a block: ClickHouse limits how long a query may sleep for each block.
 _SMALL = {"max_block_size": 1}

@@ -3,21 +3,23 @@ import threading
 import pyarrow as pa
 import pytest
 
-from storage import decode, presence
-from storage.errors import (
+from storage import decode
+from storage.clickhouse.errors import (
     TOO_MANY_PARTS,
     OutcomeUnknownError,
     RowsRefusedError,
     UnavailableError,
 )
-from storage.insert import Inserter
+from storage.clickhouse.insert import Inserter
+from storage.lifecycle import presence
 from tests.integration.made_logs import DAY_NS, NOON, entry
 
 pytestmark = pytest.mark.integration
 
 
 def rows_of(*entries):
-    return decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
+    chunks = [each.chunk.rows() for each in entries]
+    return decode.decode("logs", chunks)["otel_logs"]
 
 
 def count(clickhouse):
@@ -51,7 +53,9 @@ def test_an_inserted_block_is_one_file_and_what_merges_make_of_it_one_a_column(
         "SELECT part_type, data_uncompressed_bytes > 8 * 1048576 FROM system.parts"
         " WHERE active AND table = 'otel_logs' AND database = currentDatabase()"
     )
+
     assert clickhouse.query(asked) == [("Compact", 1)] * 2
+
     clickhouse.query("SYSTEM START MERGES otel_logs")
     clickhouse.query("OPTIMIZE TABLE otel_logs FINAL")
     assert clickhouse.query(asked) == [("Wide", 1)]
@@ -68,7 +72,9 @@ def test_an_inserted_block_has_all_indexes_but_the_one_of_words_which_a_merge_ad
         " AND database = currentDatabase() AND data_compressed_bytes ORDER BY name"
     )
     filters = ["idx_log_attr_value", "idx_res_attr_value", "idx_trace_id"]
+
     assert [name for (name,) in clickhouse.query(asked)] == filters
+
     clickhouse.query("SYSTEM START MERGES otel_logs")
     clickhouse.query("OPTIMIZE TABLE otel_logs FINAL")
     assert [name for (name,) in clickhouse.query(asked)] == ["idx_body", *filters]
@@ -96,6 +102,7 @@ def test_a_block_of_more_than_a_hundred_partitions_is_refused_for_good(clickhous
         inserter.insert("otel_logs", wide, "q5")
     assert refused.value.code == TOO_MANY_PARTS
     assert count(clickhouse) == 0
+
     for number, piece in enumerate(presence.by_partitions(wide)):
         inserter.insert("otel_logs", piece, f"q5-{number}")
     assert count(clickhouse) == 101
@@ -114,6 +121,7 @@ def test_a_table_whose_merges_lag_behind_passes(clickhouse, inserter):
     finally:
         clickhouse.query("ALTER TABLE otel_logs RESET SETTING parts_to_throw_insert")
         clickhouse.query("SYSTEM START MERGES otel_logs")
+
     inserter.insert("otel_logs", rows_of(entry(["later"])), "q6-later")
 
 
@@ -134,6 +142,7 @@ def test_a_connection_that_breaks_leaves_the_outcome_unknown(
     gate.break_next(fault, 1)
     with pytest.raises(OutcomeUnknownError, match="did not arrive"):
         inserter.insert("otel_logs", rows_of(entry(["a"])), f"q8-{fault}")
+
     inserter.insert("otel_logs", rows_of(entry(["b"])), f"q9-{fault}")
     inserter.close()
     assert count(clickhouse) in {1, 2}
@@ -154,5 +163,6 @@ def test_threads_share_an_inserter(clickhouse, inserter):
         thread.start()
     for thread in threads:
         thread.join()
+
     assert failed == []
     assert count(clickhouse) == 12

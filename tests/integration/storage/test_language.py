@@ -1,4 +1,5 @@
-"""What the engine finds, against the same query evaluated in Python; and how it finds it."""
+"""What the engine finds, compared with the same query evaluated in Python; and which indexes it
+uses."""
 
 import json
 import random
@@ -8,21 +9,22 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
-from storage.client import Clickhouse
-from storage.insert import INDEXES_OF_AN_INSERT
-from storage.language.compile import condition
-from storage.language.evaluate import select
-from storage.language.fields import LOGS, SPANS
-from storage.language.parse import parse
-from storage.logs.search import LogFilters, where
-from storage.sql import TimeRange, Where
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import INDEXES_OF_AN_INSERT
+from storage.clickhouse.sql import Where
+from storage.query.language.compile import condition
+from storage.query.language.evaluate import select
+from storage.query.language.fields import LOGS, SPANS
+from storage.query.language.parse import parse
+from storage.query.logs.search import LogFilters, where
+from storage.time_range import TimeRange
 from tests.made_queries import queries, random_record
 
 pytestmark = pytest.mark.integration
 
 WORKSPACE = "language"
 FIRST_NS = 1_784_000_000_000_000_000
-SPAN = TimeRange(FIRST_NS, FIRST_NS + 3600 * 10**9)
+TIME_RANGE = TimeRange(FIRST_NS, FIRST_NS + 3600 * 10**9)
 SQL_OF = {column.key: column.sql for column in LOGS.columns.values()} | {
     "log_attributes": "LogAttributes",
     "resource_attributes": "ResourceAttributes",
@@ -35,7 +37,7 @@ thorough = hypothesis_settings(
 
 
 class Stored:
-    """Log records of a workspace in the table; a record's place is its `ChunkRow`."""
+    """Log records of a workspace in the table; `ChunkRow` is a record's place in `records`."""
 
     def __init__(self, connection, workspace, rows, records=(), limits=None):
         self.records = records
@@ -48,9 +50,10 @@ class Stored:
             limits,
         )
 
-    def ask(self, what, text):
-        clause = where(LogFilters(workspace_id=self.workspace, q=text), SPAN)
-        sql = what.format(f"FROM otel_logs WHERE {clause.sql}")
+    def ask(self, select, text):
+        """Run a query over the records that a search finds; `{}` in it stands for them."""
+        clause = where(LogFilters(workspace_id=self.workspace, q=text), TIME_RANGE)
+        sql = select.format(f"FROM otel_logs WHERE {clause.sql}")
         return [value for (value,) in self.connection.query(sql, clause.params)]
 
     def found(self, text):
@@ -68,17 +71,18 @@ def connection(migrated):
 def various(connection):
     """Records of the same vocabulary as the generated queries."""
     source = random.Random(20260714)
-    made = [random_record(source) for _ in range(600)]
-    rows = [{SQL_OF[key]: value for key, value in record.items()} for record in made]
-    return Stored(connection, WORKSPACE, rows, made)
+    records = [random_record(source) for _ in range(600)]
+    rows = [{SQL_OF[key]: value for key, value in record.items()} for record in records]
+    return Stored(connection, WORKSPACE, rows, records)
 
 
 @thorough
 @given(made=queries)
 def test_the_engine_finds_what_python_finds(various, made):
     text, _ = made
-    held = select(parse(text), various.records)
-    assert various.found(text) == {place for place, holds in enumerate(held) if holds}, text
+    matches = select(parse(text), various.records)
+    expected = {place for place, is_match in enumerate(matches) if is_match}
+    assert various.found(text) == expected, text
 
 
 @thorough
@@ -92,7 +96,7 @@ def test_a_negation_finds_all_others(various, made):
 
 @pytest.fixture(scope="module")
 def indexed(connection):
-    """Records in one merged part, each with a word, a trace id and attributes of its own."""
+    """Records in one merged part, each with a unique word, trace id and attributes."""
     rows = [
         {
             "Body": f"request took word{place}x ms: connection refused{place}",
@@ -152,21 +156,27 @@ def rows_read(stored, text):
 
 
 def indexes_of(plan):
+    """All index descriptions in a query plan, which nests lists and dictionaries."""
     if isinstance(plan, list):
-        return [each for part in plan for each in indexes_of(part)]
-    if not isinstance(plan, dict):
+        parts = plan
+        found = []
+    elif isinstance(plan, dict):
+        parts = [part for name, part in plan.items() if name != "Indexes"]
+        found = list(plan.get("Indexes", []))
+    else:
         return []
-    return plan.get("Indexes", []) + [
-        each for name, part in plan.items() if name != "Indexes" for each in indexes_of(part)
-    ]
+    for part in parts:
+        found += indexes_of(part)
+    return found
 
 
 def documented(project_root):
-    """The queries of the tables of examples, each of which stands first in its row."""
+    """The queries in the first column of the documentation's tables of examples."""
     page = (project_root / "docs" / "search.md").read_text()
     for table in re.findall(r"\| query \|.*\n\|---.*\n((?:\|.*\n)+)", page):
         for row in table.splitlines():
-            for query in re.findall(r"`((?:[^`\\]|\\.)+)`", re.split(r"(?<!\\) \| ", row)[0]):
+            first_column = re.split(r"(?<!\\) \| ", row)[0]
+            for query in re.findall(r"`((?:[^`\\]|\\.)+)`", first_column):
                 yield query.replace("\\|", "|")
 
 
@@ -316,13 +326,17 @@ SPAN_KEYS = {
 
 @pytest.fixture(scope="module")
 def spans(connection):
-    """Spans that are in the table, as rows of the reader."""
+    """Spans in the table, as the reader returns them."""
     names = ["WorkspaceId", "Timestamp", "ChunkRow", *SPAN_ROWS[0]]
     connection.insert(
         f"INSERT INTO otel_traces ({', '.join(names)}) VALUES",
         [(WORKSPACE, FIRST_NS, place, *row.values()) for place, row in enumerate(SPAN_ROWS)],
     )
-    return [{SPAN_KEYS[name]: value for name, value in row.items()} for row in SPAN_ROWS]
+    return [as_read(row) for row in SPAN_ROWS]
+
+
+def as_read(row):
+    return {SPAN_KEYS[column]: value for column, value in row.items()}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The same letters in either case: the engine's search and the live tail's find the same."""
+"""Upper and lower case: the engine's search and the live tail's find the same."""
 
 import sys
 
@@ -6,27 +6,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.client import Clickhouse
-from storage.logs.evaluate import select
-from storage.logs.search import LogFilters, where
-from storage.sql import TimeRange, Where
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.sql import Where
+from storage.query.logs.search import LogFilters, select, where
+from storage.time_range import TimeRange
 
 pytestmark = pytest.mark.integration
 
 FIRST_NS = 1_784_000_000_000_000_000
-SPAN = TimeRange(FIRST_NS, FIRST_NS + 10**9)
+TIME_RANGE = TimeRange(FIRST_NS, FIRST_NS + 10**9)
 AT_ONCE = 40
 
 
 def has_case(sign):
-    return any(case != sign for case in (sign.lower(), sign.upper(), sign.title()))
+    return sign.lower() != sign or sign.upper() != sign or sign.title() != sign
 
 
-LETTERS = [
-    sign
-    for sign in map(chr, [*range(0x80), *range(0x80, 0xD800), *range(0xE000, sys.maxunicode + 1)])
-    if has_case(sign)
-]
+# Characters that can be encoded: all but the surrogates.
+CHARACTERS = map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)])
+
+
+LETTERS = list(filter(has_case, CHARACTERS))
 """Every letter of Unicode that has another case."""
 
 RUNS = ["".join(LETTERS[start : start + 10]) for start in range(0, len(LETTERS), 10)]
@@ -58,13 +58,15 @@ class Stored:
         )
 
     def in_sql(self, filters):
-        """The places that each of these filters finds, all asked for at once."""
+        """The places that each of these filters finds, all asked for in one query."""
         whole, columns = Where(), []
         for each in filters:
-            clause = where(LogFilters(workspace_id=self.workspace, **each), SPAN)
+            clause = where(LogFilters(workspace_id=self.workspace, **each), TIME_RANGE)
+            # Each filter numbers its parameters from 0: bind them anew in the whole query.
             names = {name: whole.bind(value) for name, value in clause.params.items()}
-            condition = clause.sql % {name: sign.replace("%", "%%") for name, sign in names.items()}
-            columns.append(f"groupArrayIf(ChunkRow, {condition.replace('%%(', '%(')})")
+            escaped = {name: sign.replace("%", "%%") for name, sign in names.items()}
+            condition = (clause.sql % escaped).replace("%%(", "%(")
+            columns.append(f"groupArrayIf(ChunkRow, {condition})")
         [found] = self.clickhouse.query(
             f"SELECT {', '.join(columns)} FROM otel_logs "
             f"WHERE WorkspaceId = {whole.bind(self.workspace)}",
@@ -73,13 +75,11 @@ class Stored:
         return [set(places) for places in found]
 
     def in_python(self, filters):
-        return [
-            {
-                row["place"]
-                for row in select(LogFilters(workspace_id=self.workspace, **each), self.rows)
-            }
-            for each in filters
-        ]
+        found = []
+        for each in filters:
+            rows = select(LogFilters(workspace_id=self.workspace, **each), self.rows)
+            found.append({row["place"] for row in rows})
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -91,22 +91,29 @@ def clickhouse(migrated):
 
 @pytest.fixture(scope="module")
 def letters(clickhouse):
-    """Each letter, and some at once in each of their cases."""
+    """Each letter, and runs of letters in each of their cases."""
     rows = [f"<{letter}>" for letter in LETTERS]
     for run in RUNS:
-        rows += dict.fromkeys(in_case(run, way) for way in (str, str.lower, str.upper, str.title))
+        cases = [in_case(run, way) for way in (str, str.lower, str.upper, str.title)]
+        rows += dict.fromkeys(cases)
     return Stored(clickhouse, "letters", rows)
 
 
 def in_case(run, way):
-    """Letters in a case, those that would become several as they are."""
-    return "".join(way(letter) if len(way(letter)) == 1 else letter for letter in run)
+    """Letters in a case; a letter that would become several stays as it is."""
+    changed = []
+    for letter in run:
+        other = way(letter)
+        changed.append(other if len(other) == 1 else letter)
+    return "".join(changed)
 
 
 @pytest.mark.parametrize("start", range(0, len(RUNS), AT_ONCE))
 def test_letters_are_found_the_same_in_sql_and_in_python(letters, start):
     runs = RUNS[start : start + AT_ONCE]
-    for asked in ([{"search": run} for run in runs], [{"q": f'"{run}"'} for run in runs]):
+    searches = [{"search": run} for run in runs]
+    queries = [{"q": f'"{run}"'} for run in runs]
+    for asked in (searches, queries):
         assert letters.in_sql(asked) == letters.in_python(asked)
 
 
@@ -150,4 +157,5 @@ def test_any_text_is_found_the_same_in_sql_and_in_python(cases, text, start, len
 
 
 def test_the_longest_text_is_searched_for(cases):
-    assert cases.in_sql([{"search": "é" * 4096}, {"search": "Ა" * 4096}]) == [set(), set()]
+    longest = [{"search": letter * 4096} for letter in ("é", "Ა")]
+    assert cases.in_sql(longest) == [set(), set()]

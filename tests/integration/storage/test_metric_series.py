@@ -1,31 +1,32 @@
-"""Series that the engine computes, against a plain computation data point by data point."""
+"""Series from the engine, compared with a plain computation data point by data point."""
 
 import itertools
 import statistics
 from collections import Counter, defaultdict
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from storage.client import Clickhouse
-from storage.metrics.distribution import (
+from storage.clickhouse.client import Clickhouse
+from storage.query.metrics.distribution import (
     ExplicitBuckets,
     ExponentialBuckets,
     Extremes,
     explicit_quantile,
     exponential_quantile,
 )
-from storage.metrics.filters import MetricFilters
-from storage.metrics.read import SeriesQuery, metric_series
-from storage.metrics.streams import Windows
-from storage.sql import TimeRange
+from storage.query.metrics.filters import MetricFilters
+from storage.query.metrics.read import SeriesQuery, metric_series
+from storage.query.metrics.streams import Windows
+from storage.time_range import TimeRange
 from tests.integration.made_metrics import BASE_S, CUMULATIVE, DELTA, Stream, put_metrics
 
 pytestmark = pytest.mark.integration
 
 STEP, WINDOWS, LOOKBACK = 60, 5, 3600
-SPAN = TimeRange(BASE_S * 10**9, (BASE_S + STEP * WINDOWS) * 10**9 - 1)
+TIME_RANGE = TimeRange(BASE_S * 10**9, (BASE_S + STEP * WINDOWS) * 10**9 - 1)
 
 names = (f"metric-series-{number}" for number in itertools.count())
 engine_example = settings(
@@ -37,7 +38,7 @@ engine_example = settings(
 
 @pytest.fixture(scope="module")
 def stored(migrated):
-    """Store streams in a new workspace; the function given back asks for series of them."""
+    """Store streams in a new workspace; returns a function that asks for their series."""
     clickhouse = Clickhouse(migrated)
 
     def store(streams):
@@ -47,7 +48,7 @@ def stored(migrated):
         def ask(aggregation, quantile=0.5):
             query = SeriesQuery(
                 filters=MetricFilters(workspace_id=workspace, metric=streams[0].name),
-                windows=Windows(SPAN, STEP * 1000),
+                windows=Windows(TIME_RANGE, STEP * 1000),
                 aggregation=aggregation,
                 quantile=quantile,
                 by=("group",),
@@ -75,76 +76,83 @@ def streams_of(draw, kind, point):
     made = []
     for number in range(draw(st.integers(1, 4))):
         instants = draw(times)
-        begun = [draw(st.none() | st.sampled_from([-20_000, *instants]))]
+        starts = [draw(st.none() | st.sampled_from([-20_000, *instants]))]
         for _ in instants[1:]:
-            begun.append(draw(st.sampled_from([begun[-1]] * 4 + [None, *instants])))
-        points = [
-            {"time": time, "start": None if start is None else min(start, time), **draw(point)}
-            for time, start in zip(instants, begun, strict=True)
-        ]
-        made.append(
-            Stream(
-                kind=kind,
-                points=points,
-                temporality=draw(st.sampled_from([CUMULATIVE, CUMULATIVE, DELTA])),
-                monotonic=draw(st.sampled_from([True, True, False])),
-                attributes={"number": str(number), "group": draw(st.sampled_from("ab"))},
-            )
+            # Most often a data point has the start of the one before.
+            starts.append(draw(st.sampled_from([starts[-1]] * 4 + [None, *instants])))
+
+        points = []
+        for time, start in zip(instants, starts, strict=True):
+            not_later = None if start is None else min(start, time)
+            points.append({"time": time, "start": not_later, **draw(point)})
+
+        stream = Stream(
+            kind=kind,
+            points=points,
+            temporality=draw(st.sampled_from([CUMULATIVE, CUMULATIVE, DELTA])),
+            monotonic=draw(st.sampled_from([True, True, False])),
+            attributes={"number": str(number), "group": draw(st.sampled_from("ab"))},
         )
-    # A metric without a data point that is looked at is not known.
+        made.append(stream)
+    # A metric without a data point in reach is not known.
     assume(any(stream.points[-1]["time"] >= -LOOKBACK for stream in made))
     return made
 
 
 def added(stream, dropped):
-    """Each data point in the windows, and what it adds to: 0 (None), the one before, or nothing.
+    """Each data point in the windows with what must be subtracted from it.
 
-    Gives triples of data point, whether anything is known, and the data point to subtract.
+    Yields triples: the data point; whether its increase is known; the data point before it to
+    subtract, None for zero. `dropped(point, before)` tells a restart by the values.
     """
     before = None
     for point in stream.points:
-        if point["time"] < -LOOKBACK:
-            continue
         start, time = point["start"], point["time"]
+        if time < -LOOKBACK:
+            continue
         if stream.kind != "summary" and stream.temporality == DELTA:
-            basis = (True, None)
+            known, subtracted = True, None
         elif before is None:
-            basis = (start is not None and -LOOKBACK <= start < time, None)
+            known, subtracted = start is not None and -LOOKBACK <= start < time, None
         elif None not in {start, before["start"]} and start != before["start"]:
-            basis = (start != time, None)
+            known, subtracted = start != time, None
+        elif dropped(point, before):
+            known, subtracted = True, None
         else:
-            basis = (True, None if dropped(point, before) else before)
+            known, subtracted = True, before
         before = point
         if time >= 0:
-            yield point, *basis
+            yield point, known, subtracted
 
 
 def grouped(streams, dropped):
-    """What `added` gives, by group and window, with the stream's number."""
+    """What `added` gives, by group and window, with the stream's number first.
+
+    `dropped(stream, point, before)` tells a restart by the values.
+    """
     found = defaultdict(list)
     for number, stream in enumerate(streams):
-        for point, known, before in added(stream, dropped):
-            place = stream.attributes["group"], point["time"] // STEP
-            found[place].append((number, point, known, before))
+        for point, known, before in added(stream, partial(dropped, stream)):
+            window = point["time"] // STEP
+            found[stream.attributes["group"], window].append((number, point, known, before))
     return found
 
 
 def laid_out(values):
     """Values by group and window as the rows of an answer."""
-    return {
-        group: [values.get((group, window)) for window in range(WINDOWS)]
-        for group in {group for group, _ in values}
-    }
+    groups = {group for group, _ in values}
+    return {group: [values.get((group, window)) for window in range(WINDOWS)] for group in groups}
 
 
 def approximately(found):
-    return {
-        group: [None if value is None else pytest.approx(value, abs=1e-9) for value in values]
-        for group, values in found.items()
-    }
+    return {group: [near(value) for value in values] for group, values in found.items()}
 
 
 number_points = st.fixed_dictionaries({"as_double": st.integers(0, 30).map(float)})
+
+
+def near(value):
+    return None if value is None else pytest.approx(value, abs=1e-9)
 
 
 def total(values):
@@ -152,58 +160,60 @@ def total(values):
     return sum(values) if values else None
 
 
+def difference(field, point, before):
+    return point[field] - (before[field] if before else 0)
+
+
 def increase(entries):
     return total(
-        point["as_double"] - (before["as_double"] if before else 0)
-        for _, point, known, before in entries
-        if known
+        difference("as_double", point, before) for _, point, known, before in entries if known
     )
 
 
 def by_stream(entries, compute):
+    """What `compute(number, entries)` gives for the entries of each stream."""
     streams = defaultdict(list)
     for entry in entries:
         streams[entry[0]].append(entry)
-    return [compute(number, own) for number, own in streams.items()]
+    return [compute(number, of_stream) for number, of_stream in streams.items()]
 
 
 def values(entries):
     return [point["as_double"] for _, point, *_ in entries]
 
 
+def mean_of_means(entries):
+    means = by_stream(entries, lambda _, of_stream: statistics.fmean(values(of_stream)))
+    return statistics.fmean(means)
+
+
+def restarted(stream, now, before):
+    # A drop means a restart only in a stream that cannot go down.
+    return stream.monotonic and now["as_double"] < before["as_double"]
+
+
 @engine_example
 @given(streams_of("sum", number_points))
 def test_sums_are_computed_by_stream_and_then_added(stored, streams):
-    # A drop means a restart only of what cannot go down.
-    groups = {}
-    for number, stream in enumerate(streams):
-        for place, entries in grouped(
-            [stream],
-            lambda now, before, stream=stream: (
-                stream.monotonic and now["as_double"] < before["as_double"]
-            ),
-        ).items():
-            groups.setdefault(place, []).extend((number, *rest) for _, *rest in entries)
-
-    def sum_of_stream(number, own):
+    def sum_of_stream(number, entries):
         stream = streams[number]
-        adds = stream.monotonic or stream.temporality == DELTA
-        return increase(own) if adds else values(own)[-1]
+        adds_up = stream.monotonic or stream.temporality == DELTA
+        return increase(entries) if adds_up else values(entries)[-1]
 
     expected = {
         "increase": increase,
         "sum": lambda entries: total(by_stream(entries, sum_of_stream)),
-        "avg": lambda entries: statistics.fmean(
-            by_stream(entries, lambda _, own: statistics.fmean(values(own)))
-        ),
+        "avg": mean_of_means,
         "min": lambda entries: min(values(entries)),
         "max": lambda entries: max(values(entries)),
         "count": len,
     }
     ask = stored(streams)
+    groups = grouped(streams, restarted)
+
     for aggregation, compute in expected.items():
-        wanted = laid_out({place: compute(entries) for place, entries in groups.items()})
-        assert ask(aggregation) == approximately(wanted), aggregation
+        wanted = {place: compute(entries) for place, entries in groups.items()}
+        assert ask(aggregation) == approximately(laid_out(wanted)), aggregation
 
 
 BOUNDS = (1.0, 2.0, 4.0)
@@ -218,11 +228,9 @@ histogram_points = bucket_counts.map(
 )
 
 
-def fewer(now, before):
-    return now["count"] < before["count"] or any(
-        one < other
-        for one, other in zip(now["bucket_counts"], before["bucket_counts"], strict=True)
-    )
+def fewer(_stream, now, before):
+    buckets = zip(now["bucket_counts"], before["bucket_counts"], strict=True)
+    return now["count"] < before["count"] or any(one < other for one, other in buckets)
 
 
 @engine_example
@@ -231,16 +239,17 @@ def test_histograms_are_compared_bucket_by_bucket(stored, streams, quantile):
     ask, counts, quantiles = stored(streams), {}, {}
     for place, entries in grouped(streams, fewer).items():
         known = [(point, before) for _, point, known, before in entries if known]
-        counts[place] = total(
-            point["count"] - (before["count"] if before else 0) for point, before in known
-        )
-        parts = [ExplicitBuckets(BOUNDS, tuple(point["bucket_counts"])) for point, _ in known] + [
-            ExplicitBuckets(BOUNDS, tuple(-count for count in before["bucket_counts"]))
-            for _, before in known
-            if before
-        ]
+        counts[place] = total(difference("count", point, before) for point, before in known)
+
+        parts = []
+        for point, before in known:
+            parts.append(ExplicitBuckets(BOUNDS, tuple(point["bucket_counts"])))
+            if before:
+                subtracted = tuple(-count for count in before["bucket_counts"])
+                parts.append(ExplicitBuckets(BOUNDS, subtracted))
         if parts:
             quantiles[place] = explicit_quantile(quantile, parts, Extremes())
+
     assert ask("count") == laid_out(counts)
     assert ask("quantile", quantile) == approximately(laid_out(quantiles))
 
@@ -260,7 +269,7 @@ def exponential_points(draw):
     }
 
 
-def coarser_and_more(now, before):
+def coarser_and_more(_stream, now, before):
     return (
         now["count"] < before["count"]
         or now["zero_count"] < before["zero_count"]
@@ -269,11 +278,12 @@ def coarser_and_more(now, before):
 
 
 def buckets_of(point, scale):
-    """The buckets of both sides at a coarser scale, by sign and index."""
+    """The buckets of both sides at a coarser scale, by side and index."""
     found = Counter()
+    merged = 2 ** (point["scale"] - scale)
     for side in ("positive", "negative"):
         for number, count in enumerate(point[side]["bucket_counts"]):
-            index = (point[side]["offset"] + number) // 2 ** (point["scale"] - scale)
+            index = (point[side]["offset"] + number) // merged
             found[side, index] += count
     return found
 
@@ -286,18 +296,22 @@ def test_exponential_histograms_are_compared_at_the_coarser_scale(stored, stream
         known = [(point, before) for _, point, known, before in entries if known]
         if not known:
             continue
+
         scale = min(point["scale"] for point, _ in known)
-        zeros, buckets = 0, Counter()
+        zeros = sum(difference("zero_count", point, before) for point, before in known)
+        buckets = Counter()
         for point, before in known:
-            zeros += point["zero_count"] - (before["zero_count"] if before else 0)
             buckets.update(buckets_of(point, scale))
-            buckets.subtract(buckets_of(before, scale) if before else {})
-        sides = [
-            {index: count for (name, index), count in buckets.items() if name == side}
-            for side in ("positive", "negative")
-        ]
-        part = ExponentialBuckets(scale, zeros, *sides)
+            if before:
+                buckets.subtract(buckets_of(before, scale))
+
+        positive, negative = {}, {}
+        for (side, index), count in buckets.items():
+            counts = positive if side == "positive" else negative
+            counts[index] = count
+        part = ExponentialBuckets(scale, zeros, positive, negative)
         quantiles[place] = exponential_quantile(quantile, [part], Extremes())
+
     assert ask("quantile", quantile) == approximately(laid_out(quantiles))
 
 
@@ -309,17 +323,18 @@ def test_a_mean_is_that_of_numbers_whose_sum_no_number_holds(stored, values):
         for host in ("a", "b", "c")
     ]
     [mean, *_] = stored(streams)("avg")["one"]
-    assert mean == pytest.approx(statistics.fmean(value / 16 for value in values) * 16)
+
+    # Python's sum would overflow too: compute with a sixteenth of each.
+    sixteenths = statistics.fmean(value / 16 for value in values)
+    assert mean == pytest.approx(sixteenths * 16)
 
 
 def test_counts_of_histograms_add_up_beyond_64_bits(stored):
     most = 2**64 - 1
-    points = [
-        {"time": second, "count": most, "sum": 1.7e308, "bucket_counts": [most, 0]}
-        | {"explicit_bounds": [1.0]}
-        for second in range(3)
-    ]
+    point = {"count": most, "sum": 1.7e308, "bucket_counts": [most, 0], "explicit_bounds": [1.0]}
+    points = [{"time": second, **point} for second in range(3)]
     ask = stored([Stream(kind="histogram", points=points, temporality=DELTA)])
+
     assert ask("count")[""][0] == pytest.approx(3 * most)
     assert ask("avg")[""][0] == pytest.approx(1.7e308 / most)
     assert ask("quantile", 0.5)[""][0] == pytest.approx(0.5)
@@ -328,7 +343,8 @@ def test_counts_of_histograms_add_up_beyond_64_bits(stored):
 def test_a_quantile_between_numbers_whose_difference_no_number_holds(stored):
     points = [{"time": 0, "as_double": -1.7e308}, {"time": 1, "as_double": 1.7e308}]
     ask = stored([Stream(kind="gauge", points=points)])
-    assert [ask("quantile", level)[""][0] for level in (0.0, 0.5, 1.0)] == [-1.7e308, 0, 1.7e308]
+    quantiles = [ask("quantile", level)[""][0] for level in (0.0, 0.5, 1.0)]
+    assert quantiles == [-1.7e308, 0, 1.7e308]
 
 
 def of_group(kind, *points, group="a", **stream):
@@ -369,6 +385,7 @@ def test_what_a_histogram_does_not_say_is_not_zero(stored, kind):
             of_group(kind, zeros, group="c", temporality=DELTA),
         ]
     )
+
     for aggregation, wanted in {
         "count": {"a": 5, "b": 3, "c": 1},
         "sum": {"a": 6, "b": None, "c": 0},

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from storage.client import Clickhouse
-from storage.errors import UnavailableError
-from storage.migrate import migrate, migrations, statements
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import UnavailableError
+from storage.schema.migrate import migrate, migrations, statements
 
 pytestmark = pytest.mark.integration
 
@@ -35,9 +35,10 @@ def tables(settings):
 def applied(settings):
     connection = Clickhouse(settings)
     try:
-        return [v for (v,) in connection.query("SELECT version FROM schema_migrations ORDER BY 1")]
+        rows = connection.query("SELECT version FROM schema_migrations ORDER BY 1")
     finally:
         connection.close()
+    return [version for (version,) in rows]
 
 
 def test_a_new_database_gets_every_table_and_a_second_time_changes_nothing(fresh):
@@ -45,6 +46,7 @@ def test_a_new_database_gets_every_table_and_a_second_time_changes_nothing(fresh
     first = tables(fresh)
     assert {"otel_logs", "schema_migrations"} <= set(first)
     assert applied(fresh) == [m.version for m in migrations()]
+
     migrate(fresh)
     assert tables(fresh) == first
     assert applied(fresh) == [m.version for m in migrations()]
@@ -96,6 +98,7 @@ def test_rows_are_compressed_with_effort_once_a_merge_finds_that_they_are_not_th
     for day in ("2020-02-02", "2080-02-02"):
         database.query(f"INSERT INTO {table} ({time}) VALUES ('{day} 00:00:00')")
     assert codecs(database, table) == [(0, "LZ4"), (0, "LZ4")]
+
     database.query(f"SYSTEM START MERGES {table}")
     database.query(f"OPTIMIZE TABLE {table} FINAL")
     (_, past), (_, to_come) = codecs(database, table)
@@ -112,10 +115,13 @@ def test_a_merge_writes_strings_without_their_lengths_beside_whatever_the_parts_
             f"ALTER TABLE {table} MODIFY SETTING string_serialization_version = '{kind}'"
         )
         database.query(f"INSERT INTO {table} ({time}, ClientId) VALUES ('2020-02-02', '{kind}')")
+
     assert streams_of_lengths(database, table)
+
     database.query(f"SYSTEM START MERGES {table}")
     database.query(f"OPTIMIZE TABLE {table} FINAL")
     assert streams_of_lengths(database, table) == []
+
     kept = database.query(f"SELECT ClientId FROM {table} ORDER BY ClientId")
     assert kept == [("single_stream",), ("with_size_stream",)]
 
@@ -150,7 +156,7 @@ def test_four_processes_at_once_make_one_schema(fresh):
         "CLICKHOUSE_DATABASE": "fresh",
         "FSYNC_PARTS": "false",
     }
-    command = "from config.settings import load; from storage.migrate import migrate; "
+    command = "from config.settings import load; from storage.schema.migrate import migrate; "
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", command + "migrate(load())"],
@@ -160,10 +166,12 @@ def test_four_processes_at_once_make_one_schema(fresh):
         )
         for _ in range(4)
     ]
+
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     assert set(applied(fresh)) == {m.version for m in migrations()}
+
     connection = Clickhouse(fresh)
     connection.query("SELECT count() FROM otel_logs")
     connection.close()
@@ -175,16 +183,18 @@ def test_without_a_server_it_is_told_that_there_is_none(make_settings, free_port
 
 
 def test_numbers_of_the_files_count_up_without_a_gap():
-    assert [m.version for m in migrations()] == list(range(1, len(migrations()) + 1))
+    versions = [migration.version for migration in migrations()]
+    assert versions == list(range(1, len(versions) + 1))
 
 
 def test_with_a_cluster_every_table_is_replicated_behind_a_distributed_front(make_settings):
     settings = make_settings(clickhouse_cluster="sheaf")
     for migration in migrations():
-        made = [s for s in statements(migration.sql, settings) if "CREATE TABLE" in s]
-        fronts = [s for s in made if "ENGINE = Distributed('sheaf'" in s]
-        assert all("ON CLUSTER `sheaf`" in statement for statement in made)
-        locals_ = [s for s in made if s not in fronts]
-        assert all("ENGINE = Replicated" in statement for statement in locals_)
-        assert all("_local" in statement for statement in locals_)
-        assert len(fronts) == len(locals_)
+        created = [s for s in statements(migration.sql, settings) if "CREATE TABLE" in s]
+        fronts = [s for s in created if "ENGINE = Distributed('sheaf'" in s]
+        local = [s for s in created if s not in fronts]
+
+        assert all("ON CLUSTER `sheaf`" in statement for statement in created)
+        assert all("ENGINE = Replicated" in statement for statement in local)
+        assert all("_local" in statement for statement in local)
+        assert len(fronts) == len(local)

@@ -3,18 +3,20 @@ import threading
 import pyarrow as pa
 import pytest
 
-from ingest.limits import MOST_TENANTS
-from storage import decode, presence
-from storage.client import Clickhouse
-from storage.direct_requests import DirectRequests
-from storage.errors import StorageError
+from ingest.convert.limits import MOST_TENANTS
+from storage import decode
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import QUERY_WAS_CANCELLED, StorageError
+from storage.lifecycle import presence
+from storage.lifecycle.direct_requests import DirectRequests
 from tests.integration.made_logs import DAY_NS, NOON, entry
 
 pytestmark = pytest.mark.integration
 
 
 def rows_of(*entries):
-    return decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
+    chunks = [each.chunk.rows() for each in entries]
+    return decode.decode("logs", chunks)["otel_logs"]
 
 
 def bodies(rows):
@@ -35,22 +37,32 @@ def test_no_rows_are_never_missing(clickhouse):
     assert presence.missing(clickhouse, "otel_logs", rows).num_rows == 0
 
 
+def daily(count):
+    """An entry of one record a day."""
+    return entry(map(str, range(count)), days(count))
+
+
 def test_what_is_missing_is_found_per_chunk_and_day_in_order(clickhouse, inserter):
     first, second = entry(["a0", "a1", "a2"], days(3)), entry(["b0", "b1", "b2"], days(3))
     rows = rows_of(first, second)
-    inserter.insert("otel_logs", rows.filter([False, True, False, True, False, False]), "q")
-    assert bodies(presence.missing(clickhouse, "otel_logs", rows)) == ["a0", "a2", "b1", "b2"]
-    inserter.insert("otel_logs", presence.missing(clickhouse, "otel_logs", rows), "q2")
+    there = [False, True, False, True, False, False]
+    inserter.insert("otel_logs", rows.filter(there), "q")
+
+    missing = presence.missing(clickhouse, "otel_logs", rows)
+    assert bodies(missing) == ["a0", "a2", "b1", "b2"]
+
+    inserter.insert("otel_logs", missing, "q2")
     assert presence.missing(clickhouse, "otel_logs", rows).num_rows == 0
 
 
 def test_the_first_and_last_nanosecond_of_a_day_and_of_time_are_told_apart(clickhouse, inserter):
     start = NOON // DAY_NS * DAY_NS
-    times = [0, 1, start - 1, start, start + DAY_NS - 1, start + DAY_NS, 2**63 - 1]
-    times[0] = 1
+    end = start + DAY_NS
+    times = [1, 1, start - 1, start, end - 1, end, 2**63 - 1]
     rows = rows_of(entry(map(str, range(7)), times))
     there = [False, False, True, False, False, True, True]
     inserter.insert("otel_logs", rows.filter(there), "q")
+
     assert bodies(presence.missing(clickhouse, "otel_logs", rows)) == ["0", "1", "3", "4"]
 
 
@@ -69,12 +81,13 @@ def test_equal_rows_of_another_chunk_or_workspace_do_not_count(clickhouse, inser
     there = entry(["a"], workspace="there", chunk_id=chunk_id)
     other = entry(["a"], workspace="here")
     inserter.insert("otel_logs", rows_of(there, other), "q")
+
     assert presence.missing(clickhouse, "otel_logs", rows_of(here)).num_rows == 1
     assert presence.missing(clickhouse, "otel_logs", rows_of(there)).num_rows == 0
 
 
 def test_rows_of_any_number_of_days_are_cut_into_pieces_a_block_may_have():
-    rows = rows_of(entry(map(str, range(250)), days(250)), entry(map(str, range(250)), days(250)))
+    rows = rows_of(daily(250), daily(250))
     pieces = presence.by_partitions(rows, 100)
     assert [piece.num_rows for piece in pieces] == [200, 200, 100]
     assert bodies(pieces[0]) == [*map(str, range(100))] * 2
@@ -82,11 +95,12 @@ def test_rows_of_any_number_of_days_are_cut_into_pieces_a_block_may_have():
 
 
 def test_a_day_counts_once_for_each_number_of_days_that_its_rows_are_kept():
-    kept = [entry(map(str, range(60)), days(60)) for _ in range(2)]
-    rows = rows_of(*kept)
-    place = rows.schema.get_field_index("RetentionDays")
-    mixed = pa.array([0] * 60 + [7] * 60, rows.schema.field(place).type)
-    rows = rows.set_column(place, rows.schema.field(place), mixed)
+    rows = rows_of(daily(60), daily(60))
+    column = rows.schema.get_field_index("RetentionDays")
+    field = rows.schema.field(column)
+    kept = pa.array([0] * 60 + [7] * 60, field.type)
+    rows = rows.set_column(column, field, kept)
+
     assert [piece.num_rows for piece in presence.by_partitions(rows, 100)] == [100, 20]
 
 
@@ -109,25 +123,27 @@ def test_stopping_ends_a_running_query_by_its_prefix_and_no_other(migrated, clic
         finally:
             connection.close()
 
-    names = ["sheaf-one-1-otel_logs-0", "sheaf-two-1-otel_logs-0"]
-    threads = [threading.Thread(target=run, args=(name,)) for name in names]
-    for thread in threads:
-        thread.start()
-
     def running():
         found = clickhouse.query(
             "SELECT query_id FROM system.processes WHERE startsWith(query_id, 'sheaf-')"
         )
         return {query_id for (query_id,) in found}
 
+    names = ["sheaf-one-1-otel_logs-0", "sheaf-two-1-otel_logs-0"]
+    threads = [threading.Thread(target=run, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
     wait_until(lambda: running() == set(names))
+
     presence.stop_earlier(clickhouse, "sheaf-one-")
     assert running() == {names[1]}
+
     threads[0].join()
-    assert ended == {names[0]: 394}
+    assert ended == {names[0]: QUERY_WAS_CANCELLED}
+
     presence.stop_earlier(clickhouse, "sheaf-two-")
     threads[1].join()
-    assert ended[names[1]] == 394
+    assert ended[names[1]] == QUERY_WAS_CANCELLED
 
 
 def test_stopping_what_does_not_run_is_nothing(clickhouse):

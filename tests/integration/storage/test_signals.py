@@ -1,20 +1,20 @@
-"""Spans and data points in the engine: as they were decoded, once, whatever was tried before."""
+"""Spans and data points are stored as they were decoded, once, whatever was tried before."""
 
-import itertools
 import secrets
 import urllib.request
 from urllib.parse import urlencode
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from storage import presence
+from ledger import chunk as chunks
+from ledger.ledger import Entry
 from storage.decode import ChunkRows, decode, record_count, time_column
-from tasks import chunk as chunks
-from tasks.ledger import Entry
-from tasks.write import Writer
+from storage.lifecycle import presence
 from tests.integration.made_signals import DAY, REQUESTS, START
 from tests.unit.storage.decode.alike import column_values
+from worker.write import Writer
 
 pytestmark = pytest.mark.integration
 
@@ -34,11 +34,13 @@ def new_ids(count):
 
 
 def read_back(settings, table, schema, chunk_ids):
-    """Rows of these chunks as Arrow, instants as nanoseconds."""
+    """Rows of these chunks in their order as Arrow, with times as Unix nanoseconds."""
+    columns = ", ".join(selected(field) for field in schema)
+    ids = ", ".join(map(str, chunk_ids))
+    order = ", ".join(f"toUInt64({chunk_id})" for chunk_id in chunk_ids)
     query = (
-        f"SELECT {', '.join(selected(field) for field in schema)} FROM {table} "
-        f"WHERE ChunkId IN ({', '.join(map(str, chunk_ids))}) "
-        f"ORDER BY indexOf([{', '.join(f'toUInt64({n})' for n in chunk_ids)}], ChunkId), ChunkRow "
+        f"SELECT {columns} FROM {table} WHERE ChunkId IN ({ids}) "
+        f"ORDER BY indexOf([{order}], ChunkId), ChunkRow "
         "FORMAT Arrow SETTINGS output_format_arrow_string_as_string = 1"
     )
     url = f"http://127.0.0.1:{settings.clickhouse_http_port}/?{urlencode({'query': query})}"
@@ -66,6 +68,7 @@ def test_decoded_rows_are_read_back_from_the_engine_as_they_were(migrated, inser
     ids = new_ids(3)
     rows = rows_of(signal, *ids)[table]
     assert rows.num_rows
+
     inserter.insert(table, rows, f"read-back-{secrets.token_hex(4)}")
     found = read_back(migrated, table, rows.schema, ids)
     for number, name in enumerate(rows.schema.names):
@@ -81,16 +84,18 @@ def test_only_the_days_of_a_chunk_that_are_not_there_are_missing(
     rows = rows_of(signal, first, second)[table]
     time = time_column(table)
     assert presence.missing(clickhouse, table, rows, time).num_rows == rows.num_rows
-    days = [instant // DAY for instant in column_values(rows, time)]
-    there = [
-        day == START // DAY and chunk == first
-        for day, chunk in zip(days, rows["ChunkId"].to_pylist(), strict=True)
-    ]
-    inserter.insert(table, rows.filter(pa.array(there)), f"some-{secrets.token_hex(4)}")
-    left = presence.missing(clickhouse, table, rows, time)
-    assert left.equals(rows.filter(pa.array([not each for each in there])))
-    assert 0 < left.num_rows < rows.num_rows
-    inserter.insert(table, left, f"rest-{secrets.token_hex(4)}")
+
+    # Of the first chunk, the rows of one day are stored.
+    is_first_day = [instant // DAY == START // DAY for instant in column_values(rows, time)]
+    is_first_chunk = [chunk == first for chunk in rows["ChunkId"].to_pylist()]
+    there = pc.and_(pa.array(is_first_day), pa.array(is_first_chunk))
+    inserter.insert(table, rows.filter(there), f"some-{secrets.token_hex(4)}")
+
+    missing = presence.missing(clickhouse, table, rows, time)
+    assert missing.equals(rows.filter(pc.invert(there)))
+    assert 0 < missing.num_rows < rows.num_rows
+
+    inserter.insert(table, missing, f"rest-{secrets.token_hex(4)}")
     assert presence.missing(clickhouse, table, rows, time).num_rows == 0
     assert stored(clickhouse, table, [first, second]) == rows.num_rows
 
@@ -100,9 +105,12 @@ def test_rows_are_cut_by_the_day_of_their_own_time(signal):
     for table, rows in rows_of(signal, 1).items():
         time = time_column(table)
         pieces = presence.by_partitions(rows, most=1, time=time)
-        days = [{t // DAY for t in column_values(piece, time)} for piece in pieces]
-        assert [len(each) for each in days] == [1] * len(pieces)
-        assert len(set(itertools.chain(*days))) == len(pieces) > 1
+        days = []
+        for piece in pieces:
+            days_of_piece = {instant // DAY for instant in column_values(piece, time)}
+            assert len(days_of_piece) == 1
+            days += days_of_piece
+        assert len(set(days)) == len(pieces) > 1
 
 
 @pytest.fixture
@@ -133,7 +141,9 @@ def test_a_batch_that_was_stored_in_some_tables_only_is_completed_not_repeated(
 
     def settled():
         outcomes = writer.drain()
-        return outcomes and outcomes[-1].problem == "" and outcomes[-1].rows == records
+        if not outcomes:
+            return False
+        return outcomes[-1].problem == "" and outcomes[-1].rows == records
 
     wait_until(settled)
     ids = [chunks.row_id(chunk_id)]

@@ -2,16 +2,12 @@
 
 import pytest
 
-from storage.rollups.buckets import TABLE
-from storage.rollups.marks import mark
-from tasks import announce
-from tasks.app import app as sheaf
+from ledger.ledger import Ledger
+from storage.query.rollups.buckets import TABLE
+from storage.query.rollups.marks import mark
+from tasks import hints as announce
 from tasks.jobs.book import JobBook
 from tasks.jobs.job import EVERY_WORKSPACE
-from tasks.ledger import Ledger
-from tests.chaos import processes
-from tests.chaos.processes import Process
-from tests.chaos.system import WORKER, WORKER_OPTIONS
 from tests.integration.made_jobs import order
 from tests.integration.made_logs import NOON, entry
 
@@ -29,33 +25,19 @@ def settings(stores):
 
 
 @pytest.fixture
-def client(settings):
+def client(celery_setup):
     """Sends Celery's messages."""
-    with sheaf.connection_for_write(settings.broker_url) as connection:
-        yield lambda task, *args: sheaf.send_task(
-            task, args=args, connection=connection, expires=60
-        )
-
-
-@pytest.fixture
-def worker(settings, tmp_path):
-    """Start a worker process."""
-    changed = settings.model_dump(exclude_defaults=True, exclude={"data_dir"})
-    named = {name.upper(): str(value) for name, value in changed.items()}
-    command = processes.python(*WORKER, *WORKER_OPTIONS)
-    made = Process("worker", command, processes.environment(tmp_path, **named), tmp_path)
-    yield made
-    made.kill()
+    return lambda task, *args: celery_setup.app.send_task(task, args=args, expires=60)
 
 
 def test_jobs_rollups_and_retention_run_while_more_waits_than_can_be_stored(
-    settings, client, worker, clickhouse, wait_until
+    settings, client, celery_setup, clickhouse, wait_until
 ):
     ledger, book = Ledger(settings), JobBook(settings)
     for number in range(CHUNKS):
         ledger.accept([entry([f"{number}-{n}" for n in range(10)])])
     mark(clickhouse, [("at-rest", NOON // 10**9)], seconds=0)
-    worker.start()
+    celery_setup.worker.start()
     wait_until(lambda: ledger.waiting.stats().totals.get("stored_batches"), 60)
 
     def hint():

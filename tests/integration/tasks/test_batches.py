@@ -10,8 +10,8 @@ from celery.contrib.testing.worker import start_worker
 from celery.events.event import Event
 from kombu.asynchronous import set_event_loop
 
-from tasks.announce import Hint
 from tasks.batches import RowBatches
+from tasks.hints import Hint
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ def _is_hint(value):
 
 
 class Bench:
-    """A Celery app with one task, a worker of it in this process, and what it was given."""
+    """A Celery app with its tasks, and what they were given."""
 
     def __init__(self, url, **options):
         self.app = Celery("bench", broker=url, events="tasks.events:Events")
@@ -51,7 +51,8 @@ class Bench:
         if not hints:
             self.looks += 1
             return "nothing to do"
-        records = [hint["records"] for hint, *_ in filter(None, hints) if _is_hint(hint)]
+        contents = [hint for hint, *_ in filter(None, hints)]
+        records = [content["records"] for content in contents if _is_hint(content)]
         self.batches.append(records)
         if 666 in records:
             raise ValueError("a poisoned batch")
@@ -81,7 +82,7 @@ def bench(valkey):
             never = {"flush_every": 1_000_000, "calm_interval": 3600}
             made = Bench(valkey.url, **{**never, **options})
             stack.callback(made.app.close)
-            # Else the next worker of this process takes over this one's ended event loop.
+            # Else the next worker in this process would use the ended event loop.
             stack.callback(set_event_loop, None)
             stack.enter_context(
                 start_worker(
@@ -133,6 +134,7 @@ def test_hints_are_flushed_as_soon_as_they_stand_for_enough_rows(bench, wait_unt
     made.send(40, 50)
     made.send(9)
     assert made.batches == []
+
     made.send(1)
     wait_until(lambda: made.batches == [[40, 50, 9, 1]])
     made.send(100)
@@ -142,9 +144,16 @@ def test_hints_are_flushed_as_soon_as_they_stand_for_enough_rows(bench, wait_unt
 @pytest.mark.parametrize("pool", POOLS)
 def test_hints_are_flushed_when_the_time_is_over_again_and_again(bench, wait_until, pool):
     made = bench(pool, flush_interval=0.1)
-    for turn in range(1, 4):
-        made.send(turn)
-        wait_until(lambda turn=turn: made.seen == list(range(1, turn + 1)))
+
+    def wait_for(*records):
+        wait_until(lambda: made.seen == list(records))
+
+    made.send(1)
+    wait_for(1)
+    made.send(2)
+    wait_for(1, 2)
+    made.send(3)
+    wait_for(1, 2, 3)
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -153,10 +162,13 @@ def test_hints_are_flushed_when_no_more_come_but_not_each_of_a_trickle(bench, wa
     task = made.app.tasks["bench.store"]
     made.send(1)
     wait_until(lambda: made.seen == [1])
+
+    # One that follows a flush waits for others, for longer than the interval.
     made.send(2)
     wait_until(lambda: task._buffer.qsize() == 1)
-    calm_since = time.monotonic()
-    wait_until(lambda: time.monotonic() > calm_since + 5 * task.calm_interval)
+    end = time.monotonic() + 5 * task.calm_interval
+    wait_until(lambda: time.monotonic() > end)
+
     made.send(100)
     wait_until(lambda: made.batches == [[1], [2, 100]])
 
@@ -172,16 +184,23 @@ def test_after_the_connection_was_dropped_hints_are_flushed_by_time_and_by_rows(
     bench, wait_until, valkey, pool
 ):
     made = bench(pool, flush_rows=100, flush_interval=0.2)
+
+    def wait_for(records):
+        wait_until(lambda: records in made.seen)
+
+    def drop_connections():
+        looks = made.looks
+        valkey.client.client_kill_filter(_type="normal", skipme=True)
+        wait_until(lambda: made.looks > looks)
+
     made.send(1)
     wait_until(lambda: made.seen == [1])
     for turn in range(2, 4):
-        looks = made.looks
-        valkey.client.client_kill_filter(_type="normal", skipme=True)
-        wait_until(lambda looks=looks: made.looks > looks)
+        drop_connections()
         made.send(turn)
-        wait_until(lambda turn=turn: turn in made.seen)
+        wait_for(turn)
         made.send(100 + turn)
-        wait_until(lambda turn=turn: 100 + turn in made.seen)
+        wait_for(100 + turn)
 
 
 def test_hints_that_were_collected_when_the_connection_dropped_are_flushed(
@@ -205,14 +224,15 @@ def test_every_hint_is_told_as_received_started_and_succeeded_or_failed(
     wait_until(lambda: events_of(seen, "task-succeeded"))
     made.send(666)
     wait_until(lambda: events_of(seen, "task-failed"))
-    [succeeded], [failed] = events_of(seen, "task-succeeded"), events_of(seen, "task-failed")
+
+    [succeeded] = events_of(seen, "task-succeeded")
+    [failed] = events_of(seen, "task-failed")
     assert succeeded["result"] == "5 rows"
     assert "a poisoned batch" in failed["exception"]
+
+    both = {succeeded["uuid"], failed["uuid"]}
     for kind in ("task-received", "task-started"):
-        assert {event["uuid"] for event in events_of(seen, kind)} == {
-            succeeded["uuid"],
-            failed["uuid"],
-        }
+        assert {event["uuid"] for event in events_of(seen, kind)} == both
     assert {event["name"] for event in events_of(seen, "task-received")} == {"bench.store"}
 
 
@@ -233,8 +253,8 @@ def test_a_hint_is_acknowledged_before_the_work(bench, wait_until, valkey):
     wait_until(lambda: not valkey.client.exists("unacked"))
 
 
-def told(seen):
-    """How many tasks were told of, by event."""
+def event_counts(seen):
+    """How many events of each kind came for tasks."""
     return Counter(event["type"] for event in list(seen) if event["type"].startswith("task-"))
 
 
@@ -242,20 +262,24 @@ def told(seen):
 def test_what_is_told_of_many_short_tasks_agrees_with_what_ran(bench, watch, wait_until, pool):
     made = bench(pool, flush_interval=0.05)
     seen = watch(made.app)
-    count = 0
+
+    def wait_for_received(count):
+        wait_until(lambda: event_counts(seen)["task-received"] == count)
+
     for number in range(150):
         made.app.send_task("bench.quick")
         made.send(number + 1000)
-        count += 2
         if number % 10 == 0:
-            wait_until(lambda count=count: told(seen)["task-received"] == count)
+            wait_for_received(2 * (number + 1))
+
     kinds = ("task-received", "task-started", "task-succeeded")
-    wait_until(lambda: told(seen) == dict.fromkeys(kinds, count))
+    wait_until(lambda: event_counts(seen) == dict.fromkeys(kinds, 300))
     assert len(made.seen) == next(made.ran) == 150
+
     state = made.app.events.State()
     for event in seen:
         state.event(dict(event))
-    assert Counter(task.state for task in state.tasks.values()) == {"SUCCESS": count}
+    assert Counter(task.state for task in state.tasks.values()) == {"SUCCESS": 300}
 
 
 def test_a_task_that_ends_after_the_connection_was_renewed_is_told_as_ended(
@@ -265,11 +289,13 @@ def test_a_task_that_ends_after_the_connection_was_renewed_is_told_as_ended(
     made.goes_on.clear()
     seen = watch(made.app)
     made.app.send_task("bench.quick")
+
     assert made.begun.wait(30)
+
     looks = made.looks
     valkey.client.client_kill_filter(_type="normal", skipme=True)
     wait_until(lambda: made.looks > looks)
-    # The watcher's connection broke as well; what is told until it is back, nobody hears.
+    # The watcher's connection broke as well: it may have missed events.
     again = watch(made.app)
     made.goes_on.set()
     wait_until(lambda: events_of(again, "task-succeeded") or events_of(seen, "task-succeeded"))
@@ -283,9 +309,9 @@ def test_what_the_last_tasks_tell_is_sent_before_the_worker_ends(bench, watch, w
         outbox.put(Event("task-succeeded", uuid=str(number), hostname="h", clock=number))
     outbox.close()
     wait_until(lambda: len(events_of(seen, "task-succeeded")) == 1200)
-    assert [event["uuid"] for event in events_of(seen, "task-succeeded")] == [
-        str(number) for number in range(1200)
-    ]
+
+    ids = [event["uuid"] for event in events_of(seen, "task-succeeded")]
+    assert ids == [str(number) for number in range(1200)]
 
 
 def test_events_wait_while_the_broker_is_away(valkey, proxy, watch, wait_until):
@@ -293,12 +319,15 @@ def test_events_wait_while_the_broker_is_away(valkey, proxy, watch, wait_until):
     app = Celery("away", broker=f"redis://127.0.0.1:{gate.port}/0", events="tasks.events:Events")
     seen = watch(Celery("away", broker=valkey.url))
     outbox = app.events.outbox
+
     gate.break_all("refuse")
     outbox.put(Event("task-started", uuid="1", hostname="h", clock=1))
     wait_until(lambda: gate.hits)
     outbox.put(Event("task-succeeded", uuid="1", hostname="h", clock=2))
+
     gate.heal()
-    wait_until(lambda: told(seen) == {"task-started": 1, "task-succeeded": 1})
+    wait_until(lambda: event_counts(seen) == {"task-started": 1, "task-succeeded": 1})
+
     outbox.close()
     app.close()
 
@@ -310,5 +339,7 @@ def test_a_hint_shows_what_it_stands_for(bench, watch, wait_until):
         args=[{"records": 5000}], argsrepr=str(Hint("logs", 3, 5000, 70_000, "id")), kwargsrepr=""
     )
     [received] = wait_until(lambda: events_of(seen, "task-received"))
+
     assert received["args"] == "5,000 logs in 3 chunks, 70,000 bytes"
+
     wait_until(lambda: events_of(seen, "task-succeeded"))

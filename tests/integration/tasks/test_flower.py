@@ -1,4 +1,4 @@
-"""What Flower shows, against what a real worker says of itself."""
+"""What Flower shows agrees with the statistics of a real worker."""
 
 import json
 import re
@@ -6,13 +6,10 @@ import urllib.request
 from collections import Counter
 
 import pytest
-from celery import Celery
 
-from tasks import announce
-from tasks.announce import Hint
-from tests.chaos import processes
-from tests.chaos.processes import Process
-from tests.chaos.system import WORKER, WORKER_OPTIONS
+from tasks import hints as announce
+from tasks.hints import Hint
+from tests.celery_nodes import CELERY, ProcessNode, node
 from tests.integration.conftest import listens
 from tests.integration.made_logs import entry
 
@@ -29,30 +26,21 @@ def settings(stores):
 
 
 @pytest.fixture
-def run(settings, tmp_path):
-    """Start processes of a system with these settings."""
-    changed = settings.model_dump(exclude_defaults=True, exclude={"data_dir"})
-    named = {name.upper(): str(value) for name, value in changed.items()}
-    named["FLOWER_UNAUTHENTICATED_API"] = "true"
-    made = []
+def start_flower(settings, tmp_path, free_port, wait_until, monkeypatch):
+    """Start Flower, and return a client of it."""
+    monkeypatch.setenv("FLOWER_UNAUTHENTICATED_API", "true")
+    port, made = free_port(), []
 
-    def start(name, *command):
-        environment = processes.environment(tmp_path, **named)
-        made.append(Process(name, processes.python(*command), environment, tmp_path))
+    def start():
+        command = (*CELERY, "flower", f"--port={port}", "--address=127.0.0.1")
+        made.append(node(ProcessNode, "flower", command, settings, tmp_path))
         made[-1].start()
+        wait_until(lambda: listens(port))
+        return Flower(port)
 
     yield start
     for each in made:
-        each.kill()
-
-
-@pytest.fixture
-def app(settings):
-    """Sends Celery's messages."""
-    made = Celery("client", broker=settings.broker_url)
-    made.conf.update(task_default_queue="sheaf", task_ignore_result=True)
-    yield made
-    made.close()
+        each.teardown()
 
 
 class Flower:
@@ -67,11 +55,13 @@ class Flower:
         return "flower_worker_online{" in self._get("/metrics")
 
     def counts(self):
-        """How many tasks of which name were told of, by event."""
+        """How many events came, by task name and kind of event."""
         found = Counter()
         for line in self._get("/metrics").splitlines():
-            if match := _EVENTS.match(line):
-                found[match.groups()] += int(float(line.rpartition(" ")[2]))
+            match = _EVENTS.match(line)
+            if match:
+                value = line.rpartition(" ")[2]
+                found[match.groups()] += int(float(value))
         return found
 
     def tasks(self):
@@ -79,35 +69,36 @@ class Flower:
 
 
 def test_flower_counts_what_the_worker_counts_and_shows_sentences(
-    run, ledger, free_port, wait_until, app, clickhouse
+    start_flower, celery_setup, ledger, wait_until, clickhouse
 ):
-    port = free_port()
-    flower = Flower(port)
-    run("flower", *WORKER[:5], "flower", f"--port={port}", "--address=127.0.0.1")
-    wait_until(lambda: listens(port), 60)
-    run("worker", *WORKER, *WORKER_OPTIONS)
-    wait_until(flower.knows_the_worker, 60)
+    flower, app = start_flower(), celery_setup.app
+    celery_setup.worker.start()
+    wait_until(flower.knows_the_worker)
+
     for turn in range(TURNS):
         ledger.accept([entry([f"{turn}"])])
         Hint("logs", 1, 1, 80, "id").send(app)
         for task in QUICK:
             app.send_task(task)
+
     kinds = ("received", "started", "succeeded")
     names = (announce.STORE_TASK, *QUICK)
 
     def at_rest():
         counts = flower.counts()
-        # A sweep may hint by itself.
+        # A sweep may send hints of its own.
         stored = counts[announce.STORE_TASK, "received"]
         wanted = dict.fromkeys(QUICK, TURNS) | {announce.STORE_TASK: max(stored, TURNS)}
         return all(counts[name, kind] == wanted[name] for name in names for kind in kinds)
 
-    wait_until(at_rest, 60)
+    wait_until(at_rest)
     wait_until(lambda: not ledger.waiting.stats().waiting_chunks)
-    [own] = app.control.inspect(timeout=10).stats().values()
+    [by_worker] = app.control.inspect(timeout=10).stats().values()
     counts = flower.counts()
-    assert own["total"] == {name: counts[name, "received"] for name in names}
+
+    assert by_worker["total"] == {name: counts[name, "received"] for name in names}
     assert {task["state"] for task in flower.tasks()} == {"SUCCESS"}
+
     shown = {(task["name"], task["args"]) for task in flower.tasks()}
     assert (announce.STORE_TASK, "1 log in 1 chunk, 80 bytes") in shown
     assert clickhouse.query("SELECT count() FROM otel_logs") == [(TURNS,)]

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from storage.errors import UnavailableError
-from tasks.broker import BrokerDoubtError
+from ledger.broker import BrokerDoubtError
+from storage.clickhouse.errors import UnavailableError
 from tasks.jobs.book import JobFilters, LostJobError
 from tasks.jobs.run import MOST_DEATHS, JobFailedError
 from tests.integration.made_jobs import Worker, order
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def open_worker(settings):
-    """Make workers whose jobs do what the test says."""
+    """Make workers whose jobs run a function of the test."""
     made = []
 
     def make(work=None, **changes):
@@ -39,6 +39,7 @@ def test_a_job_is_queued_then_run_and_keeps_its_result(open_worker):
     job = worker.book.add(order())
     assert (job.state, worker.look(job)) == ("queued", job)
     assert worker.runner.drain() == 1
+
     ended = worker.look(job)
     assert (ended.state, ended.done, ended.total) == ("done", 3, 3)
     assert ended.result == {"counted": 3}
@@ -109,6 +110,7 @@ def test_a_job_whose_lease_was_answered_to_nobody_is_run_at_once(open_worker, va
     through = {"redis_url": f"redis://127.0.0.1:{gate.port}/0", "broker_timeout": 0.3}
     worker = open_worker(**through)
     assert worker.runner.drain() == 0
+
     job = worker.book.add(order())
     gate.break_next("swallow", 1)
     with pytest.raises(BrokerDoubtError):
@@ -144,6 +146,7 @@ def test_a_late_holder_notes_nothing_while_the_next_one_is_at_it(open_worker):
     late = worker.book.lease()
     worker.book.save(late, {}, seconds=0)
     now = worker.book.lease()
+
     assert now.attempt == late.attempt + 1
     with pytest.raises(LostJobError):
         worker.book.save(late, {"done": 99})
@@ -179,6 +182,7 @@ def test_a_running_job_is_cancelled_after_its_step(open_worker):
     job = worker.book.add(order())
     worker.runner.drain()
     ended = worker.look(job)
+
     assert (ended.state, ended.done, ended.result) == ("cancelled", 2, None)
 
 
@@ -212,6 +216,7 @@ def test_a_job_that_takes_its_workers_with_it_fails_in_the_end(open_worker):
     while worker.runner.drain() == 0:
         pass
     ended = worker.look(job)
+
     assert ended.state == "failed"
     assert "died" in ended.error
 
@@ -228,6 +233,7 @@ def test_a_worker_runs_one_job_at_a_time(open_worker):
     job = worker.book.add(order())
     other = threading.Thread(target=worker.runner.drain)
     other.start()
+
     try:
         assert begun.wait(30)
         worker.book.add(order())
@@ -240,18 +246,21 @@ def test_a_worker_runs_one_job_at_a_time(open_worker):
 
 def test_jobs_are_listed_newest_first_page_by_page_within_their_workspace(open_worker):
     worker = open_worker()
-    made = [worker.book.add(order(["replay", "export"][n % 2])).order.id for n in range(25)]
+    kinds = ["replay", "export"] * 12 + ["replay"]
+    made = [worker.book.add(order(kind)).order.id for kind in kinds]
     worker.book.add(order(workspace="other"))
-    found, after = [], None
-    while True:
-        page = worker.book.page("acme", JobFilters(), 10, after)
+
+    page = worker.book.page("acme", JobFilters(), 10, None)
+    found = list(page.jobs)
+    while page.after is not None:
+        page = worker.book.page("acme", JobFilters(), 10, page.after)
         found += page.jobs
-        after = page.after
-        if after is None:
-            break
+
     assert sorted(job.order.id for job in found) == sorted(made)
+
     times = [job.order.created_ms for job in found]
     assert times == sorted(times, reverse=True)
+
     exports = worker.book.page("acme", JobFilters(kind="export", state="queued"), 100)
     assert [job.order.kind for job in exports.jobs] == ["export"] * 12
     assert worker.book.page("acme", JobFilters(state="failed"), 100).jobs == []

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.migrate import migrate
-from tasks.ledger import Ledger
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.schema.migrate import migrate
 from web.app import create_app
 
 FIRST_NS = 1_784_000_000_123_456_789
@@ -45,33 +45,33 @@ BODIES = (
 def log_rows(seed, count):
     """Rows with many equal times, in two workspaces, every column varied."""
     source = random.Random(seed)
+    choice = source.choice
     times = [FIRST_NS + source.randrange(SPAN_MS) * 1_000_000 for _ in range(count // 6)]
     rows = []
     for number in range(count):
         log_attributes = {"user.id": str(source.randrange(4)), "empty": ""}
         if source.random() < 0.5:
-            log_attributes["region"] = source.choice(["eu", "us", ""])
-        rows.append(
-            {
-                "Timestamp": source.choice(times) + source.choice([0, 0, 0, 1, 999_999]),
-                "TraceId": f"{source.randrange(40):032x}",
-                "SpanId": f"{number:016x}",
-                "SeverityText": source.choice(["INFO", "info", "Warning", "ERROR", "", ""]),
-                "SeverityNumber": source.choice([0, 1, 5, 9, 12, 13, 17, 20, 21, 24]),
-                "ServiceName": source.choice(["cart", "mail", "it's `odd` \\ %s"]),
-                "Body": source.choice(BODIES),
-                "ResourceAttributes": {"region": source.choice(["eu", "asia"]), "host": "h1"},
-                "ScopeName": "scope",
-                "LogAttributes": log_attributes,
-                "WorkspaceId": source.choice(["default", "default", "acme"]),
-                "ClientId": source.choice(["default", "web", "app"]),
-                "ServiceVersion": "1.2",
-                "Endpoint": source.choice(["/api/items", "/login", ""]),
-                "ChunkId": source.choice([1, 2**63, 2**64 - 1]),
-                "ChunkRow": number,
-                "RetentionDays": 0,
-            }
-        )
+            log_attributes["region"] = choice(["eu", "us", ""])
+        row = {
+            "Timestamp": choice(times) + choice([0, 0, 0, 1, 999_999]),
+            "TraceId": f"{source.randrange(40):032x}",
+            "SpanId": f"{number:016x}",
+            "SeverityText": choice(["INFO", "info", "Warning", "ERROR", "", ""]),
+            "SeverityNumber": choice([0, 1, 5, 9, 12, 13, 17, 20, 21, 24]),
+            "ServiceName": choice(["cart", "mail", "it's `odd` \\ %s"]),
+            "Body": choice(BODIES),
+            "ResourceAttributes": {"region": choice(["eu", "asia"]), "host": "h1"},
+            "ScopeName": "scope",
+            "LogAttributes": log_attributes,
+            "WorkspaceId": choice(["default", "default", "acme"]),
+            "ClientId": choice(["default", "web", "app"]),
+            "ServiceVersion": "1.2",
+            "Endpoint": choice(["/api/items", "/login", ""]),
+            "ChunkId": choice([1, 2**63, 2**64 - 1]),
+            "ChunkRow": number,
+            "RetentionDays": 0,
+        }
+        rows.append(row)
     return rows
 
 
@@ -92,7 +92,7 @@ def engine_settings(tmp_path_factory, free_port, wait_until, project_root):
     environment |= {name: str(port) for name, port in ports.items()}
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "storage.embedded"],
+            [sys.executable, "-m", "embedded"],
             cwd=project_root,
             env={**environment, "DATA_DIR": str(folder / "data")},
             stdout=log,
@@ -126,7 +126,7 @@ def engine_settings(tmp_path_factory, free_port, wait_until, project_root):
 
 @pytest.fixture(scope="session")
 def seeded(engine_settings):
-    """600 log records that are in the table, as rows."""
+    """The rows of 600 log records in the table."""
     rows = log_rows(20260714, 600)
     clickhouse = Clickhouse(engine_settings)
     insert_logs(clickhouse, rows)
@@ -143,7 +143,7 @@ def clickhouse(engine_settings):
 
 @pytest.fixture
 def client_of():
-    """Make clients of apps, whose connections are closed in the end."""
+    """Make clients of apps; their connections are closed in the end."""
     opened = []
 
     def make(settings, database=None):
@@ -172,5 +172,5 @@ def whole_range():
 
 @pytest.fixture(scope="session")
 def put_logs():
-    """The function that inserts rows."""
+    """Insert rows of log records."""
     return insert_logs

@@ -1,6 +1,6 @@
-"""Many heavy queries at once: some run, some wait, the rest is told so, light ones pass them.
+"""Many heavy queries at once: some run, some wait, the others are refused; light ones pass them.
 
-A heavy query here runs on the real engine, over a view that sleeps for each row of a workspace.
+The heavy queries run on the real engine, over a view that sleeps for each row of a workspace.
 """
 
 import socket
@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from storage.client import Clickhouse
-from tasks.ledger import Ledger
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
@@ -32,7 +32,7 @@ def _sleeping(engine_settings):
     clickhouse = Clickhouse(engine_settings)
     clickhouse.query("CREATE DATABASE IF NOT EXISTS sleeping")
     clickhouse.query(_VIEW)
-    # A block is asleep for three seconds at most: days are not merged into one.
+    # A block may sleep for three seconds at most: days are never merged into one.
     for part in range(4):
         for workspace in (SLOW, "awake"):
             clickhouse.query(
@@ -45,7 +45,7 @@ def _sleeping(engine_settings):
 
 
 class Api:
-    """An app over the sleeping view, and what was answered to the threads that asked it."""
+    """An app over the sleeping view, and its answers to the threads of `ask_beside`."""
 
     def __init__(self, settings):
         self._clickhouse = Clickhouse(settings, database="sleeping")
@@ -105,9 +105,11 @@ def test_a_light_page_passes_heavy_queries_that_run_and_wait(api_of, wait_until)
         api.ask_beside(HEAVY)
     wait_until(lambda: (api.heavy.taken, api.heavy.waiting) == (2, 3))
     page = api.ask(LIGHT)
-    # Had it waited for one of them, that one had been answered before.
+
+    # Had the page waited for one of them, there would be an answer.
     assert api.answers == []
     assert (page.status_code, len(page.get_json()["logs"])) == (200, 10)
+
     api.join()
     assert [answer.status_code for answer in api.answers] == [200] * 5
     assert (api.heavy.taken, api.heavy.waiting) == (0, 0)
@@ -119,8 +121,10 @@ def test_more_than_may_wait_are_told_that_the_database_is_busy(api_of, wait_unti
         api.ask_beside(HEAVY)
     wait_until(lambda: (api.heavy.taken, api.heavy.waiting) == (1, 1))
     refused = api.ask(HEAVY)
+
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) > 0
+
     error = refused.get_json()["error"]
     assert (error["code"], error["request_id"]) == (503, refused.headers["X-Request-Id"])
     assert "busy" in error["reason"]
@@ -138,12 +142,14 @@ def test_waiting_and_running_together_end_by_the_deadline(api_of, wait_until, cl
         api.ask_beside(HEAVY)
     api.join()
     statuses = sorted(answer.status_code for answer in api.answers)
+
     assert set(statuses) == {422, 503}, statuses
     for answer in api.answers:
-        # In full, each of them is answered 200.
+        # Without the deadline, each of them would be answered 200.
         reason = answer.get_json()["error"]["reason"]
         assert "reached" not in reason
         assert ("QUERY_MAX_SECONDS" in reason) or ("busy" in reason)
+
     wait_until(lambda: running_on(clickhouse) == 0)
 
 
@@ -155,9 +161,11 @@ def test_a_query_whose_client_hangs_up_is_ended_and_frees_its_place(api_of, wait
         wait_until(lambda: running_on(clickhouse) == 1)
         theirs.close()
         api.join()
+
     assert api.heavy.taken == 0
+
     wait_until(lambda: running_on(clickhouse) == 0)
-    # The connection that was cut is not used again.
+    # The broken connection is not used again.
     assert api.ask(HEAVY).status_code == 200
 
 
@@ -166,6 +174,7 @@ def test_a_client_that_hangs_up_while_it_waits_is_forgotten(api_of, wait_until):
     api.ask_beside(HEAVY)
     wait_until(lambda: api.heavy.taken == 1)
     ours, theirs = socket.socketpair()
+
     with ours, theirs:
         api.ask_beside(HEAVY, **{"gunicorn.socket": ours})
         wait_until(lambda: api.heavy.waiting == 1)
@@ -180,9 +189,11 @@ def test_an_export_holds_its_place_until_its_last_piece(api_of, close_early):
     streams = api.app.extensions["sheaf.admission"].lanes["stream"]
     path = "/api/v1/logs/export?start_time_ms=0"
     export = api.ask(path)
+
     assert (export.status_code, streams.taken) == (200, 1)
     assert api.ask(path).status_code == 503
     assert api.ask(HEAVY).status_code == 200
+
     if not close_early:
         assert export.data.count(b"\n") == 4 * ROWS
     export.close()

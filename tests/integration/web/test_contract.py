@@ -1,4 +1,4 @@
-"""What the API does is what its OpenAPI document says: generated requests, real answers."""
+"""The API does what its OpenAPI document says: generated requests, real answers."""
 
 import pytest
 import schemathesis
@@ -13,10 +13,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from tasks.ledger import Ledger
-from web import trace_deletion
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
 from web.app import create_app
+from web.traces import deletion as trace_deletion
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +56,7 @@ def api(engine_settings, seeded, shared_valkey):
     made = engine_settings.model_copy(update={"redis_url": shared_valkey.url})
     clickhouse, ledger = Clickhouse(made), Ledger(made)
     with pytest.MonkeyPatch.context() as patch:
-        # No worker runs that a deletion could be waited for.
+        # No worker runs: it is no use to wait for a deletion.
         patch.setattr(trace_deletion, "PATIENCE", 0)
         yield schemathesis.openapi.from_wsgi("/openapi.json", create_app(made, clickhouse, ledger))
     clickhouse.close()

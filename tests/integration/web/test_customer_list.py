@@ -1,10 +1,10 @@
-"""Customers are listed, and each can be looked at from there."""
+"""The list of customers, and its links to the statistics of each."""
 
 import datetime as dt
 
 import pytest
 
-from storage.client import Clickhouse
+from storage.clickhouse.client import Clickhouse
 from tests.integration.web.test_customers import row
 
 pytestmark = pytest.mark.integration
@@ -14,25 +14,32 @@ DAY = dt.datetime(2024, 9, 14, 12, tzinfo=dt.UTC)
 RANGE = {"from_date": "2024-09-14", "to_date": "2024-09-15", "workspace_id": WORKSPACE}
 
 
+def on(day, customer, status, duration="0.1", workspace=WORKSPACE):
+    return row(day, customer, status, duration, workspace)
+
+
 @pytest.fixture(scope="module")
 def _stored(engine_settings, put_logs):
     clickhouse = Clickhouse(engine_settings)
-    of_resource = row(DAY, "", 200, None, WORKSPACE)
-    del of_resource["LogAttributes"]["customer.id"]
-    of_resource["ResourceAttributes"] = {"customer.id": "cust/2 ü"}
+    hour, day = dt.timedelta(hours=1), dt.timedelta(days=1)
+    by_resource = on(DAY, "", 200, None)
+    del by_resource["LogAttributes"]["customer.id"]
+    by_resource["ResourceAttributes"] = {"customer.id": "cust/2 ü"}
     put_logs(
         clickhouse,
         [
-            row(DAY, "cust_1", 200, "0.1", WORKSPACE),
-            row(DAY + dt.timedelta(hours=30), "cust_1", 503, "0.1", WORKSPACE),
-            row(DAY + dt.timedelta(hours=1), "cust_1", 404, None, WORKSPACE),
-            of_resource,
-            row(DAY, "cust_3", None, "0.1", WORKSPACE),
-            row(DAY, "cust_3", "none", "0.1", WORKSPACE),
-            row(DAY, "", 200, "0.1", WORKSPACE),
-            row(DAY - dt.timedelta(days=1), "cust_4", 200, "0.1", WORKSPACE),
-            row(DAY, "cust_5", 200, "0.1", "customer-list-other"),
-            row(dt.datetime.now(dt.UTC), "cust_now", 200, "0.1", WORKSPACE),
+            on(DAY, "cust_1", 200),
+            on(DAY + 30 * hour, "cust_1", 503),
+            on(DAY + hour, "cust_1", 404, None),
+            by_resource,
+            # No requests: without a status, or with one that is no number.
+            on(DAY, "cust_3", None),
+            on(DAY, "cust_3", "none"),
+            # Of no customer; of another day; of another workspace; of today.
+            on(DAY, "", 200),
+            on(DAY - day, "cust_4", 200),
+            on(DAY, "cust_5", 200, workspace="customer-list-other"),
+            on(dt.datetime.now(dt.UTC), "cust_now", 200),
         ],
     )
     clickhouse.close()
@@ -41,10 +48,10 @@ def _stored(engine_settings, put_logs):
 @pytest.mark.usefixtures("_stored")
 def test_customers_with_the_most_requests_come_first(client):
     answer = client.get("/api/v1/customers", query_string=RANGE).get_json()
-    assert [
-        (each["customer_id"], each["total_requests"], each["failed_requests"], each["last_seen"])
-        for each in answer["customers"]
-    ] == [
+    names = ("customer_id", "total_requests", "failed_requests", "last_seen")
+    found = [tuple(each[name] for name in names) for each in answer["customers"]]
+
+    assert found == [
         ("cust_1", 3, 2, "2024-09-15T18:00:00.000000000Z"),
         ("cust/2 ü", 1, 0, "2024-09-14T12:00:00.000000000Z"),
     ]
@@ -72,8 +79,10 @@ def test_beyond_the_limit_customers_are_counted(client):
 def test_without_days_the_last_week_counts_and_without_customers_nothing_is_wrong(client):
     answer = client.get(f"/api/v1/customers?workspace_id={WORKSPACE}").get_json()
     assert [each["customer_id"] for each in answer["customers"]] == ["cust_now"]
+
     days = [dt.date.fromisoformat(answer[name]) for name in ("from_date", "to_date")]
     assert days[1] - days[0] == dt.timedelta(6)
+
     empty = client.get("/api/v1/customers?workspace_id=nobodys")
     assert (empty.status_code, empty.get_json()["customers"]) == (200, [])
     assert empty.get_json()["total_count"] == 0

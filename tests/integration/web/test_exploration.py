@@ -1,21 +1,20 @@
-"""Histogram, facets and patterns, against the same worked out over the rows in Python."""
+"""Histogram, facets and patterns, compared with the same computed over the rows in Python."""
 
 import json
 import random
 import re
-from collections import Counter
-from itertools import islice
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from storage.client import Clickhouse
-from storage.logs import facets as facets_module
-from storage.logs import sample as sample_module
-from storage.logs.masks import MASKS
-from storage.logs.patterns import masked
-from storage.sql import Where
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.sql import Where
+from storage.query.logs import facets as facets_module
+from storage.query.logs import sample as sample_module
+from storage.query.logs.masks import MASKS
+from storage.query.logs.patterns import masked
 from tests.integration.web.test_filters import holds, level, random_query
 from tests.integration.web.test_stats import row as stored_row
 
@@ -33,11 +32,12 @@ COLUMNS = {
 
 
 def as_parameters(query):
-    left = {name: value for name, value in query.items() if name not in {"limit", "order"}}
-    return {
-        name: json.dumps(value) if isinstance(value, dict) else value
-        for name, value in left.items()
-    }
+    """A query's filters as URL parameters."""
+    parameters = {}
+    for name, value in query.items():
+        if name not in {"limit", "order"}:
+            parameters[name] = json.dumps(value) if isinstance(value, dict) else value
+    return parameters
 
 
 def get(client, what, query):
@@ -77,18 +77,23 @@ def test_a_histogram_counts_every_record_once_in_its_bucket(
         answer = get(client, "histogram", {**query, **extra})
         width = answer["interval_ms"]
         rows = [row for row in seeded if holds(row, query)]
-        expected = {}
+        expected = defaultdict(Counter)
         for row in rows:
             start = row["Timestamp"] // 1_000_000 // width * width
-            expected.setdefault(start, Counter())[level(row)] += 1
-        buckets = {bucket["start_ms"]: bucket["by_severity"] for bucket in answer["buckets"]}
-        assert {start: found for start, found in buckets.items() if found} == expected
-        assert all(b["count"] == sum(b["by_severity"].values()) for b in answer["buckets"])
+            expected[start][level(row)] += 1
+
+        found = {bucket["start_ms"]: bucket["by_severity"] for bucket in answer["buckets"]}
+        assert {start: levels for start, levels in found.items() if levels} == expected
+        for bucket in answer["buckets"]:
+            assert bucket["count"] == sum(bucket["by_severity"].values())
         assert answer["total"] == len(rows)
-        starts = list(buckets)
+
         first = query["start_time_ms"] // width * width
-        assert starts == list(range(first, query["end_time_ms"] + 1, width))
-        assert interval_ms == width if interval_ms else len(starts) <= 13
+        assert list(found) == list(range(first, query["end_time_ms"] + 1, width))
+        if interval_ms:
+            assert width == interval_ms
+        else:
+            assert len(found) <= 13
 
 
 def test_a_histogram_of_too_many_buckets_is_refused(client, whole_range):
@@ -117,14 +122,15 @@ def test_facets_count_every_value_of_every_field(client, seeded, whole_range):
 
 
 def test_a_value_of_a_facet_is_a_filter_that_finds_as_many_records(client, whole_range):
-    answer = get(client, "facets", whole_range)
     filters = {"service_name", "client_id", "endpoint"}
-    for facet in answer["facets"]:
-        if facet["field"] in filters or facet["field"].startswith("attributes["):
-            for value in facet["values"]:
-                query = {**whole_range, facet["field"]: value["value"]}
-                found = client.get("/api/v1/logs", query_string=query).get_json()
-                assert found["total_count"] == value["count"], (facet["field"], value)
+    for facet in get(client, "facets", whole_range)["facets"]:
+        field = facet["field"]
+        if field not in filters and not field.startswith("attributes["):
+            continue
+        for value in facet["values"]:
+            query = {**whole_range, field: value["value"]}
+            found = client.get("/api/v1/logs", query_string=query).get_json()
+            assert found["total_count"] == value["count"], (field, value)
 
 
 def test_facets_can_be_named(client, whole_range):
@@ -132,6 +138,7 @@ def test_facets_can_be_named(client, whole_range):
     answer = get(client, "facets", {**whole_range, "fields": ",".join(named)})
     assert [facet["field"] for facet in answer["facets"]] == named
     assert [facet["records"] > 0 for facet in answer["facets"]] == [True, True, False]
+
     refused = client.get("/api/v1/logs/facets", query_string={**whole_range, "fields": "region"})
     assert refused.status_code == 422
     assert list(refused.get_json()["error"]["fields"]) == ["fields"]
@@ -140,29 +147,38 @@ def test_facets_can_be_named(client, whole_range):
 def test_facets_of_a_large_search_say_which_are_of_a_sample(
     client, seeded, whole_range, monkeypatch
 ):
+    def facets(**more):
+        found = get(client, "facets", whole_range | more)["facets"]
+        return {facet["field"]: facet for facet in found}
+
     monkeypatch.setattr(sample_module, "RUN_ROWS", 1)
     monkeypatch.setattr(facets_module, "SAMPLE_RECORDS", 100)
     monkeypatch.setattr(facets_module, "FEW_VALUES", 3)
     expected = counted(row for row in seeded if holds(row, whole_range))
     answer = get(client, "facets", whole_range)
-    assert 50 < answer["sampled_records"] < 200 < answer["total"]
-    facets = {facet["field"]: facet for facet in answer["facets"]}
+    sampled = answer["sampled_records"]
+    assert 50 < sampled < 200 < answer["total"]
+
+    found = {facet["field"]: facet for facet in answer["facets"]}
     for name in ("service_name", "endpoint", "attributes[host]", "attributes[empty]"):
-        assert facets[name]["exact"]
-        assert facets[name]["records"] == expected[name].total()
+        assert found[name]["exact"]
+        assert found[name]["records"] == expected[name].total()
     for name in ("severity", "attributes[user.id]"):
-        assert not facets[name]["exact"]
-        assert facets[name]["records"] == answer["sampled_records"]
+        assert not found[name]["exact"]
+        assert found[name]["records"] == sampled
+
     monkeypatch.setattr(facets_module, "MANY_RECORDS", 200)
-    unnamed = {facet["field"]: facet for facet in get(client, "facets", whole_range)["facets"]}
+    unnamed = facets()
     assert unnamed["service_name"]["exact"]
     assert not unnamed["attributes[host]"]["exact"]
-    [named] = get(client, "facets", {**whole_range, "fields": "attributes[host]"})["facets"]
+
+    [named] = facets(fields="attributes[host]").values()
     assert named["exact"]
     assert named["records"] == expected["attributes[host]"].total()
-    [diverse] = get(client, "facets", {**whole_range, "fields": "attributes[user.id]"})["facets"]
+
+    [diverse] = facets(fields="attributes[user.id]").values()
     assert not diverse["exact"]
-    assert diverse["records"] == answer["sampled_records"]
+    assert diverse["records"] == sampled
 
 
 def test_no_more_than_the_most_frequent_attributes_become_facets(
@@ -171,8 +187,10 @@ def test_no_more_than_the_most_frequent_attributes_become_facets(
     monkeypatch.setattr(facets_module, "MOST_FIELDS", 6)
     expected = counted(row for row in seeded if holds(row, whole_range))
     assert len(expected) == 10
+
     everything = get(client, "facets", whole_range)["facets"]
     assert len(everything) == 10
+
     monkeypatch.setattr(facets_module, "MOST_FIELDS", 3)
     some = get(client, "facets", whole_range)["facets"]
     names = [facet["field"] for facet in some if facet["field"].startswith("attributes[")]
@@ -185,34 +203,41 @@ def template_of(body):
     return body
 
 
+def check_pattern(pattern, members):
+    """Compare a pattern with the rows that belong to it."""
+    times = sorted(row["Timestamp"] for row in members)
+    assert pattern["count"] == len(members)
+    assert pattern["by_severity"] == Counter(map(level, members))
+    assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
+    assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
+    assert pattern["example"] in {row["Body"] for row in members}
+
+
 def collapsed(body):
+    """The body cut off at 500 characters, with every digit as 0."""
     return body[:500].translate(str.maketrans("123456789", "000000000"))
 
 
 def test_patterns_cluster_every_record_of_a_search(client, seeded, whole_range):
     for query in searches(whole_range, 2, 6):
         rows = [row for row in seeded if holds(row, query)]
-        expected = {}
+        expected = defaultdict(list)
         for row in rows:
-            expected.setdefault(template_of(row["Body"]), []).append(row)
+            expected[template_of(row["Body"])].append(row)
+
         answer = get(client, "patterns", query)
+
         assert answer["total"] == answer["sampled_records"] == len(rows)
         assert answer["exact"]
         assert answer["templates"] == len(expected)
         assert answer["other"] == 0
         assert {pattern["template"] for pattern in answer["patterns"]} == set(expected)
+        workspace = {"workspace_id": query.get("workspace_id", "default")}
         for pattern in answer["patterns"]:
-            members = expected[pattern["template"]]
-            times = sorted(row["Timestamp"] for row in members)
-            assert pattern["count"] == len(members)
-            assert pattern["by_severity"] == Counter(map(level, members))
-            assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
-            assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
-            own = {"workspace_id": query.get("workspace_id", "default")}
+            check_pattern(pattern, expected[pattern["template"]])
             path = f"/api/v1/logs/{pattern['example_id']}"
-            log = client.get(path, query_string=own).get_json()["log"]
+            log = client.get(path, query_string=workspace).get_json()["log"]
             assert log["body"] == pattern["example"]
-            assert log["body"] in {row["Body"] for row in members}
 
 
 def test_what_is_beyond_the_limit_is_counted_as_other(client, seeded, whole_range):
@@ -220,6 +245,7 @@ def test_what_is_beyond_the_limit_is_counted_as_other(client, seeded, whole_rang
     response = client.get("/api/v1/logs/patterns", query_string={**whole_range, "limit": 4})
     answer = response.get_json()
     counts = [pattern["count"] for pattern in answer["patterns"]]
+
     assert counts == [count for _, count in templates.most_common(4)]
     assert sum(counts) + answer["other"] == answer["total"] == templates.total()
     assert answer["templates"] == len(templates)
@@ -274,54 +300,59 @@ def test_clickhouse_masks_as_the_expressions_say(clickhouse, texts):
 
 @given(bodies)
 def test_no_mask_tells_one_digit_from_another(texts):
-    assert [template_of(collapsed(text)) for text in texts] == [template_of(t) for t in texts]
+    for text in texts:
+        assert template_of(collapsed(text)) == template_of(text)
 
 
-def test_the_examples_of_the_documentation_work(client, whole_range, project_root):
-    text = (project_root / "docs" / "exploring.md").read_text()
-    examples = re.findall(r"^curl .*'localhost:8000(.*)'$", text, re.MULTILINE)
-    assert len(examples) >= 9
-    found = client.get("/api/v1/logs", query_string=whole_range).get_json()["logs"][0]["id"]
-    for address in examples:
-        answer = client.get(address.replace("<id>", found))
-        assert answer.status_code == 200, (address, answer.text)
+def some_lines(project_root):
+    """Lines of real logs if there are, else of made ones."""
+    samples = project_root.parent / "shared" / "data" / "loghub"
+    lines = []
+    for file in sorted(samples.glob("*.log")):
+        lines += file.read_text("utf-8", "replace").splitlines()[:60]
+    return lines or [f"{n:x} user {n * n} from 10.0.0.{n % 256}:{n}" for n in range(700)]
 
 
 def test_real_lines_become_few_patterns(client, clickhouse, seeded, put_logs, project_root):
-    samples = project_root.parent / "shared" / "data" / "loghub"
-    lines = [line for file in sorted(samples.glob("*.log")) for line in islice(_lines(file), 60)]
-    lines = lines or [f"{n:x} user {n * n} from 10.0.0.{n % 256}:{n}" for n in range(700)]
+    lines = some_lines(project_root)
+    first_ms = 1_784_900_000_000
     base = {**seeded[0], "WorkspaceId": "real-lines", "ChunkId": 77}
     rows = [
-        {**base, "Body": line, "Timestamp": 1_784_900_000_000_000_000 + n, "ChunkRow": n}
+        {**base, "Body": line, "Timestamp": first_ms * 1_000_000 + n, "ChunkRow": n}
         for n, line in enumerate(lines)
     ]
     put_logs(clickhouse, rows)
-    query = {"workspace_id": "real-lines", "start_time_ms": 1_784_900_000_000}
-    query |= {"end_time_ms": 1_784_900_000_001, "limit": 1000}
+
+    query = {
+        "workspace_id": "real-lines",
+        "start_time_ms": first_ms,
+        "end_time_ms": first_ms + 1,
+        "limit": 1000,
+    }
     answer = client.get("/api/v1/logs/patterns", query_string=query).get_json()
     found = {pattern["template"]: pattern["count"] for pattern in answer["patterns"]}
+
     assert found == Counter(template_of(line[:500]) for line in lines)
     assert answer["total"] == len(lines)
     assert answer["templates"] < len(set(lines)) * 0.8
 
 
-def _lines(file):
-    return file.read_text("utf-8", "replace").splitlines()
-
-
 @pytest.fixture
 def arriving(engine_settings, client_of, put_logs, monkeypatch):
-    """A client of an app whose every query is followed by ten more records of a workspace."""
+    """A client of an app; after each of its queries, ten more records arrive in a workspace."""
     client, writer = client_of(engine_settings), Clickhouse(engine_settings)
     chunks = iter(range(1, 1000))
     query = Clickhouse.query
 
     def put():
         chunk = next(chunks)
-        about = {"Timestamp": ARRIVING_NS, "WorkspaceId": "arriving", "ChunkId": chunk}
-        attributes = {"LogAttributes": {"chunk": str(chunk)}}
-        put_logs(writer, [stored_row(0) | about | attributes | {"ChunkRow": n} for n in range(10)])
+        record = stored_row(0) | {
+            "Timestamp": ARRIVING_NS,
+            "WorkspaceId": "arriving",
+            "ChunkId": chunk,
+            "LogAttributes": {"chunk": str(chunk)},
+        }
+        put_logs(writer, [record | {"ChunkRow": n} for n in range(10)])
 
     def query_then_put(self, *asked):
         found = query(self, *asked)

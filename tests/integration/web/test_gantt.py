@@ -1,14 +1,14 @@
-"""The waterfall over REST: whose traces it holds, and what it refuses."""
+"""The waterfall over REST: which traces it shows, and what it refuses."""
 
 import json
 import re
 
 import pytest
 
-from storage.client import Clickhouse
-from storage.traces import read
+from storage.clickhouse.client import Clickhouse
+from storage.query.traces import read
 from tests.integration.made_traces import MS, START_NS, MadeSpan, put
-from web.gantt import routes
+from web.traces.gantt import routes
 
 pytestmark = pytest.mark.integration
 
@@ -77,10 +77,13 @@ def content_of(response):
 def test_a_trace_comes_as_a_file_with_its_spans_and_log_records(post):
     response = post({"trace_ids": [SPANS[0].trace_id.upper()]})
     assert response.mimetype == "text/html"
+
     disposition = response.headers["Content-Disposition"]
     assert disposition == f'attachment; filename="Trace_{SPANS[0].trace_id}.html"'
+
     [trace] = content_of(response)["traces"]
     assert (trace["id"], trace["start_ns"]) == (SPANS[0].trace_id, str(START_NS))
+
     root, child = trace["spans"]
     assert (root["duration"], root["critical"]) == (
         50_000.0,
@@ -89,6 +92,7 @@ def test_a_trace_comes_as_a_file_with_its_spans_and_log_records(post):
     assert (child["parent"], child["start"], child["status"]) == (0, 10_000.0, "Error")
     assert child["message"] == "was error"
     assert [(each["name"], each["at"]) for each in child["events"]] == [("retry", 1000.0)]
+
     [line] = trace["logs"]
     assert (line["body"], line["parent"], line["at"]) == ("it broke", 1, 12_000.0)
     assert line["attributes"] == {"why": "bad luck"}
@@ -96,12 +100,19 @@ def test_a_trace_comes_as_a_file_with_its_spans_and_log_records(post):
 
 def test_a_run_is_all_traces_with_a_span_or_resource_that_has_its_id(post):
     content = content_of(post({"run_ids": ["nightly", "nightly"]}))
+    first, second = content["traces"]
     assert content["title"] == "run_id nightly"
-    assert [(each["id"], each["offset"], each["labels"]) for each in content["traces"]] == [
-        (SPANS[0].trace_id, 0.0, ["nightly"]),
-        (SPANS[2].trace_id, 90_000_000.0, ["nightly"]),
-    ]
-    assert len(content["traces"][0]["spans"]) == 2
+    assert (first["id"], first["offset"], first["labels"]) == (
+        SPANS[0].trace_id,
+        0.0,
+        ["nightly"],
+    )
+    assert (second["id"], second["offset"], second["labels"]) == (
+        SPANS[2].trace_id,
+        90_000_000.0,
+        ["nightly"],
+    )
+    assert len(first["spans"]) == 2
 
 
 def test_several_runs_come_on_one_page_and_odd_ids_are_no_sql(post):
@@ -170,6 +181,7 @@ def test_what_is_beyond_the_limits_is_left_out_and_the_page_says_so(post, monkey
         "Only 1 spans are shown; the last trace may lack some.",
         "Only the first 0 log records are shown.",
     ]
+
     response = post({"trace_ids": [SPANS[0].trace_id, "ee" * 16]})
     assert response.status_code == 404
     assert "ee" * 16 in response.json["error"]["reason"]

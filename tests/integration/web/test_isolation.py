@@ -1,8 +1,8 @@
-"""No workspace sees or changes what another one holds, whatever it asks: every route is tried.
+"""No workspace sees or changes the records of another: every route is tried.
 
-The owner's records all carry a mark. Each operation of the API's own document is called by an
-outsider with the owner's ids, names and cursors; the mark must not be in any answer, and what the
-owner sees must be the same afterwards. That the owner does see the mark shows that the calls reach.
+All records of the owner carry a mark. An outsider calls each operation of the OpenAPI document with
+the owner's ids, names and cursors. No answer may have the mark, and the owner must see the same
+afterwards. The owner does see the mark, so the calls do find the records.
 """
 
 import base64
@@ -11,8 +11,8 @@ import datetime as dt
 import pytest
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from tasks.ledger import Entry, Ledger
+from ledger.ledger import Entry, Ledger
+from storage.clickhouse.client import Clickhouse
 from tests.integration.made_jobs import Worker
 from tests.integration.made_logs import new_chunk
 from tests.integration.made_metrics import Stream, numbers, put_metrics
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.integration
 
 OWNER, OUTSIDER, MARK = "iso-owner", "iso-outsider", "s3cretmark"
 OPEN = {"GET /health", "GET /ready", "GET /api/v1/ingestion/health"}
-"""What tells of the system and of no workspace."""
+"""Operations about the system, not about a workspace."""
 
 ENDLESS = {"GET /api/v1/logs/live"}
-"""Has tests of its own: test_live.py."""
+"""Tested in test_live_tail.py."""
 
 DOCUMENT = create_app(Settings()).test_client().get("/openapi.json").json
 OPERATIONS = (
@@ -88,7 +88,7 @@ WITHOUT_TEXT = {
     "GET /api/v1/customers",
     "GET /api/v1/customers/{customer_id}/stats",
 }
-"""Reads whose answers are numbers: the outsider's are to be unlike the owner's."""
+"""Reads with numbers only: the outsider's answers must differ from the owner's."""
 
 CHANGES = {
     "DELETE /api/v1/logs": {"all": True},
@@ -114,12 +114,13 @@ class Api:
         """Call with the owner's ids, and a workspace in the header if one is given."""
         method, path = operation.split(" ")
         takes_json = "requestBody" in DOCUMENT["paths"][path][method.lower()]
+        content = {"json": arguments} if takes_json else {"query_string": arguments}
         return self.client.open(
             path.format(**self.ids),
             method=method,
             headers={"X-Workspace-Id": header} if header else {},
             buffered=True,
-            **({"json": arguments} if takes_json else {"query_string": arguments}),
+            **content,
         )
 
     def seen(self, operation, workspace, **more):
@@ -128,9 +129,11 @@ class Api:
 
 
 def _without_request(answer):
+    """The content of an answer without what differs from request to request."""
     if not answer.is_json:
         return answer.data
-    return {k: v for k, v in answer.json.items() if k not in {"request_id", "execution_time_ms"}}
+    differing = {"request_id", "execution_time_ms"}
+    return {name: value for name, value in answer.json.items() if name not in differing}
 
 
 @pytest.fixture(scope="module")
@@ -158,18 +161,25 @@ def api(worker, put_logs, shared_valkey):
     put_metrics(settings, OWNER, Stream(points=points, attributes={"secret": MARK}))
     chunk = new_chunk(MARK.encode() + b"\xff", 3, workspace=OWNER)
     worker.ledger.accept([Entry(chunk, ("isolation",))])
-    worker.ledger.bury(worker.ledger.seal(), chunk.header.id, f"refused because of {MARK}")
+    worker.ledger.dead_letter(worker.ledger.seal(), chunk.header.id, f"refused because of {MARK}")
+
     clickhouse, ledger = Clickhouse(settings), Ledger(settings)
     client = create_app(settings, clickhouse, ledger).test_client()
-    made = Api(client, {"chunk_id": chunk.header.id, "trace_id": spans[0].trace_id})
-    made.ids["customer_id"] = "cust-7"
-    logs = made.call("GET /api/v1/logs", WHEN, OWNER).json["logs"]
-    made.ids["log_id"] = logs[0]["id"]
-    job = made.call("POST /api/v1/jobs/export", WHEN | {"q": MARK}, OWNER).json["job"]
-    made.ids["job_id"] = job["id"]
+    ids = {
+        "chunk_id": chunk.header.id,
+        "trace_id": spans[0].trace_id,
+        "customer_id": "cust-7",
+    }
+    made = Api(client, ids)
+    ids["log_id"] = made.call("GET /api/v1/logs", WHEN, OWNER).json["logs"][0]["id"]
+    exported = made.call("POST /api/v1/jobs/export", WHEN | {"q": MARK}, OWNER)
+    ids["job_id"] = exported.json["job"]["id"]
     worker.runner.drain()
-    kept = made.call("PUT /api/v1/retention", {"logs": 77, "traces": 77, "metrics": 77}, OWNER)
+
+    days = {"logs": 77, "traces": 77, "metrics": 77}
+    kept = made.call("PUT /api/v1/retention", days, OWNER)
     assert kept.status_code == 200
+
     yield made
     clickhouse.close()
     ledger.close()
@@ -210,6 +220,7 @@ def test_every_operation_is_tried():
 def test_the_owner_sees_what_is_its_own(api, operation):
     status, content = api.seen(operation, OWNER)
     assert status == 200
+
     if operation in WITHOUT_TEXT:
         assert content != api.seen(operation, OUTSIDER)[1]
     else:
@@ -224,8 +235,10 @@ def test_an_outsider_sees_nothing_of_it(api, operation, named):
         answer = api.call(operation, READS[operation] | {"workspace_id": OUTSIDER})
     else:
         answer = api.call(operation, READS[operation], OUTSIDER)
+
     assert answer.status_code in {200, 404}
     assert MARK.encode() not in answer.data
+
     if "{" in operation:
         assert answer.status_code == 404
 
@@ -255,6 +268,7 @@ def test_an_outsider_changes_nothing_of_it(api, worker):
         expected = answer.status_code == 404 if "{" in operation else answer.status_code < 300
         assert expected, f"{operation}: {answer.status}: {answer.data}"
         assert MARK.encode() not in answer.data
+
     worker.runner.drain()
     assert {name: api.seen(name, OWNER) for name in READS} == before
 

@@ -1,11 +1,11 @@
-"""A job says what was asked for in the request's words, and its file has a documented type."""
+"""A job shows its arguments as in the request, and its file has a documented type."""
 
 import pytest
 
 from tasks.jobs.job import KINDS
 from tests.integration.made_jobs import Worker
 from web.app import create_app
-from web.exploration_schemas import FILE_TYPES
+from web.logs.exploration_schemas import FILE_TYPES
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ def worker(engine_settings, valkey, tmp_path):
 
 @pytest.fixture
 def api(worker, monkeypatch):
-    monkeypatch.setattr("web.trace_deletion.PATIENCE", 0)
+    monkeypatch.setattr("web.traces.deletion.PATIENCE", 0)
     client = create_app(worker.settings, worker.clickhouse, worker.ledger).test_client()
     client.environ_base["HTTP_X_WORKSPACE_ID"] = WORKSPACE
     return client
@@ -70,8 +70,10 @@ def test_a_job_shows_what_was_asked_and_the_same_can_be_asked_again(
 ):
     first = api.open(f"/api/v1{path}", method=method, json=body)
     assert first.status_code in {200, 202}, first.json
+
     shown = first.json["job"]["arguments"]
     assert shown == body | implied
+
     again = api.open(f"/api/v1{path}", method=method, json=shown)
     assert again.json["job"]["arguments"] == shown
     for job in (
@@ -93,6 +95,7 @@ def test_the_file_of_an_export_has_a_type_that_is_documented(api, worker, form):
     worker.runner.drain()
     file = api.get(f"/api/v1/jobs/{job['id']}/result")
     assert file.status_code == 200
+
     file.close()
     paths = api.get("/openapi.json").json["paths"]
     for path in ("/api/v1/jobs/{job_id}/result", "/api/v1/logs/export"):
@@ -112,6 +115,8 @@ def test_the_file_of_an_export_has_a_type_that_is_documented(api, worker, form):
 )
 def test_a_job_shows_the_instants_that_were_counted_from_now(api, method, path, body):
     shown = api.open(f"/api/v1{path}", method=method, json=body).json["job"]["arguments"]
-    assert {type(shown[name]) for name in shown if name.endswith("_time_ms")} == {int}
+    times = [value for name, value in shown.items() if name.endswith("_time_ms")]
+    assert {type(time) for time in times} == {int}
+
     again = api.open(f"/api/v1{path}", method=method, json=shown)
     assert again.json["job"]["arguments"] == shown

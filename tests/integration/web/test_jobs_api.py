@@ -8,8 +8,8 @@ from tasks.jobs.export import drop_old_exports, exports_folder
 from tasks.jobs.job import new_order
 from tests.integration.made_jobs import Worker
 from tests.integration.made_logs import NOON, broken_entry, entry
-from web import trace_deletion
 from web.app import create_app
+from web.traces import deletion as trace_deletion
 
 pytestmark = pytest.mark.integration
 
@@ -18,7 +18,8 @@ WORKSPACE = "web-jobs"
 
 @pytest.fixture
 def settings(engine_settings, valkey, tmp_path):
-    return engine_settings.model_copy(update={"redis_url": valkey.url, "export_dir": str(tmp_path)})
+    changes = {"redis_url": valkey.url, "export_dir": str(tmp_path)}
+    return engine_settings.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def worker(settings):
 
 @pytest.fixture
 def api(settings, worker):
-    """A client whose requests wake no worker."""
+    """A client; its requests wake no worker."""
     client = create_app(settings, worker.clickhouse, worker.ledger).test_client()
     client.environ_base["HTTP_X_WORKSPACE_ID"] = WORKSPACE
     return client
@@ -38,11 +39,12 @@ def api(settings, worker):
 
 @pytest.fixture
 def stored(worker, put_logs):
-    """Put log records of the workspace into the table, which is empty of them else."""
+    """Delete the workspace's log records; returns a function that inserts some."""
     worker.clickhouse.query("DELETE FROM otel_logs WHERE WorkspaceId = %(w)s", {"w": WORKSPACE})
 
     def put(*bodies, at=NOON, service="cart"):
-        put_logs(worker.clickhouse, [row(body, at, service, n) for n, body in enumerate(bodies)])
+        rows = [row(body, at, service, number) for number, body in enumerate(bodies)]
+        put_logs(worker.clickhouse, rows)
 
     return put
 
@@ -77,6 +79,7 @@ def test_a_deletion_is_accepted_as_a_job_that_can_be_watched(api, worker, stored
     stored("c", service="mail")
     answered = api.delete("/api/v1/logs", json={"service_name": "cart"})
     assert answered.status_code == 202
+
     job = answered.json["job"]
     assert (job["state"], job["kind"], job["unit"]) == ("queued", "delete", "log records")
     assert job["asked_by"] == "127.0.0.1"
@@ -130,11 +133,14 @@ def test_jobs_are_listed_by_kind_and_state_and_page_by_page(api):
         api.delete("/api/v1/logs", json={"search": str(number)})
     api.post("/api/v1/jobs/replay", json={})
     first = api.get("/api/v1/jobs", query_string={"kind": "delete", "limit": 2}).json
+
     assert len(first["jobs"]) == 2
+
     query = {"kind": "delete", "limit": 2, "cursor": first["next_cursor"]}
     second = api.get("/api/v1/jobs", query_string=query).json
     assert len(second["jobs"]) == 1
     assert second["next_cursor"] is None
+
     ids = {job["id"] for job in first["jobs"] + second["jobs"]}
     assert len(ids) == 3
     assert api.get("/api/v1/jobs", query_string={"state": "done"}).json["jobs"] == []
@@ -162,33 +168,36 @@ def test_no_workspace_sees_or_ends_anothers_job(api, worker):
 
 def test_an_export_is_written_and_downloaded_once_it_is_done(api, worker, stored):
     stored("first", "second", at=NOON)
-    span = {"start_time_ms": NOON // 10**6, "end_time_ms": NOON // 10**6}
-    asked = api.post("/api/v1/jobs/export", json={**span, "format": "csv"})
-    job = asked.json["job"]
+    asked = {"start_time_ms": NOON // 10**6, "end_time_ms": NOON // 10**6, "format": "csv"}
+    job = api.post("/api/v1/jobs/export", json=asked).json["job"]
     path = f"/api/v1/jobs/{job['id']}/result"
     assert api.get(path).status_code == 409
+
     worker.runner.drain()
     done = api.get(f"/api/v1/jobs/{job['id']}").json["job"]
     assert (done["state"], done["done"], done["result"]["records"]) == ("done", 2, 2)
+
     with api.get(path) as file:
         assert (file.status_code, file.mimetype) == (200, "text/csv")
-        direct = api.get("/api/v1/logs/export", query_string={**span, "format": "csv"})
+        direct = api.get("/api/v1/logs/export", query_string=asked)
         assert file.data == direct.data
         assert len(file.data) == done["result"]["bytes"]
 
 
 def test_an_export_whose_worker_died_is_written_anew(api, worker, stored, settings):
     stored("first", "second")
-    span = {"start_time_ms": NOON // 10**6, "end_time_ms": NOON // 10**6}
-    job = api.post("/api/v1/jobs/export", json={**span, "format": "ndjson"}).json["job"]
+    noon = {"start_time_ms": NOON // 10**6, "end_time_ms": NOON // 10**6}
+    job = api.post("/api/v1/jobs/export", json={**noon, "format": "ndjson"}).json["job"]
     lease = worker.book.lease()
     folder = exports_folder(settings)
     (folder / f"{job['id']}.ndjson.1.part").write_text("half a li")
     worker.book.save(lease, {"done": 1}, seconds=0)
+
     worker.runner.drain()
     with api.get(f"/api/v1/jobs/{job['id']}/result") as file:
-        bodies = sorted(json.loads(line)["body"] for line in file.data.splitlines())
-    assert bodies == ["first", "second"]
+        found = sorted(json.loads(line)["body"] for line in file.data.splitlines())
+
+    assert found == ["first", "second"]
 
 
 def test_files_of_forgotten_exports_are_deleted(settings):
@@ -197,19 +206,23 @@ def test_files_of_forgotten_exports_are_deleted(settings):
         (folder / name).write_text("x")
     for name in ("old.csv", "old.csv.1.part"):
         os.utime(folder / name, (0, 0))
+
     assert drop_old_exports(settings) == 2
     assert [path.name for path in folder.iterdir()] == ["new.csv"]
 
 
 def test_dead_letters_are_replayed_by_a_job(api, worker):
+    acme = {"X-Workspace-Id": "acme"}
     for _ in range(3):
         worker.ledger.accept([broken_entry()])
         batch = worker.ledger.seal()
-        worker.ledger.bury(batch, batch.chunk_ids[0], "broken")
+        worker.ledger.dead_letter(batch, batch.chunk_ids[0], "broken")
     worker.ledger.accept([entry(["kept"], workspace="other")])
-    job = api.post("/api/v1/jobs/replay", json={}, headers={"X-Workspace-Id": "acme"}).json["job"]
+
+    job = api.post("/api/v1/jobs/replay", json={}, headers=acme).json["job"]
     worker.runner.drain()
-    done = api.get(f"/api/v1/jobs/{job['id']}", headers={"X-Workspace-Id": "acme"}).json["job"]
+    done = api.get(f"/api/v1/jobs/{job['id']}", headers=acme).json["job"]
+
     assert (done["state"], done["result"], done["total"]) == ("done", {"replayed": 3}, 3)
     assert worker.ledger.waiting.stats().dead_chunks == 0
 
@@ -229,6 +242,7 @@ def test_old_spans_are_deleted_while_the_request_waits(settings, worker):
     assert (answered.status_code, answered.json["deleted"]) == (200, 1)
     assert client.delete("/api/v1/traces", json={"days": 3}).json["deleted"] == 0
     assert client.delete("/api/v1/traces", json={"force": True}).json["deleted"] == 1
+
     for thread in threads:
         thread.join(30)
 

@@ -1,23 +1,31 @@
-"""What a query may cost, what it reads, and what happens when the database does not play along."""
+"""What a query may cost, what it reads, and what happens when the database fails."""
 
 import random
 import socket
 
 import pytest
 
-from storage.budget import Budget
-from storage.client import Clickhouse
-from storage.errors import QueryRefusedError
-from storage.logs.read import TABLE
-from storage.logs.search import LogFilters, where
-from storage.sql import TimeRange
+from storage.clickhouse.budget import Budget
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import QueryRefusedError
+from storage.query.logs.read import TABLE
+from storage.query.logs.search import LogFilters, where
+from storage.time_range import TimeRange
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
 
 
-def explained(clickhouse, filters, span):
-    clause = where(filters, span)
+@pytest.fixture
+def whole(whole_range):
+    """The time range of all seeded records."""
+    first_ms, last_ms = whole_range["start_time_ms"], whole_range["end_time_ms"]
+    return TimeRange(first_ms * 1_000_000, last_ms * 1_000_000)
+
+
+def explained(clickhouse, filters, time_range):
+    """ClickHouse's plan for a search, with the indexes that it uses."""
+    clause = where(filters, time_range)
     rows = clickhouse.query(
         f"EXPLAIN indexes = 1 SELECT count() FROM {TABLE} WHERE {clause.sql}", clause.params
     )
@@ -29,25 +37,22 @@ def explained(clickhouse, filters, span):
     [("Timeout while reading", "while"), ("соединения: code-42 retry later", "retry")],
 )
 @pytest.mark.usefixtures("seeded")
-def test_a_search_prunes_by_the_text_index(clickhouse, whole_range, text, token):
-    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
-    plan = explained(clickhouse, LogFilters(workspace_id="default", search=text), span)
+def test_a_search_prunes_by_the_text_index(clickhouse, whole, text, token):
+    plan = explained(clickhouse, LogFilters(workspace_id="default", search=text), whole)
     index = plan.partition("Name: idx_body")[2]
     assert f'"{token}"' in index.partition("Granules")[0]
 
 
 @pytest.mark.usefixtures("seeded")
-def test_a_search_for_words_that_nothing_has_reads_no_granule(clickhouse, whole_range):
-    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
+def test_a_search_for_words_that_nothing_has_reads_no_granule(clickhouse, whole):
     filters = LogFilters(workspace_id="default", search="a zebra b")
-    index = explained(clickhouse, filters, span).partition("Name: idx_body")[2]
+    index = explained(clickhouse, filters, whole).partition("Name: idx_body")[2]
     assert "Granules: 0/" in index
 
 
 @pytest.mark.usefixtures("seeded")
-def test_a_time_range_prunes_by_the_whole_sorting_key(clickhouse, whole_range):
-    span = TimeRange(*(ms * 1_000_000 for ms in whole_range.values()))
-    plan = explained(clickhouse, LogFilters(workspace_id="default"), span)
+def test_a_time_range_prunes_by_the_whole_sorting_key(clickhouse, whole):
+    plan = explained(clickhouse, LogFilters(workspace_id="default"), whole)
     keys = plan[plan.index("PrimaryKey") :].split("Condition", 1)[0]
     assert "WorkspaceId" in keys
     assert "toStartOfFiveMinutes(Timestamp)" in keys
@@ -58,11 +63,14 @@ def test_any_text_arrives_in_the_database_as_it_was_sent(clickhouse):
     signs = "'\"`\\%()[]{}$;-#/* \n\t\0\b\x1aabßяЖ€😀?_:"
     for _ in range(200):
         text = "".join(source.choices(signs, k=source.randrange(12)))
-        pairs = ((text, "value"), ("key", text))
-        clause = where(
-            LogFilters(workspace_id="w", search="x", service_name=text, attributes=pairs),
-            TimeRange(0, 1),
+        filters = LogFilters(
+            workspace_id="w",
+            search="x",
+            service_name=text,
+            attributes=((text, "value"), ("key", text)),
         )
+        clause = where(filters, TimeRange(0, 1))
+
         names = ", ".join(f"%({name})s" for name in clause.params)
         [row] = clickhouse.query(f"SELECT {names}", clause.params)
         assert list(row) == list(clause.params.values())
@@ -116,9 +124,11 @@ def test_reads_work_again_when_the_connection_was_lost(engine_settings, whole_ra
     clickhouse = Clickhouse(engine_settings)
     client = create_app(engine_settings, clickhouse).test_client()
     assert client.get("/api/v1/logs", query_string=whole_range).status_code == 200
+
     idle = clickhouse._idle.get_nowait()
     idle.connection.socket.shutdown(socket.SHUT_RDWR)
     clickhouse._idle.put(idle)
     statuses = [client.get("/api/v1/logs", query_string=whole_range).status_code for _ in range(2)]
     clickhouse.close()
+
     assert statuses[1] == 200

@@ -1,4 +1,4 @@
-"""The live tail: a real broker, a real worker's writer, and the API behind its real server."""
+"""The live tail, with a real broker, a real writer, and the API's real server."""
 
 import http.client
 import json
@@ -8,17 +8,18 @@ import struct
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 
 import pytest
 import simple_websocket
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.insert import Inserter
-from tasks.ledger import Ledger
-from tasks.write import Writer
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.insert import Inserter
 from tests.integration.conftest import Valkey
 from tests.integration.made_logs import entry
+from worker.write import Writer
 
 pytestmark = pytest.mark.integration
 
@@ -29,14 +30,14 @@ def listens(port):
 
 
 def serve(settings, patience):
-    """What `python -m web` does, for settings that are handed over."""
-    import web.live
-    from config.front import outlet
-    from config.wsgi import Server
+    """Run the API as `python -m web` does, with given settings."""
+    import web.logs.live.routes
+    from serving import buffered_socket
+    from serving.wsgi import Server
     from web.app import create_app
-    from web.live import end_streams
+    from web.logs.live.routes import end_streams
 
-    outlet.PATIENCE = web.live._STALLED_SECONDS = patience
+    buffered_socket.PATIENCE = web.logs.live.routes._STALLED_SECONDS = patience
     Server(
         settings,
         settings.api_port,
@@ -48,7 +49,7 @@ def serve(settings, patience):
 
 
 class Events:
-    """One reader of server-sent events, in a thread of its own."""
+    """A reader of server-sent events, in its own thread."""
 
     def __init__(self, port, query):
         address = f"http://127.0.0.1:{port}/api/v1/logs/live?{query}"
@@ -119,7 +120,7 @@ def settings(engine_settings, broker):
 
 @pytest.fixture(scope="module")
 def start_api(settings, free_port, wait_until):
-    """Start the API's server with changed settings, and give its process and port."""
+    """Start the API's server with changed settings; returns its process and port."""
     started = []
 
     def start(patience=30.0, **changes):
@@ -140,7 +141,7 @@ def start_api(settings, free_port, wait_until):
 
 @pytest.fixture(scope="module")
 def api(start_api):
-    """The port of an API; what reads there is noticed to have gone some seconds later."""
+    """The port of an API, which notices some seconds later that a reader has gone."""
     return start_api()[1]
 
 
@@ -177,7 +178,7 @@ def store(settings, broker):
 
 
 def handshake(port, query):
-    """A socket behind the handshake of a WebSocket."""
+    """A socket on which the handshake of a WebSocket is done."""
     connection = socket.create_connection(("127.0.0.1", port), 60)
     connection.sendall(
         f"GET /ws/live?{query} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n"
@@ -193,16 +194,13 @@ def handshake(port, query):
 
 def ends_with(connection, code):
     """Whether the other side ends, with this code."""
-    said = b""
-    while piece := connection.recv(1000):
-        said += piece
-    return struct.pack(">H", code) in said
+    return struct.pack(">H", code) in read_all(connection)
 
 
 def commands(broker):
-    """How often each command was called."""
+    """How often each command was called, 0 for those that never were."""
     stats = broker.client.info("commandstats")
-    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+    return Counter({name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()})
 
 
 def test_what_is_stored_in_a_workspace_is_seen_by_its_readers_alone(listen, store, wait_until):
@@ -210,8 +208,10 @@ def test_what_is_stored_in_a_workspace_is_seen_by_its_readers_alone(listen, stor
     store("live-b", ["theirs"])
     store("live-a", ["first", "second"])
     wait_until(lambda: len(ours.bodies) == 2)
+
     assert ours.bodies == ["first", "second"]
     assert theirs.bodies == ["theirs"]
+
     log = ours.events[-1][1]
     assert (log["workspace_id"], log["service_name"]) == ("live-a", "shop")
     assert log["timestamp"] == "2025-11-21T12:00:00.000000000Z"
@@ -235,6 +235,14 @@ def test_a_reader_above_its_rate_is_told_how_many_lines_it_lost(listen, store, w
     assert 50 <= len(reader.bodies) < 1000
 
 
+def read_all(connection):
+    """All that comes until the other side hangs up."""
+    received = b""
+    while piece := connection.recv(1000):
+        received += piece
+    return received
+
+
 def test_a_reader_that_does_not_read_holds_up_nobody(start_api, store, listen, wait_until):
     _, port = start_api(live_lines_per_second=10_000)
     stuck = socket.socket()
@@ -242,15 +250,17 @@ def test_a_reader_that_does_not_read_holds_up_nobody(start_api, store, listen, w
     stuck.connect(("127.0.0.1", port))
     stuck.sendall(b"GET /api/v1/logs/live?workspace_id=live-slow HTTP/1.1\r\nHost: x\r\n\r\n")
     assert stuck.recv(12) == b"HTTP/1.1 200"
+
     reader = listen("workspace_id=live-slow", port)
     wide = "x" * 10_000
     for number in range(10):
         store("live-slow", [f"{number} {n} {wide}" for n in range(200)])
     wait_until(lambda: len(reader.bodies) + reader.lost == 2000)
-    told = bytearray()
+
+    received = bytearray()
     stuck.settimeout(60)
-    while b"event: lost" not in told[-3_000_000:]:
-        told += stuck.recv(1_000_000)
+    while b"event: lost" not in received[-3_000_000:]:
+        received += stuck.recv(1_000_000)
     stuck.close()
 
 
@@ -259,13 +269,18 @@ def test_nothing_is_published_for_a_workspace_that_nobody_watches(
 ):
     reader = listen("workspace_id=live-watched")
     before = commands(broker)
+
+    def calls(name):
+        return commands(broker)[name] - before[name]
+
     for number in range(3):
         store("live-unwatched", [str(number)])
-    wait_until(lambda: commands(broker)["pubsub|numsub"] - before.get("pubsub|numsub", 0) == 3)
-    assert commands(broker).get("publish", 0) == before.get("publish", 0)
+    wait_until(lambda: calls("pubsub|numsub") == 3)
+    assert calls("publish") == 0
+
     store("live-watched", ["seen"])
     wait_until(lambda: reader.bodies == ["seen"])
-    assert commands(broker)["publish"] == before.get("publish", 0) + 1
+    assert calls("publish") == 1
 
 
 def test_readers_are_limited_and_leave_room_for_queries_and_for_the_next(
@@ -278,10 +293,12 @@ def test_readers_are_limited_and_leave_room_for_queries_and_for_the_next(
     assert refused.value.code == 503
     assert refused.value.headers["Retry-After"] == "5"
     assert "LIVE_READERS" in json.load(refused.value)["error"]["reason"]
+
     refused.value.close()
     for _ in range(4):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as health:
             assert health.status == 200
+
     readers[0].close()
 
     def admitted():
@@ -309,49 +326,58 @@ def test_a_hundred_readers_read_at_once(start_api, store, wait_until):
 def test_a_socket_gets_the_same_and_says_what_it_cannot_take(api, store):
     address = f"ws://127.0.0.1:{api}/ws/live?workspace_id=live-ws"
     client = simple_websocket.Client(f"{address}&q=one")
-    assert json.loads(client.receive(timeout=20)) == {"ready": True}
+
+    def receive():
+        return json.loads(client.receive(timeout=20))
+
+    assert receive() == {"ready": True}
+
     store("live-ws", ["one", "two"])
-    assert json.loads(client.receive(timeout=20))["body"] == "one"
+    assert receive()["body"] == "one"
+
     store("live-ws", [f"one {n}" for n in range(1000)])
-    got = 0
-    while "lost" not in (message := json.loads(client.receive(timeout=20))):
-        got += 1
-    assert got + message["lost"] == 1000
+    lines = 0
+    message = receive()
+    while "lost" not in message:
+        lines += 1
+        message = receive()
+    assert lines + message["lost"] == 1000
+
     client.close()
 
 
 def frame(opcode, payload, *, last):
     """A client's frame, masked with zeros."""
-    return (
-        bytes((opcode | 128 * last, 128 | 126))
-        + struct.pack(">H", len(payload))
-        + bytes(4)
-        + payload
-    )
+    first = opcode | 0x80 if last else opcode
+    length = bytes([0x80 | 126]) + struct.pack(">H", len(payload))
+    mask = bytes(4)
+    return bytes([first]) + length + mask + payload
 
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("opcode", [1, 2])
 def test_a_socket_takes_no_more_than_a_little_from_its_client(api, opcode, last):
-    size = 60_000
+    payload = b"x" * 60_000
     with handshake(api, "workspace_id=live-frames") as connection:
-        connection.sendall(frame(opcode, b"x" * size, last=last))
-        connection.sendall(frame(0 if not last else opcode, b"x" * size, last=last))
-        if not last:
-            assert ends_with(connection, 1009)
-        else:
+        connection.sendall(frame(opcode, payload, last=last))
+        if last:
+            connection.sendall(frame(opcode, payload, last=True))
             assert connection.recv(1) != b""
+        else:
+            # A continuation of the same message, which is too long together.
+            connection.sendall(frame(0, payload, last=False))
+            assert ends_with(connection, 1009)
 
 
 def test_a_socket_answers_pings_and_a_close(api):
+    normal = struct.pack(">H", 1000)
     with handshake(api, "workspace_id=live-ping") as connection:
         connection.sendall(b"\x89\x84" + bytes(4) + b"ping")
-        connection.sendall(b"\x88\x82" + bytes(4) + struct.pack(">H", 1000))
-        said = b""
-        while piece := connection.recv(1000):
-            said += piece
-    assert b"\x8a\x04ping" in said
-    assert said.endswith(b"\x88\x02" + struct.pack(">H", 1000))
+        connection.sendall(b"\x88\x82" + bytes(4) + normal)
+        received = read_all(connection)
+
+    assert b"\x8a\x04ping" in received
+    assert received.endswith(b"\x88\x02" + normal)
 
 
 def test_a_socket_refuses_what_is_no_frame(api):
@@ -363,21 +389,13 @@ def test_a_socket_refuses_what_is_no_frame(api):
 @pytest.mark.parametrize("kind", ["events", "socket"])
 def test_readers_that_never_read_give_their_places_up(start_api, store, wait_until, kind):
     _, port = start_api(patience=2.0, live_readers=4, live_lines_per_second=10_000)
-    query = f"workspace_id=live-never-{kind}"
-    stuck = []
-    for _ in range(4):
-        if kind == "socket":
-            stuck.append(handshake(port, query))
-        else:
-            connection = socket.create_connection(("127.0.0.1", port), 60)
-            connection.sendall(
-                f"GET /api/v1/logs/live?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-            )
-            assert connection.recv(12) == b"HTTP/1.1 200"
-            stuck.append(connection)
+    workspace = f"live-never-{kind}"
+    query = f"workspace_id={workspace}"
+    connect = handshake if kind == "socket" else open_stream
+    stuck = [connect(port, query) for _ in range(4)]
 
     def admitted():
-        store(f"live-never-{kind}", [f"{n} {'x' * 2000}" for n in range(200)])
+        store(workspace, [f"{n} {'x' * 2000}" for n in range(200)])
         try:
             return Events(port, query)
         except urllib.error.HTTPError as error:
@@ -387,6 +405,14 @@ def test_readers_that_never_read_give_their_places_up(start_api, store, wait_unt
     wait_until(admitted, 60).close()
     for connection in stuck:
         connection.close()
+
+
+def open_stream(port, query):
+    """A connection to the server-sent events, of which only the status is read."""
+    connection = socket.create_connection(("127.0.0.1", port), 60)
+    connection.sendall(f"GET /api/v1/logs/live?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
 
 
 @pytest.mark.parametrize(
@@ -404,14 +430,17 @@ def test_readers_that_never_read_give_their_places_up(start_api, store, wait_unt
     ],
 )
 def test_a_socket_opens_only_for_right_parameters_and_known_origins(api, query, origin, status):
-    headers = {
-        "Host": "here",
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
-        "Sec-WebSocket-Version": "13",
-    } | ({"Origin": origin} if origin else {})
-    lines = [f"GET /ws/live?{query} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [
+        f"GET /ws/live?{query} HTTP/1.1",
+        "Host: here",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==",
+        "Sec-WebSocket-Version: 13",
+    ]
+    if origin:
+        lines.append(f"Origin: {origin}")
+
     with socket.create_connection(("127.0.0.1", api), 30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         assert connection.recv(4096).split()[1] == str(status).encode()
@@ -422,14 +451,17 @@ def test_readers_do_not_keep_the_api_from_stopping(start_api, wait_until):
     reader = Events(port, "workspace_id=live-stop")
     client = simple_websocket.Client(f"ws://127.0.0.1:{port}/ws/live?workspace_id=live-stop")
     assert json.loads(client.receive(timeout=20)) == {"ready": True}
+
     wait_until(lambda: reader.ready)
     process.terminate()
     wait_until(lambda: reader.ended)
     assert reader.was_whole
+
     process.join(30)
     assert process.exitcode == 0
     with pytest.raises(simple_websocket.ConnectionClosed):
         client.receive(timeout=20)
+
     reader.close()
 
 
@@ -439,11 +471,16 @@ def test_a_broker_that_goes_away_and_comes_back_is_told_as_a_gap(
     _, port = start_api()
     reader = Events(port, "workspace_id=live-gap")
     wait_until(lambda: reader.ready)
+
     for connection in broker.client.client_list(_type="pubsub"):
         broker.client.client_kill_filter(_id=connection["id"])
     wait_until(lambda: ("lost", {"lost": None}) in reader.events)
-    channel = "sheaf:live:live-gap"
-    wait_until(lambda: broker.client.pubsub_numsub(channel)[0][1] == 1)
+
+    def subscribed():
+        [(_, subscribers)] = broker.client.pubsub_numsub("sheaf:live:live-gap")
+        return subscribers == 1
+
+    wait_until(subscribed)
     store("live-gap", ["after"])
     wait_until(lambda: reader.bodies == ["after"])
     reader.close()

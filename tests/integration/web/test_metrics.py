@@ -1,7 +1,6 @@
-"""Series of metrics in the engine, against values computed by hand."""
+"""Series of metrics, compared with values computed by hand."""
 
 import itertools
-import re
 
 import pytest
 
@@ -34,14 +33,14 @@ def series(engine_settings, client):
         }
         response = client.post("/api/v1/metrics/query", json=body | query)
         assert response.status_code == 200, response.get_json()
-        answer = response.get_json()
+
         starts = [(BASE_S + 60 * minute) * 1000 for minute in range(minutes)]
-        for each in answer["series"]:
+        found = {}
+        for each in response.get_json()["series"]:
             assert [start for start, _ in each["points"]] == starts
-        return {
-            tuple(each["labels"].values()): [value for _, value in each["points"]]
-            for each in answer["series"]
-        }
+            labels = tuple(each["labels"].values())
+            found[labels] = [value for _, value in each["points"]]
+        return found
 
     return ask
 
@@ -61,48 +60,57 @@ OLD = -10 * 3600
 
 def test_a_counter_increases_by_differences_the_one_before_the_first_window_included(series):
     stream = counter((-30, 100), (30, 110), (90, 115), (150, 115), (210, 130), start=OLD)
-    assert total(series([stream], aggregation="increase")) == [10, 5, 0, 15, None]
+    found = series([stream], aggregation="increase")
+    assert total(found) == [10, 5, 0, 15, None]
 
 
 def test_a_rate_is_the_increase_by_second_of_the_window(series):
     stream = counter((-30, 100), (30, 160), (90, 190), start=OLD)
-    assert total(series([stream], aggregation="rate", minutes=3)) == [1, 0.5, None]
+    found = series([stream], aggregation="rate", minutes=3)
+    assert total(found) == [1, 0.5, None]
 
 
 def test_a_reset_by_a_new_start_counts_from_zero_even_if_the_value_is_larger(series):
-    points = [(-30, 100, OLD), (30, 110, OLD), (90, 500, 40), (150, 510, 40)]
-    assert total(series([counter(*points)], aggregation="increase", minutes=3)) == [10, 500, 10]
+    stream = counter((-30, 100, OLD), (30, 110, OLD), (90, 500, 40), (150, 510, 40))
+    found = series([stream], aggregation="increase", minutes=3)
+    assert total(found) == [10, 500, 10]
 
 
 def test_a_reset_without_a_start_shows_by_a_value_that_drops(series):
     stream = counter((-30, 100), (30, 110), (90, 7), (150, 9))
-    assert total(series([stream], aggregation="increase", minutes=3)) == [10, 7, 2]
+    found = series([stream], aggregation="increase", minutes=3)
+    assert total(found) == [10, 7, 2]
 
 
 def test_a_start_at_the_data_points_own_time_says_that_nothing_is_known_of_the_increase(series):
-    points = [(-30, 100, OLD), (30, 110, OLD), (90, 300, 90), (150, 310, 90)]
-    assert total(series([counter(*points)], aggregation="increase", minutes=3)) == [10, None, 10]
+    stream = counter((-30, 100, OLD), (30, 110, OLD), (90, 300, 90), (150, 310, 90))
+    found = series([stream], aggregation="increase", minutes=3)
+    assert total(found) == [10, None, 10]
 
 
 def test_a_stream_that_starts_late_counts_from_its_start(series):
     stream = counter((90, 12), (150, 20), start=80)
-    assert total(series([stream], aggregation="increase", minutes=3)) == [None, 12, 8]
+    found = series([stream], aggregation="increase", minutes=3)
+    assert total(found) == [None, 12, 8]
 
 
 def test_of_the_first_data_point_of_an_older_stream_nothing_is_known(series):
     for start in (OLD, None):
         stream = counter((30, 1000), (90, 1010), start=start)
-        assert total(series([stream], aggregation="increase", minutes=2)) == [None, 10]
+        found = series([stream], aggregation="increase", minutes=2)
+        assert total(found) == [None, 10]
 
 
 def test_an_increase_across_a_gap_belongs_to_the_window_that_ends_it(series):
     stream = counter((-30, 100), (30, 110), (250, 150), start=OLD)
-    assert total(series([stream], aggregation="increase")) == [10, None, None, None, 40]
+    found = series([stream], aggregation="increase")
+    assert total(found) == [10, None, None, None, 40]
 
 
 def test_deltas_are_added_up(series):
     stream = counter((10, 3), (20, 4), (70, 5), start=0, temporality=DELTA)
-    assert total(series([stream], aggregation="increase", minutes=2)) == [7, 5]
+    found = series([stream], aggregation="increase", minutes=2)
+    assert total(found) == [7, 5]
 
 
 def test_both_temporalities_of_one_metric_are_added_together(series):
@@ -113,22 +121,25 @@ def test_both_temporalities_of_one_metric_are_added_together(series):
 
 
 def test_streams_are_told_apart_by_attributes_resource_and_scope_before_they_are_added(series):
+    def stream(base, **identity):
+        points = [(-30, base), (30, base + 1), (90, base + 3)]
+        return counter(*points, start=OLD, **identity)
+
     streams = [
-        counter((-30, base), (30, base + 1), (90, base + 3), start=OLD, **identity)
-        for base, identity in (
-            (100, {}),
-            (5, {"attributes": {"route": "/a"}}),
-            (900, {"resource": {"service.name": "shop", "host": "b"}}),
-            (50, {"scope": "library"}),
-        )
+        stream(100),
+        stream(5, attributes={"route": "/a"}),
+        stream(900, resource={"service.name": "shop", "host": "b"}),
+        stream(50, scope="library"),
     ]
-    assert total(series(streams, aggregation="increase", minutes=2)) == [4, 8]
+    found = series(streams, aggregation="increase", minutes=2)
+    assert total(found) == [4, 8]
 
 
 def test_attributes_in_another_order_are_the_same_stream(series):
     one = counter((-30, 100), (30, 110), start=OLD, attributes={"a": "1", "b": "2"})
     other = counter((90, 130), start=OLD, attributes={"b": "2", "a": "1"})
-    assert total(series([one, other], aggregation="increase", minutes=2)) == [10, 20]
+    found = series([one, other], aggregation="increase", minutes=2)
+    assert total(found) == [10, 20]
 
 
 def test_series_have_labels_of_attributes_resource_and_service(series):
@@ -137,16 +148,15 @@ def test_series_have_labels_of_attributes_resource_and_service(series):
         counter((-1, 0), (30, 20), start=OLD, attributes={"route": "/b", "host": "own"}),
         counter((-1, 0), (30, 40), start=OLD, resource={"service.name": "mail", "host": "h"}),
     ]
-    found = series(streams, aggregation="increase", by=["service", "route", "host"], minutes=1)
-    assert found == {
+    asked = {"aggregation": "increase", "minutes": 1}
+
+    assert series(streams, by=["service", "route", "host"], **asked) == {
         ("mail", "", "h"): [40],
         ("shop", "/a", ""): [10],
         ("shop", "/b", "own"): [20],
     }
-    assert series(streams, aggregation="increase", attributes={"route": "/a"}, minutes=1) == {
-        (): [10]
-    }
-    assert series(streams, aggregation="increase", attributes={"route": "/c"}, minutes=1) == {}
+    assert series(streams, attributes={"route": "/a"}, **asked) == {(): [10]}
+    assert series(streams, attributes={"route": "/c"}, **asked) == {}
 
 
 @pytest.mark.parametrize(
@@ -169,9 +179,10 @@ def test_gauges_are_computed_by_stream_and_then_across(series, aggregation, expe
 
 
 def test_a_quantile_of_a_gauge_is_that_of_all_its_values(series):
+    even, odd = ([(n, n) for n in range(first, 11, 2)] for first in (0, 1))
     streams = [
-        Stream(kind="gauge", points=numbers(*((n, n) for n in range(0, 11, 2)))),
-        Stream(kind="gauge", points=numbers(*((n, n) for n in range(1, 10, 2))), scope="other"),
+        Stream(kind="gauge", points=numbers(*even)),
+        Stream(kind="gauge", points=numbers(*odd), scope="other"),
     ]
     found = series(streams, aggregation="quantile", quantile=0.25, minutes=1)
     assert total(found) == [2.5]
@@ -183,6 +194,7 @@ def test_the_sum_of_what_goes_up_and_down_is_that_of_its_last_values(series):
         counter((10, 7), start=OLD, monotonic=False, scope="other"),
         counter((10, 100), (20, -30), start=0, monotonic=False, temporality=DELTA),
     ]
+
     assert total(series(streams, aggregation="sum", minutes=1)) == [3 + 7 + 70]
     assert total(series(streams[:1], aggregation="increase", minutes=1)) == [-2]
 
@@ -193,10 +205,8 @@ def test_data_points_that_only_say_that_there_is_no_value_do_not_count(series):
     assert total(series([stream], aggregation="min", minutes=1)) == [4]
 
 
-def histogram(*points, start=OLD, **more):
-    """A histogram from times and bucket counts, whose sum is ten times the count."""
-    bounds = more.pop("bounds", (1.0, 2.0, 4.0))
-    extremes = more.pop("extremes", {})
+def histogram(*points, start=OLD, bounds=(1.0, 2.0, 4.0), extremes=None, **more):
+    """A histogram from times and bucket counts; its sum is ten times its count."""
     made = [
         {
             "time": time,
@@ -205,7 +215,7 @@ def histogram(*points, start=OLD, **more):
             "explicit_bounds": bounds,
             "count": sum(counts),
             "sum": 10.0 * sum(counts),
-            **extremes,
+            **(extremes or {}),
         }
         for time, counts in points
     ]
@@ -236,16 +246,17 @@ def test_histograms_count_measurements(series, aggregation, expected):
         histogram((-30, [1, 0, 0, 0]), (30, [1, 3, 0, 0]), (90, [1, 3, 0, 5])),
         histogram((30, [1, 0, 0, 0]), (90, [0, 1, 0, 0]), temporality=DELTA),
     ]
-    assert total(series(streams, aggregation=aggregation, minutes=2)) == pytest.approx(
-        expected, rel=1e-11
-    )
+    found = series(streams, aggregation=aggregation, minutes=2)
+    assert total(found) == pytest.approx(expected, rel=1e-11)
 
 
 def test_a_histograms_extremes_are_given_and_bound_its_quantiles(series):
     stream = histogram((30, [2, 0, 0, 2]), temporality=DELTA, extremes={"min": 0.5, "max": 6.0})
     assert total(series([stream], aggregation="min", minutes=1)) == [0.5]
     assert total(series([stream], aggregation="max", minutes=1)) == [6.0]
-    for quantile, value in ((0, 0.5), (0.25, 0.75), (0.75, 5.0), (1, 6.0)):
+
+    quantiles = {0: 0.5, 0.25: 0.75, 0.75: 5.0, 1: 6.0}
+    for quantile, value in quantiles.items():
         found = series([stream], aggregation="quantile", quantile=quantile, minutes=1)
         assert total(found) == [value]
 
@@ -280,20 +291,25 @@ def test_an_exponential_histogram_that_grew_coarser_is_compared_at_the_coarser_s
         exponential(30, 0, [2, 2, 6], offset=-1),
     ]
     stream = Stream(kind="exponential_histogram", points=points)
-    for quantile, value in ((0, 2.0), (0.5, 2 * 2**0.5), (1, 4.0)):
+    quantiles = {0: 2.0, 0.5: 2 * 2**0.5, 1: 4.0}
+    for quantile, value in quantiles.items():
         found = series([stream], aggregation="quantile", quantile=quantile, minutes=1)
         assert total(found) == [pytest.approx(value)]
 
 
 def test_exponential_histograms_of_different_scales_are_merged_with_zeros_and_negatives(series):
+    points = [
+        exponential(30, 1, [1, 1], negative=[4], zeros=2),
+        exponential(30, 0, [2], negative=[0], zeros=2),
+    ]
     streams = [
         Stream(
             kind="exponential_histogram",
             temporality=DELTA,
-            points=[exponential(30, scale, positive, negative=negative, zeros=2)],
-            scope=str(scale),
+            points=[point],
+            scope=str(point["scale"]),
         )
-        for scale, positive, negative in ((1, [1, 1], [4]), (0, [2], [0]))
+        for point in points
     ]
     quantiles = {0: -2.0, 1 / 6: -(2**0.5), 0.5: 0.0, 1: 2.0}
     for quantile, value in quantiles.items():
@@ -302,7 +318,11 @@ def test_exponential_histograms_of_different_scales_are_merged_with_zeros_and_ne
 
 
 def summary(time, count, **quantiles):
-    values = [{"quantile": float(key[1:]) / 100, "value": quantiles[key]} for key in quantiles]
+    """A data point of a summary; `q99=3.0` is its 0.99 quantile."""
+    values = [
+        {"quantile": float(name.removeprefix("q")) / 100, "value": value}
+        for name, value in quantiles.items()
+    ]
     return {
         "time": time,
         "start": OLD,
@@ -318,6 +338,7 @@ def test_a_summary_has_its_own_quantiles_and_counts(series):
         Stream(kind="summary", points=[summary(-9, 1), summary(30, 2, q50=2.0)], scope="other"),
     ]
     ask = {"aggregation": "quantile", "minutes": 1}
+
     assert total(series(streams, quantile=0.99, **ask)) == [3.0]
     assert total(series(streams, quantile=0.5, **ask)) == [2.0]
     assert series(streams, quantile=0.9, **ask) == {}
@@ -327,7 +348,7 @@ def test_a_summary_has_its_own_quantiles_and_counts(series):
 
 @pytest.fixture(scope="module")
 def shop(engine_settings):
-    """A workspace with a metric of each of two kinds, and one that has two kinds."""
+    """A workspace with a sum, a gauge, and a metric that is both."""
     put_metrics(
         engine_settings,
         "metrics-shop",
@@ -351,27 +372,29 @@ def listed(client, **query):
 
 @pytest.mark.usefixtures("shop")
 def test_metrics_are_listed_with_all_that_is_known_of_them(client):
-    answer = client.get("/api/v1/metrics", query_string=SHOP | {"prefix": "orders.t"}).get_json()
-    assert answer["metrics"] == [
-        {
-            "name": "orders.total",
-            "kind": "sum",
-            "unit": answer["metrics"][0]["unit"],
-            "description": answer["metrics"][0]["description"],
-            "temporalities": ["delta", "cumulative"],
-            "monotonic": True,
-            "services": ["shop"],
-            "attributes": {"a": ["1"]},
-            "data_points": 2,
-            "last_seen": "2026-07-14T03:34:40.000000000Z",
-        }
-    ]
+    def metrics(prefix):
+        query = SHOP | {"prefix": prefix}
+        return client.get("/api/v1/metrics", query_string=query).get_json()
+
+    answer = metrics("orders.t")
+    [totals] = answer["metrics"]
+    assert totals == {
+        "name": "orders.total",
+        "kind": "sum",
+        "unit": totals["unit"],
+        "description": totals["description"],
+        "temporalities": ["delta", "cumulative"],
+        "monotonic": True,
+        "services": ["shop"],
+        "attributes": {"a": ["1"]},
+        "data_points": 2,
+        "last_seen": "2026-07-14T03:34:40.000000000Z",
+    }
     assert answer["has_more"] is False
-    assert answer["metrics"][0]["unit"] in {"{order}", "1"}
-    query = SHOP | {"prefix": "orders.o"}
-    gauge, goes_up_and_down = client.get("/api/v1/metrics", query_string=query).get_json()[
-        "metrics"
-    ]
+    # Its two streams differ in their unit.
+    assert totals["unit"] in {"{order}", "1"}
+
+    gauge, goes_up_and_down = metrics("orders.o")["metrics"]
     assert (gauge["temporalities"], gauge["monotonic"]) == ([], None)
     assert goes_up_and_down["monotonic"] is False
     assert goes_up_and_down["attributes"] == {"a": ["2"], "b": [""]}
@@ -385,6 +408,7 @@ def test_metrics_are_found_by_prefix_text_service_and_time(client):
         ("orders.open", "sum"),
         ("orders.total", "sum"),
     ]
+
     assert listed(client) == everything
     assert listed(client, search="ERS.T") == everything[3:]
     assert listed(client, search="0%_U") == everything[:1]
@@ -437,7 +461,9 @@ def test_series_with_too_many_points_are_refused(engine_settings, client):
         "aggregation": "max",
         "by": "n",
     }
+
     assert client.get("/api/v1/metrics/query", query_string=query).status_code == 200
+
     response = client.get("/api/v1/metrics/query", query_string=query | {"step": 60})
     assert response.status_code == 422
     assert list(response.get_json()["error"]["fields"]) == ["step"]
@@ -445,21 +471,22 @@ def test_series_with_too_many_points_are_refused(engine_settings, client):
 
 @pytest.mark.usefixtures("shop")
 def test_the_step_is_chosen_from_the_range_and_windows_begin_at_the_epoch(client):
-    start = BASE_S * 1000 + 17_001
-    for hours, interval in ((1, 60_000), (24, 900_000), (24 * 7, 7_200_000)):
+    end = BASE_S * 1000 + 17_001
+    steps_by_hours = {1: 60_000, 24: 900_000, 24 * 7: 7_200_000}
+    for hours, interval in steps_by_hours.items():
         query = {
             **SHOP,
             "metric": "orders.total",
             "aggregation": "sum",
-            "start_time_ms": start - hours * 3_600_000,
-            "end_time_ms": start,
+            "start_time_ms": end - hours * 3_600_000,
+            "end_time_ms": end,
         }
         answer = client.get("/api/v1/metrics/query", query_string=query).get_json()
         assert answer["interval_ms"] == interval
         assert answer["start_time_ms"] % interval == 0
         assert (answer["end_time_ms"] + 1) % interval == 0
         assert answer["start_time_ms"] <= query["start_time_ms"]
-        assert answer["end_time_ms"] >= start
+        assert answer["end_time_ms"] >= end
         assert answer["unit"] in {"{order}", "1"}
 
 
@@ -475,17 +502,11 @@ def test_windows_that_reach_beyond_the_last_time_find_what_is_there(engine_setti
     }
     answer = client.get("/api/v1/metrics/query", query_string=query).get_json()
     [series] = answer["series"]
+
     assert series["points"][0][1] == 4
 
 
-def test_the_requests_on_the_page_are_understood(client, project_root):
-    requests = re.findall(
-        r"^GET (\S+)", (project_root / "docs/metrics.md").read_text(), re.MULTILINE
-    )
-    statuses = [client.get(request).status_code for request in requests]
-    assert statuses == [200, 404]
-
-
 def test_a_value_that_is_no_finite_number_is_null(series):
-    stream = Stream(kind="gauge", points=numbers((10, float("inf")), (70, float("nan"))))
-    assert total(series([stream], aggregation="max", minutes=2)) == [None, None]
+    points = numbers((10, float("inf")), (70, float("nan")))
+    found = series([Stream(kind="gauge", points=points)], aggregation="max", minutes=2)
+    assert total(found) == [None, None]

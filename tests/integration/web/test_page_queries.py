@@ -1,26 +1,26 @@
-"""How a page is looked for: in windows, all at once where an index leaves little, narrow ones where
-much has come, and none where nothing has."""
+"""How a page is searched for: in windows; in the whole range where an index leaves few rows; in
+narrow windows where there are many rows; and not at all where there are none."""
 
 from contextlib import contextmanager
 
 import pytest
 
 from config.settings import Settings
-from storage.client import Clickhouse
-from storage.errors import QueryRefusedError
-from storage.logs import nearest
-from storage.logs.read import LogReader, PageQuery
-from storage.logs.search import LogFilters
-from storage.logs.windows import HOUR_NS, SECOND_NS
-from storage.sql import TimeRange
+from config.units import NS_PER_HOUR, NS_PER_S
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import QueryRefusedError
+from storage.query.logs import nearest
+from storage.query.logs.read import LogReader, PageQuery
+from storage.query.logs.search import LogFilters
+from storage.time_range import TimeRange
 
 pytestmark = pytest.mark.integration
 
-DAY = TimeRange(1_614_729_600 * 10**9, 1_614_729_600 * 10**9 + 24 * HOUR_NS - 1)
-LAST_MINUTES = TimeRange(DAY.last_ns - HOUR_NS // 2, DAY.last_ns)
-SILENT_NS = DAY.last_ns - 2 * HOUR_NS
+DAY = TimeRange(1_614_729_600 * 10**9, 1_614_729_600 * 10**9 + 24 * NS_PER_HOUR - 1)
+LAST_MINUTES = TimeRange(DAY.last_ns - NS_PER_HOUR // 2, DAY.last_ns)
+SILENT_NS = DAY.last_ns - 2 * NS_PER_HOUR
 ROWS = 20_000
-BUSY_NS = SECOND_NS // 500
+BUSY_NS = NS_PER_S // 500
 
 INSERT = """
 INSERT INTO otel_logs (Timestamp, Body, WorkspaceId, ChunkId, ChunkRow)
@@ -31,8 +31,8 @@ FROM numbers({rows})
 
 
 class Recorded(Clickhouse):
-    """A connection that notes how each query ended, `answered` or with an error's code, and what
-    it read."""
+    """A connection that records how each query ended, `answered` or an error's code, and how many
+    rows it read."""
 
     def __init__(self, settings):
         super().__init__(settings)
@@ -53,9 +53,10 @@ class Recorded(Clickhouse):
 
 @pytest.fixture(scope="module")
 def clickhouse(engine_settings):
-    """A day of which the last two hours are silent, and one whose last forty seconds are not."""
+    """A workspace without records in the last two hours of a day, and one with all of its records
+    in the last forty seconds."""
     connection = Recorded(engine_settings)
-    for workspace, last, step in (("silent", SILENT_NS, SECOND_NS), ("busy", DAY.last_ns, BUSY_NS)):
+    for workspace, last, step in (("silent", SILENT_NS, NS_PER_S), ("busy", DAY.last_ns, BUSY_NS)):
         connection.query(INSERT.format(workspace=workspace, last=last, step=step, rows=ROWS))
     yield connection
     connection.close()
@@ -65,11 +66,13 @@ def clickhouse(engine_settings):
 def page(clickhouse):
     reader = LogReader(clickhouse, Settings())
 
-    def ask(q, workspace_id="silent", span=DAY, order="desc", **filters):
+    def ask(q, workspace_id="silent", time_range=DAY, order="desc", **filters):
         clickhouse.ends.clear()
         clickhouse.read.clear()
         filters = LogFilters(workspace_id=workspace_id, q=q, **filters)
-        query = PageQuery(filters=filters, span=span, order=order, limit=100, count=False)
+        query = PageQuery(
+            filters=filters, time_range=time_range, order=order, limit=100, count=False
+        )
         return reader.page(query).rows
 
     return ask
@@ -85,7 +88,7 @@ def test_what_an_index_finds_far_away_takes_two_queries(page, clickhouse):
 def test_a_part_of_a_word_far_away_is_looked_for_after_silence(page, clickhouse, q):
     [found] = page(q)
     assert found["chunk_row"] == 15_000
-    # Five minutes; where rows begin; five minutes there; all the rest.
+    # Queries: five minutes; where rows begin; five minutes there; all the rest.
     assert clickhouse.ends == ["answered"] * 4
 
 
@@ -105,8 +108,8 @@ def test_without_an_index_nothing_is_tried_at_once(page, clickhouse):
 @pytest.mark.parametrize("days", [0, 3])
 @pytest.mark.parametrize("order", ["desc", "asc"])
 def test_where_nothing_has_come_is_left_out(page, clickhouse, order, days):
-    after = days * 24 * HOUR_NS
-    found = page("", span=TimeRange(DAY.first_ns - after, DAY.last_ns + after), order=order)
+    after = days * 24 * NS_PER_HOUR
+    found = page("", time_range=TimeRange(DAY.first_ns - after, DAY.last_ns + after), order=order)
     rows = range(100) if order == "desc" else range(ROWS - 1, ROWS - 101, -1)
     assert [row["chunk_row"] for row in found] == list(rows)
     # Five minutes; where rows begin, in a day and then anywhere; five minutes there.

@@ -1,12 +1,12 @@
-"""Ready means that records can be stored: whoever cannot take any says so, and why."""
+"""Ready means that records can be stored; a process that cannot take any says why."""
 
 import pytest
 
-from ingest import http_app
-from ingest.receive import Receiver
-from storage.client import Clickhouse
+from ingest.commit.receive import Receiver
+from ingest.doors.http import app as http_app
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
 from tasks.app import app as celery_app
-from tasks.ledger import Ledger
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ def api_of():
 
 @pytest.fixture
 def door_of():
-    """Make clients of the HTTP door, which binds nothing."""
+    """Make clients of the HTTP door, which does not listen."""
     receivers = []
 
     def make(settings):
@@ -73,16 +73,19 @@ def test_a_full_disk_is_named_with_what_is_left(settings, api_of, door_of):
     full = settings.model_copy(update={"disk_min_free": NO_DISK_IS_SO_LARGE})
     answer = api_of(full).get("/ready")
     assert answer.status_code == 503
+
     error = answer.get_json()["error"]
     assert list(error["fields"]) == ["database"]
     assert "disk is full" in error["reason"]
     assert "DISK_MIN_FREE" in error["reason"]
     assert "reached" not in error["reason"]
+
     health = api_of(full).get("/api/v1/ingestion/health").get_json()
     assert (health["status"], health["database"], health["broker"]) == ("degraded", "full", "ok")
-    # What is there can be read and deleted all the same.
+    # Stored records can still be read and deleted.
     assert api_of(full).get("/api/v1/logs").status_code == 200
-    # The broker still takes what comes.
+
+    # The broker still takes records.
     parts = door_of(full).get("/ready")
     assert parts.status_code == 200
     assert "disk is full" in parts.get_json()["clickhouse"]
@@ -104,7 +107,7 @@ def _broker_is_not_ready(settings, api_of, door_of, why):
     assert why in answer.get_json()["error"]["fields"]["broker"][0]
     health = api_of(settings).get("/api/v1/ingestion/health").get_json()
     assert (health["status"], health["broker"]) == ("degraded", "full")
-    # The door goes around the broker, until that way is closed too.
+    # The door stores without the broker until that is impossible too.
     door = door_of(settings).get("/ready")
     assert (door.status_code, door.get_json()["clickhouse"]) == (200, "ok")
     assert why in door.get_json()["broker"]

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.ledger import Ledger
-from tasks.retention import RetentionBook
+from ledger.ledger import Ledger
+from ledger.retention import RetentionBook
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
@@ -32,6 +32,7 @@ def test_a_workspace_that_says_nothing_keeps_what_the_settings_say(api):
 def test_a_change_holds_for_its_workspace_alone_and_can_be_taken_back(api, ledger):
     made, settings = ledger
     acme = {"X-Workspace-Id": "acme"}
+
     changed = api.put("/api/v1/retention", json={"logs": 7, "traces": 0}, headers=acme)
     assert changed.status_code == 200
     assert changed.json["retention"] == {"logs": 7, "traces": 0, "metrics": 30}
@@ -39,8 +40,8 @@ def test_a_change_holds_for_its_workspace_alone_and_can_be_taken_back(api, ledge
     assert api.get("/api/v1/retention").json["own"] == {}
     assert RetentionBook(settings, made.broker).days("acme")["logs"] == 7
 
-    back = api.put("/api/v1/retention", json={"logs": None}, headers=acme)
-    assert back.json["own"] == {"traces": 0}
+    removed = api.put("/api/v1/retention", json={"logs": None}, headers=acme)
+    assert removed.json["own"] == {"traces": 0}
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,28 @@
-"""Facets and patterns of searches that are sampled because they are large."""
+"""Facets and patterns of large searches, which are sampled."""
 
 import pytest
 
-from storage.client import Clickhouse
-from storage.errors import TIMEOUT_EXCEEDED, TOO_SLOW, UNKNOWN_TABLE, QueryRefusedError
-from storage.logs import facets, patterns, sample
-from storage.logs.patterns import log_patterns
-from storage.logs.search import LogFilters
-from storage.sql import TimeRange
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import TIMEOUT_EXCEEDED, TOO_SLOW, UNKNOWN_TABLE, QueryRefusedError
+from storage.query.logs import facets, patterns, sample
+from storage.query.logs.patterns import log_patterns
+from storage.query.logs.search import LogFilters
+from storage.time_range import TimeRange
 from tests.integration.web.conftest import FIRST_NS
 
 pytestmark = pytest.mark.integration
 
 RECORDS = 20_000
 SAMPLE = 2_000
-SPAN = TimeRange(FIRST_NS, FIRST_NS + RECORDS)
+TIME_RANGE = TimeRange(FIRST_NS, FIRST_NS + RECORDS)
 PARAMETERS = {
     "workspace_id": "samples",
     "start_time_ms": FIRST_NS // 10**6,
     "end_time_ms": FIRST_NS // 10**6 + 1,
 }
 
-# Records in order of time, half of them with one attribute and then half with another; every
-# fourth says the same but for a number, the others are like no other.
+# Records in order of time; the first half has one attribute, the second half another. Every fourth
+# body differs from its like in a number only, all others are unique.
 FILL = f"""
 INSERT INTO otel_logs (Timestamp, ServiceName, SeverityNumber, Body, LogAttributes, WorkspaceId,
     ClientId, ChunkId, ChunkRow, RetentionDays)
@@ -36,7 +36,7 @@ FROM numbers({RECORDS})
 
 
 class GivingUp(Clickhouse):
-    """A connection that refuses what may be given up, as ClickHouse does what takes too long."""
+    """Refuses queries that may be given up, as ClickHouse does if they are slow."""
 
     code = TOO_SLOW
     asked = 0
@@ -88,6 +88,7 @@ def test_a_sample_is_of_the_whole_time_range(ask, monkeypatch):
     answer = ask("facets")
     assert answer["total"] == RECORDS
     assert SAMPLE / 2 < answer["sampled_records"] < SAMPLE * 2
+
     found = {facet["field"]: facet for facet in answer["facets"]}
     early, late = found["attributes[early]"], found["attributes[late]"]
     assert not early["exact"]
@@ -102,6 +103,7 @@ def test_many_records_of_few_patterns_are_all_counted(ask):
     answer = ask("patterns", search="is paid")
     assert answer["exact"]
     assert answer["total"] == answer["sampled_records"] == RECORDS // 4
+
     [pattern] = answer["patterns"]
     assert pattern["template"] == "order <num> is paid"
     assert pattern["count"] == RECORDS // 4
@@ -113,11 +115,13 @@ def test_of_many_records_with_little_in_common_a_sample_is_counted(ask):
     assert not answer["exact"]
     assert answer["total"] == RECORDS
     assert SAMPLE / 2 < answer["sampled_records"] < SAMPLE * 2
+
     first, *others = answer["patterns"]
     assert first["template"] == "order <num> is paid"
     assert first["share"] == first["count"] / answer["sampled_records"]
     assert 0.2 < first["share"] < 0.3
     assert len(others) == 2
+
     listed = sum(pattern["count"] for pattern in answer["patterns"])
     assert listed + answer["other"] == answer["sampled_records"]
     assert answer["templates"] > SAMPLE / 4
@@ -127,7 +131,7 @@ def test_of_many_records_with_little_in_common_a_sample_is_counted(ask):
 def test_a_sample_is_the_answer_if_clustering_all_records_takes_too_long(giving_up, filled, code):
     giving_up.code = code
     filters = LogFilters(workspace_id="samples", search="is paid")
-    found = log_patterns(giving_up, filled, filters, SPAN, 10)
+    found = log_patterns(giving_up, filled, filters, TIME_RANGE, 10)
     assert giving_up.asked == 3
     assert not found.exact
     assert found.total == RECORDS // 4
@@ -140,4 +144,4 @@ def test_another_error_of_clustering_all_records_is_told(giving_up, filled):
     giving_up.code = UNKNOWN_TABLE
     filters = LogFilters(workspace_id="samples", search="is paid")
     with pytest.raises(QueryRefusedError):
-        log_patterns(giving_up, filled, filters, SPAN, 10)
+        log_patterns(giving_up, filled, filters, TIME_RANGE, 10)

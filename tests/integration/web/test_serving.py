@@ -1,4 +1,4 @@
-"""The API as a process, with engine and broker beside it."""
+"""The API as a process, with the engine and the broker."""
 
 import json
 import os
@@ -15,15 +15,17 @@ pytestmark = pytest.mark.e2e
 
 
 def environment_of(settings, **more):
-    names = ("data_dir", "clickhouse_port", "clickhouse_http_port", "valkey_port")
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    given = {name.upper(): str(getattr(settings, name)) for name in names}
-    return {**kept, **given, **{name: str(value) for name, value in more.items()}}
+    """Environment variables for a process: of this one, from settings, and more."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    for name in ("data_dir", "clickhouse_port", "clickhouse_http_port", "valkey_port"):
+        environment[name.upper()] = str(getattr(settings, name))
+    environment |= {name: str(value) for name, value in more.items()}
+    return environment
 
 
 @pytest.fixture
 def start(tmp_path, project_root):
-    """Start a module as a process; it is stopped in the end, and its log tells what was wrong."""
+    """Start a module as a process, which is stopped in the end; it logs into `tmp_path`."""
     processes = []
 
     def start_module(module, environment):
@@ -54,7 +56,7 @@ def listens(port):
 
 
 def ask(port, path):
-    """Status and JSON of a GET."""
+    """GET a path; returns the status and the JSON."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
             return response.status, json.load(response)
@@ -72,9 +74,10 @@ def test_ready_says_what_is_missing_and_when_all_is_there(
     assert list(without.get_json()["error"]["fields"]) == ["broker"]
     assert client.get("/api/v1/ingestion/health").get_json()["status"] == "degraded"
 
-    start("storage.embedded.valkey", environment_of(engine_settings))
+    start("embedded.valkey", environment_of(engine_settings))
     wait_until(lambda: client.get("/ready").status_code == 200)
     assert client.get("/ready").get_json()["queue"]["waiting_chunks"] == 0
+
     health = client.get("/api/v1/ingestion/health").get_json()
     assert (health["status"], health["broker"], health["database"]) == ("ok", "ok", "ok")
 
@@ -93,6 +96,7 @@ def test_the_process_serves_and_ends_running_requests_before_it_stops(
     wait_until(lambda: listens(port))
     query = "&".join(f"{name}={value}" for name, value in whole_range.items())
     status, page = ask(port, f"/api/v1/logs?{query}&limit=5")
+
     assert (status, len(page["logs"])) == (200, 5)
     assert page["total_count"] == sum(row["WorkspaceId"] == "default" for row in seeded)
     assert ask(port, "/nowhere")[0] == 404
@@ -101,7 +105,9 @@ def test_the_process_serves_and_ends_running_requests_before_it_stops(
     body = json.dumps({**whole_range, "limit": 3}).encode()
     head = f"POST /api/v1/ingestion/query HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
     running.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:5])
+
     assert ask(port, "/health")[0] == 200
+
     process.send_signal(signal.SIGTERM)
     wait_until(lambda: "term" in (tmp_path / "web.log").read_text())
     running.sendall(body[5:])

@@ -1,4 +1,4 @@
-"""What can be stored, from the first instant to the last, is kept, found and counted."""
+"""Records from the first time that can be stored to the last are kept, found and counted."""
 
 import secrets
 
@@ -19,13 +19,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from storage.clickhouse.insert import Inserter
 from storage.decode import ChunkRows, decode, keep_late
-from storage.insert import Inserter
-from storage.rollups.compute import Rollups
-from storage.rollups.cover import cover
-from storage.rollups.marks import hours_of, mark, mark_again
-from storage.sql import EVER
-from storage.time_range import LAST_MS, LAST_NS
+from storage.query.rollups.compute import Rollups
+from storage.query.rollups.cover import cover
+from storage.query.rollups.marks import hours_of, mark, mark_stale
+from storage.time_range import EVER, LAST_MS, LAST_NS
 
 pytestmark = pytest.mark.integration
 
@@ -75,9 +74,9 @@ def kept(request):
 
 @pytest.fixture(scope="module")
 def asked(engine_settings, kept):
-    """Store all signals, for so many days; merge; and ask a path of the API."""
-    from storage.client import Clickhouse
-    from tasks.ledger import Ledger
+    """Store all signals, kept for so many days, and merge them; returns a GET of an API path."""
+    from ledger.ledger import Ledger
+    from storage.clickhouse.client import Clickhouse
     from web.app import create_app
 
     clickhouse, ledger = Clickhouse(engine_settings), Ledger(engine_settings)
@@ -106,21 +105,30 @@ def asked(engine_settings, kept):
     ledger.close()
 
 
+def all_of(ask, path, name, **query):
+    """The items of all pages."""
+    page = ask(path, **query)
+    items = list(page[name])
+    while page["next_cursor"]:
+        page = ask(path, **query, cursor=page["next_cursor"])
+        items += page[name]
+    return items
+
+
 def test_every_log_record_is_listed_and_counted(asked, clickhouse):
-    for order in ("asc", "desc"):
-        found = asked("/logs", order=order, limit=3)
-        bodies = [log["body"] for log in found["logs"]]
-        while found["next_cursor"]:
-            found = asked("/logs", order=order, limit=3, cursor=found["next_cursor"])
-            bodies += [log["body"] for log in found["logs"]]
-        expected = [str(at) for at in TIMES]
-        assert bodies == (expected if order == "asc" else expected[::-1])
+    rising = [str(at) for at in TIMES]
+    for order, expected in (("asc", rising), ("desc", rising[::-1])):
+        logs = all_of(asked, "/logs", "logs", order=order, limit=3)
+        assert [log["body"] for log in logs] == expected
     assert asked("/logs", start_time_ms=LAST_MS)["total_count"] == 2
     assert asked("/stats")["total"] == len(TIMES)
-    mark_again(clickhouse, WORKSPACE, EVER, 0)
+
+    mark_stale(clickhouse, WORKSPACE, EVER, 0)
     assert Rollups(clickhouse).refresh() > 0
     assert asked("/stats")["total"] == len(TIMES)
-    assert cover(clickhouse, WORKSPACE, EVER, 0, {}).raw[-1][1] <= LAST_NS // DAY_NS * DAY_NS
+
+    _, last_raw_end = cover(clickhouse, WORKSPACE, EVER, 0, {}).raw[-1]
+    assert last_raw_end <= LAST_NS // DAY_NS * DAY_NS
 
 
 def test_the_last_log_records_surround_each_other(asked):
@@ -134,18 +142,20 @@ def asked_of(asked, path):
 
 
 def test_every_trace_is_listed_and_shown_with_its_logs(asked):
-    found = asked("/traces", limit=2)
-    listed = [trace["trace_id"] for trace in found["traces"]]
-    while found["next_cursor"]:
-        found = asked("/traces", limit=2, cursor=found["next_cursor"])
-        listed += [trace["trace_id"] for trace in found["traces"]]
+    traces = all_of(asked, "/traces", "traces", limit=2)
+    listed = [trace["trace_id"] for trace in traces]
     assert listed == [trace_id(at).hex() for at in reversed(TIMES)]
+
     for each in listed:
         shown = asked_of(asked, f"/traces/{each}")
-        assert (shown["span_count"], len(shown["spans"][0]["logs"]) + len(shown["logs"])) == (1, 1)
+        [span] = shown["spans"]
+        assert shown["span_count"] == 1
+        assert len(span["logs"]) + len(shown["logs"]) == 1
 
 
 def test_every_data_point_is_counted(asked):
-    found = asked("/metrics/query", metric="m", aggregation="count", step=366 * 86_400_000)
+    year_ms = 366 * 86_400_000
+    found = asked("/metrics/query", metric="m", aggregation="count", step=year_ms)
     [series] = found["series"]
-    assert sum(value or 0 for _, value in series["points"]) == len(TIMES)
+    counts = [count for _, count in series["points"] if count is not None]
+    assert sum(counts) == len(TIMES)

@@ -1,11 +1,11 @@
-"""One set of names for filters, fields, facets and statistics; every facet's value is a filter."""
+"""Filters, fields, facets and statistics share their names; every facet value is a filter."""
 
 import json
 import random
 
 import pytest
 
-from storage.client import Clickhouse
+from storage.clickhouse.client import Clickhouse
 from storage.severity import LEVELS, NUMBER_OF
 from tests.integration.web.test_stats import row
 
@@ -22,33 +22,35 @@ VALUES = ("eu", "us", "", "a,b", 'say "x"', "%", "*", "x" * 256, "y" * 300)
 KEYS = ("region", "", "user.id", "it's %s", "a]b")
 
 
+def attributes(source):
+    """Random values of random keys."""
+    return {key: source.choice(VALUES) for key in KEYS if source.random() < 0.4}
+
+
 def made():
     source = random.Random(18)
     rows = []
     for place in range(400):
-        own = {key: source.choice(VALUES) for key in KEYS if source.random() < 0.4}
-        resource = {key: source.choice(VALUES) for key in KEYS if source.random() < 0.4}
+        of_record, of_resource = attributes(source), attributes(source)
         if source.random() < 0.5:
-            resource["app"] = source.choice(["shop", "admin"])
-        rows.append(
-            row(0)
-            | {
-                "Timestamp": START_NS + place,
-                "WorkspaceId": WORKSPACE,
-                "SeverityText": source.choice(TEXTS),
-                "SeverityNumber": source.choice([0, 0, *range(1, 30)]),
-                "ServiceName": source.choice(["cart", "mail", "shop", ""]),
-                "ServiceVersion": source.choice(["1.0", "2.0", ""]),
-                "ScopeName": source.choice(["http", "db", ""]),
-                "ClientId": source.choice(["web", "app"]),
-                "Endpoint": source.choice(["/a,b", "/", ""]),
-                "Body": source.choice(["timeout", "10.0.0.1:8080 refused", "at 12:30"]),
-                "SpanId": source.choice(["", "b7ad6b7169203331"]),
-                "LogAttributes": own,
-                "ResourceAttributes": resource,
-                "ChunkRow": place,
-            }
-        )
+            of_resource["app"] = source.choice(["shop", "admin"])
+        varied = {
+            "Timestamp": START_NS + place,
+            "WorkspaceId": WORKSPACE,
+            "SeverityText": source.choice(TEXTS),
+            "SeverityNumber": source.choice([0, 0, *range(1, 30)]),
+            "ServiceName": source.choice(["cart", "mail", "shop", ""]),
+            "ServiceVersion": source.choice(["1.0", "2.0", ""]),
+            "ScopeName": source.choice(["http", "db", ""]),
+            "ClientId": source.choice(["web", "app"]),
+            "Endpoint": source.choice(["/a,b", "/", ""]),
+            "Body": source.choice(["timeout", "10.0.0.1:8080 refused", "at 12:30"]),
+            "SpanId": source.choice(["", "b7ad6b7169203331"]),
+            "LogAttributes": of_record,
+            "ResourceAttributes": of_resource,
+            "ChunkRow": place,
+        }
+        rows.append(row(0) | varied)
     return rows
 
 
@@ -61,7 +63,7 @@ def _stored(engine_settings, put_logs):
 
 @pytest.fixture
 def ask(engine_settings, client_of, _stored):
-    """Ask a path below the API's prefix, in the workspace and the hour of the records."""
+    """GET a path below the API's prefix, in the workspace and the hour of the records."""
     client = client_of(engine_settings)
 
     def get(path, **parameters):
@@ -79,7 +81,7 @@ def quoted(text):
 
 
 def in_list(text):
-    """A value of a parameter that takes several."""
+    """A value as one item of a comma-separated list."""
     doubled = text.replace('"', '""')
     return f'"{doubled}"'
 
@@ -103,16 +105,18 @@ def test_every_value_of_a_facet_is_a_filter_that_finds_as_many(ask):
     shown = facets(ask) | facets(ask, fields=",".join(NAMED))
     assert {"severity", "attributes[]", "attributes[a]b]", *NAMED} <= set(shown)
     assert {value["value"] for value in shown["severity"]["values"]} >= {*LEVELS, "UNSPECIFIED"}
+
+    takes_a_list = {"severity", "level", "severity_text"}
+    not_in_q = {"attributes[a]b]", "attributes[it's %s]"}
     filters = 0
     for name, facet in shown.items():
         for value in facet["values"]:
             if value["truncated"]:
                 continue
             text = value["value"]
-            several = name in {"severity", "level", "severity_text"}
-            asked = {name: in_list(text) if several else text}
+            asked = {name: in_list(text) if name in takes_a_list else text}
             assert total(ask, **asked) == value["count"], asked
-            if name not in {"attributes[a]b]", "attributes[it's %s]"} and text:
+            if text and name not in not_in_q:
                 query = f"{name}:{quoted(text)}"
                 assert total(ask, q=query) == value["count"], query
             filters += 1
@@ -162,16 +166,17 @@ def test_every_name_of_a_filter_finds_the_same_everywhere(ask, same):
 
 
 def test_both_statistics_tell_the_same(ask):
+    merged_spellings = {"WARNING", "CRITICAL", "NOTICE", " INFO "}
     for asked in ({}, {"q": "timeout -level:warn"}, {"level": "error"}, {"app": "shop"}):
         one, other = ask("/stats", **asked), ask("/ingestion/stats", **asked)
         for name in ("total", "by_level", "by_severity", "by_service", "interval_ms"):
             assert one[name] == other[name]
         assert one["by_level"] == one["by_severity"]
-        assert set(one["by_level"]) & {"WARNING", "CRITICAL", "NOTICE", " INFO "} == set()
-    apps = ask("/apps", q="timeout", level="warn")
-    assert (
-        sum(app["count"] for app in apps["apps"]) == ask("/stats", q="timeout level:warn")["total"]
-    )
+        assert set(one["by_level"]) & merged_spellings == set()
+
+    apps = ask("/apps", q="timeout", level="warn")["apps"]
+    stats = ask("/stats", q="timeout level:warn")
+    assert sum(app["count"] for app in apps) == stats["total"]
 
 
 def test_counts_by_level_add_up_to_what_the_filter_finds(ask):
@@ -213,14 +218,13 @@ def test_a_range_is_the_same_in_every_notation(ask):
 
 def test_a_cursor_goes_with_a_range_that_counts_from_now(ask):
     asked = {"workspace_id": WORKSPACE, "start": "2026-07-14", "end": "now", "limit": 150}
-    found, cursor = 0, None
-    while True:
-        more = {"cursor": cursor} if cursor else {}
-        answer = ask.client.get("/api/v1/logs", query_string=asked | more).get_json()
+    answer = ask.client.get("/api/v1/logs", query_string=asked).get_json()
+    found = len(answer["logs"])
+    while answer["next_cursor"] is not None:
+        following = asked | {"cursor": answer["next_cursor"]}
+        answer = ask.client.get("/api/v1/logs", query_string=following).get_json()
         found += len(answer["logs"])
-        cursor = answer["next_cursor"]
-        if cursor is None:
-            break
+
     assert found == 400
 
 
@@ -233,21 +237,15 @@ def test_an_interval_is_the_same_in_every_notation(ask, name, written):
 
 def test_all_spellings_of_levels_are_counted_as_one(ask, clickhouse, put_logs):
     workspace = "spellings"
+    common = row(0) | {"Timestamp": START_NS, "WorkspaceId": workspace, "SeverityNumber": 0}
     rows = [
-        row(0)
-        | {
-            "Timestamp": START_NS,
-            "WorkspaceId": workspace,
-            "ChunkRow": place,
-            "SeverityText": text,
-            "SeverityNumber": 0,
-        }
-        for place, text in enumerate(NUMBER_OF)
+        common | {"ChunkRow": place, "SeverityText": text} for place, text in enumerate(NUMBER_OF)
     ]
     put_logs(clickhouse, rows)
+
     counted = ask("/stats", workspace_id=workspace)["by_level"]
+    [app] = ask("/apps", workspace_id=workspace)["apps"]
+
     assert set(counted) == set(LEVELS)
     assert sum(counted.values()) == len(NUMBER_OF)
-    assert ask("/apps", workspace_id=workspace)["apps"][0]["error_count"] == (
-        counted["ERROR"] + counted["FATAL"]
-    )
+    assert app["error_count"] == counted["ERROR"] + counted["FATAL"]

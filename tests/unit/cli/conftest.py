@@ -10,8 +10,8 @@ from cli.keeper import Keeper
 from cli.output import Output
 from cli.supervise import Supervisor
 
-# Notes its start and its end in a file; ends on SIGTERM, after a while or never if told so, but
-# not if it cannot say so.
+# Notes its start and its end in a file. On SIGTERM it ends after `linger` seconds, if it can print
+# a line; with a negative number it never ends.
 _PROCESS = """
 import os, signal, sys, time
 name, notes, linger = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -35,14 +35,15 @@ class Notes:
         self.path = path
 
     def __call__(self):
+        """What processes have noted, as (name, "started" or "ended")."""
         if not self.path.exists():
             return []
-        return [tuple(line.split()[:2]) for line in self.path.read_text().splitlines()]
+        lines = self.path.read_text().splitlines()
+        return [tuple(line.split()[:2]) for line in lines]
 
     def command(self, name, linger=0):
-        return (
-            f"exec {sys.executable} {self.path.parent / 'process.py'} {name} {self.path} {linger}"
-        )
+        script = self.path.parent / "process.py"
+        return f"exec {sys.executable} {script} {name} {self.path} {linger}"
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def stops():
 
 @pytest.fixture
 def supervise(tmp_path, stream, stops, project_root):
-    """Make a supervisor of these commands; all that it started is stopped after the test."""
+    """Make a supervisor of these commands; it stops what it started after the test."""
     with ExitStack() as stack:
 
         def make(commands, dispensable=()):
@@ -77,7 +78,7 @@ def supervise(tmp_path, stream, stops, project_root):
                 folder=tmp_path,
                 output=output,
                 keeper=keeper,
-                stops_asked=lambda: len(stops),
+                stop_requests=lambda: len(stops),
                 dispensable=dispensable,
             )
             stack.callback(supervisor.stop)

@@ -18,10 +18,12 @@ def test_run_json_holds_ports_and_process_ids_until_it_is_cleared(tmp_path):
     settings = Settings(data_dir=tmp_path, api_port=1003)
     publish(settings, {"api": 42}, ready=True)
     state = json.loads((tmp_path / "run.json").read_text())
+
     assert state["pid"] == os.getpid()
     assert state["ready"] is True
     assert state["ports"]["api"] == 1003
     assert state["processes"] == {"api": 42}
+
     clear(settings)
     clear(settings)
     assert list(tmp_path.iterdir()) == []

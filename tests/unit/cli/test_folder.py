@@ -45,9 +45,10 @@ def holder(project_root, tmp_path):
 
 
 def test_the_folder_is_made_and_can_be_claimed_again_afterwards(tmp_path):
+    folder = tmp_path / "new" / "data"
     for _ in range(2):
-        with claim(tmp_path / "new" / "data"):
-            assert (tmp_path / "new" / "data" / "run.lock").read_text() == str(os.getpid())
+        with claim(folder):
+            assert (folder / "run.lock").read_text() == str(os.getpid())
 
 
 def test_a_folder_that_another_process_uses_is_refused(holder, tmp_path):

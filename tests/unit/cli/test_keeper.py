@@ -27,7 +27,7 @@ with claim(folder) as lock, Output(commands[::2], sys.stderr) as output:
 
 @pytest.fixture
 def launcher(project_root, tmp_path, notes, wait_until):
-    commands = [part for name in ("valkey", "grpc") for part in (name, notes.command(name))]
+    commands = ["valkey", notes.command("valkey"), "grpc", notes.command("grpc")]
     process = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, project_root, tmp_path / "data", *commands],
         cwd=project_root,
@@ -45,7 +45,9 @@ def launcher(project_root, tmp_path, notes, wait_until):
 
 def test_a_killed_launchers_processes_are_stopped_in_order(launcher, notes, wait_until, runs):
     everything = psutil.Process(launcher.pid).children(recursive=True)
+
     launcher.kill()
+
     wait_until(lambda: not any(runs(process) for process in everything))
     assert notes()[2:] == [("grpc", "ended"), ("valkey", "ended")]
 

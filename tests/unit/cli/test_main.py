@@ -20,7 +20,9 @@ def test_settings_shows_values_defaults_and_no_passwords(monkeypatch, capsys):
     monkeypatch.setenv("API_PORT", "8001")
     monkeypatch.setenv("CLICKHOUSE_PASSWORD", "hunter2")
     monkeypatch.setenv("REDIS_URL", "rediss://user:hunter2@broker:6379/1")
+
     assert main(["settings"]) == 0
+
     shown = capsys.readouterr().out
     assert "API_PORT=8001   (default: 8000)" in shown
     assert "REDIS_URL=rediss://user:*****@broker:6379/1" in shown

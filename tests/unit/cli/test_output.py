@@ -30,7 +30,10 @@ def test_names_are_padded_to_the_longest():
     with Output(["clickhouse", "api"], stream) as output:
         output.line("api", "short")
         output.say("own")
-    assert [line[9:] for line in stream.getvalue().splitlines()] == [
+
+    # Each line begins with the time of day.
+    lines = [line[9:] for line in stream.getvalue().splitlines()]
+    assert lines == [
         "api        | short",
         "sheaf      | own",
     ]
@@ -38,9 +41,12 @@ def test_names_are_padded_to_the_longest():
 
 def test_what_is_within_a_line_of_a_process_begins_no_line_of_its_own(wait_until):
     stream = io.StringIO()
+    written = "GET /\x85forged\u2028\x0b\x1b[2K\tx\nnext\n"
+
     with Output(["api"], stream) as output:
-        os.write(output.writing_ends["api"], "GET /\x85forged\u2028\x0b\x1b[2K\tx\nnext\n".encode())
+        os.write(output.writing_ends["api"], written.encode())
         wait_until(lambda: "next" in stream.getvalue())
+
     [first, second] = stream.getvalue().splitlines()
     assert "GET /\\x85forged\\u2028\\x0b\\x1b[2K" in first
     assert second.endswith("next")

@@ -30,6 +30,7 @@ def test_free_ports_pass(ports):
 def test_a_taken_port_is_named_with_its_setting(ports, name, host):
     with socket.create_server((host, ports[name])), pytest.raises(StartError) as raised:
         check_free(Settings(**ports))
+
     [sentence] = str(raised.value).splitlines()
     assert f"Port {ports[name]}" in sentence
     assert f"set {name.upper()}" in sentence
@@ -52,6 +53,7 @@ def test_an_address_that_is_not_ours_is_named(ports):
 
 def test_servers_of_ones_own_need_no_port_here():
     settings = Settings(clickhouse_host="db", redis_url="redis://broker/0")
+
     assert {listener.setting for listener in listeners(settings)} == {
         "OTEL_GRPC_PORT",
         "OTEL_HTTP_PORT",

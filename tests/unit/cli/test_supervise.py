@@ -39,6 +39,7 @@ def test_lines_carry_the_name_of_the_process_that_wrote_them(supervise, stream, 
     supervisor = supervise({"api": "echo hello; echo trouble >&2; exec sleep 60"})
     supervisor.start("api")
     wait_until(lambda: stream.getvalue().count("\n") == 2)
+
     first, second = stream.getvalue().splitlines()
     assert first.endswith("api   | hello")
     assert second.endswith("api   | trouble")
@@ -51,7 +52,7 @@ def test_a_process_that_dies_is_started_again(watched, notes, wait_until, stream
         wait_until(lambda: notes().count(("beat", "started")) == 2)
 
     watched({"beat": notes.command("beat")}, kill_once)
-    assert "beat died, killed by SIGKILL; starting it again in 0.5 s (1 of 5)" in stream.getvalue()
+    assert "beat died, killed by SIGKILL; restarting it in 0.5 s (1 of 5)" in stream.getvalue()
 
 
 def test_what_a_dead_process_left_in_its_group_is_killed_before_the_restart(
@@ -64,8 +65,11 @@ def test_what_a_dead_process_left_in_its_group_is_killed_before_the_restart(
 
     child = notes.command("child").removeprefix("exec ")
     watched({"grpc": f"{child} & wait"}, kill_parent)
-    first = int(notes.path.read_text().split()[2])
-    assert not running(first)
+
+    # A note is a name, what happened, and the process id.
+    first_note = notes.path.read_text().splitlines()[0]
+    _, _, pid = first_note.split()
+    assert not running(int(pid))
 
 
 def test_a_process_that_keeps_dying_ends_the_watch_with_its_exit_code(
@@ -76,7 +80,7 @@ def test_a_process_that_keeps_dying_ends_the_watch_with_its_exit_code(
     supervisor.start("http")
     with pytest.raises(StartError, match="http died, exit code 3, after 5 restarts"):
         supervisor.watch(lambda: None)
-    assert stream.getvalue().count("starting it again") == 5
+    assert stream.getvalue().count("restarting it") == 5
 
 
 def test_a_dispensable_process_that_keeps_dying_is_given_up_and_the_others_go_on(
@@ -95,7 +99,8 @@ def test_a_dispensable_process_that_keeps_dying_is_given_up_and_the_others_go_on
 
     supervisor.watch(note)
     assert known == [{"http", "flower"}] * 5 + [{"http"}]
-    assert "flower died, exit code 3, after 5 restarts: going on without it" in stream.getvalue()
+    assert "flower died, exit code 3, after 5 restarts: continuing without it" in stream.getvalue()
+
     wait_until(lambda: ("http", "started") in notes())
     assert supervisor.stop() == []
     assert notes()[-1] == ("http", "ended")
@@ -109,10 +114,9 @@ def test_a_process_that_ends_while_others_are_awaited_is_named(supervise):
 
 
 def test_what_does_not_get_ready_is_named(supervise):
+    ready = {"grpc": lambda: True, "http": lambda: False, "worker": lambda: False}
     with pytest.raises(StartError, match=r"Not ready after 0 s: http and worker\."):
-        supervise({}).wait_until(
-            {"grpc": lambda: True, "http": lambda: False, "worker": lambda: False}, 0.1
-        )
+        supervise({}).wait_until(ready, 0.1)
 
 
 def test_a_stop_asked_for_while_waiting_ends_the_wait(supervise, stops):
@@ -127,8 +131,10 @@ def test_processes_stop_in_the_order_of_the_way_of_a_record(supervise, notes, wa
     for name in names:
         supervisor.start(name)
     wait_until(lambda: len(notes()) == len(names))
+
     assert supervisor.stop() == []
-    ended = [name for name, what in notes() if what == "ended"]
+
+    ended = [name for name, event in notes() if event == "ended"]
     assert ended == ["grpc", "beat", "worker", "api", "valkey", "clickhouse"]
 
 
@@ -142,16 +148,20 @@ def test_a_process_that_ignores_the_stop_is_killed_and_named(
     supervisor = supervise({"flower": notes.command("flower", linger=-1)})
     supervisor.start("flower")
     wait_until(notes)
+
     assert supervisor.stop() == ["flower"]
 
 
 def test_asking_again_hurries(supervise, notes, wait_until, stops):
-    supervisor = supervise({name: notes.command(name, linger=-1) for name in ("worker", "valkey")})
-    for name in ("worker", "valkey"):
+    names = ["worker", "valkey"]
+    supervisor = supervise({name: notes.command(name, linger=-1) for name in names})
+    for name in names:
         supervisor.start(name)
     wait_until(lambda: len(notes()) == 2)
+
     stops.append("first")
-    asking = threading.Timer(0.1, stops.append, ["second"])
-    asking.start()
-    assert supervisor.stop() == ["worker", "valkey"]
-    asking.join()
+    asking_again = threading.Timer(0.1, stops.append, ["second"])
+    asking_again.start()
+
+    assert supervisor.stop() == names
+    asking_again.join()

@@ -16,6 +16,7 @@ def text(project_root):
 
 
 def options_of(module):
+    """The long options that a command takes."""
     parser = argparse.ArgumentParser()
     module.add_options(parser)
     return {name for name in parser._option_string_actions if name.startswith("--")}
@@ -34,6 +35,7 @@ def test_the_lines_that_the_page_shows_are_of_their_formats(text):
     assert len(rows) == len(formats)
     for name, line in rows:
         assert read_line(line, FORMATS[formats[name]]).attributes
+
     pattern = re.search(r"`--regex '(.+?)'`", text)[1]
     read = read_line("WARN ann: gone", [regex_format(re.compile(pattern))])
     assert (read.severity_text, read.body, read.attributes) == ("WARN", "gone", {"user": "ann"})

@@ -1,4 +1,4 @@
-"""Text of others in Sheaf's own log."""
+"""Foreign text in Sheaf's own log."""
 
 import json
 import logging
@@ -18,11 +18,11 @@ FORGED = "2026-11-27T00:00:00Z [info     ] forged"
 WRITE = """
 import json, logging, sys
 import structlog
-from config import logging as own
+from config import logging as sheaf_logging
 from config.settings import Settings
 
 log_format, text = sys.argv[1], json.loads(sys.argv[2])
-own.configure(Settings(log_format=log_format))
+sheaf_logging.configure(Settings(log_format=log_format))
 structlog.get_logger("a").warning("http: answered", path=text, several=[text])
 logging.getLogger("b").warning("unknown %s", text)
 try:
@@ -34,7 +34,7 @@ except ValueError:
 
 @pytest.fixture(scope="module", params=["console", "json"])
 def written(request, project_root):
-    """The log's format, and its lines about a text that holds each of the ends of a line."""
+    """The log's format, a text that holds every end of a line, and the log about it."""
     text = "".join(f"/a{end}{FORGED}" for end in [*ENDS, "\u202e", "\ud800"])
     done = subprocess.run(
         [sys.executable, "-c", WRITE, request.param, json.dumps(text)],
@@ -49,8 +49,10 @@ def written(request, project_root):
 def test_text_of_others_can_neither_end_a_line_nor_begin_another(written):
     log_format, _, output = written
     lines = output.removesuffix("\n").split("\n")
+
     assert all(line.isprintable() for line in lines)
     assert not any(line.startswith(FORGED) for line in lines)
+
     events = [line for line in lines if not line.startswith((" ", "Traceback"))]
     assert len(events) == 3
     if log_format == "json":
@@ -73,6 +75,7 @@ def test_json_keeps_the_text(written):
 def test_the_embedded_engines_log_cannot_be_forged_either(end):
     record = logging.LogRecord("a", 30, "", 0, "query %s", (f"x{end}{FORGED}",), None)
     lines = PlainFormatter("%(levelname)s %(message)s").format(record).split("\n")
+
     assert all(line.isprintable() for line in lines)
     assert lines[0].startswith("WARNING query x")
     assert not any(line.startswith(FORGED) for line in lines)

@@ -18,4 +18,4 @@ def test_every_setting_is_documented_with_its_meaning(page, name):
 
 
 def test_the_page_is_what_the_command_prints(page):
-    assert page == markdown(), "write it anew with `make fix`"
+    assert page == markdown(), "run `make fix`"

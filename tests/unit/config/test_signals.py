@@ -1,4 +1,4 @@
-"""A stop that signals ask for."""
+"""Signals that ask for a stop."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ def test_a_signal_asks_for_a_stop_and_ends_the_wait():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait()
         assert stop.is_set()
+
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -53,8 +54,9 @@ def test_no_number_of_signals_is_too_many():
 def test_a_wait_lasts_as_long_as_it_was_told_to():
     stop = Stop()
     began = time.monotonic()
-    assert not stop.wait(0.05)
-    assert time.monotonic() - began >= 0.05
+    seconds = 0.05
+    assert not stop.wait(seconds)
+    assert time.monotonic() - began >= seconds
     stop.close()
 
 

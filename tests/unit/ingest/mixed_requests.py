@@ -1,5 +1,6 @@
-"""Requests in which good records stand beside wrong ones, in both encodings, and what is right."""
+"""Requests that mix good and wrong records, in both encodings, and what must become of them."""
 
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,8 +9,8 @@ from typing import Any
 from google.protobuf import json_format
 from hypothesis import strategies as st
 
-from ingest import wire
-from ingest.otlp import LOGS, METRICS, TRACES
+from ingest.convert import wire
+from ingest.convert.services import LOGS, METRICS, TRACES
 from storage.time_range import END_NS
 
 TIME = 1_763_700_000_000_000_000
@@ -17,6 +18,7 @@ TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 BROKEN = "\N{REPLACEMENT CHARACTER}"
 ATTRIBUTES = {"logs": 6, "traces": 9, "metrics": 7}
 """Field number of a record's attributes."""
+ID_FIELDS = {"traceId": "trace_id", "spanId": "span_id", "parentSpanId": "parent_span_id"}
 
 
 @dataclass(frozen=True)
@@ -25,28 +27,29 @@ class Kind:
 
     name: str
     value: Any = None
-    """Of its attribute `x`: an OTLP/JSON value, or the bytes of a serialised one."""
+    """Value of its attribute `x`: in OTLP/JSON, or the bytes of a serialised one."""
     stored: str | None = ""
-    """What the attribute becomes; None if the record is refused."""
+    """What the attribute is stored as; None if the record is refused."""
     fields: dict[str, Any] = field(default_factory=dict)
-    """Fields that are not as they should be, in OTLP/JSON."""
+    """Fields with unusual values, in OTLP/JSON."""
     words: str = ""
-    """What the reason says."""
+    """What the reason for the refusal says, as a regular expression."""
 
 
 def _deep(levels, kind):
+    """A serialised value, nested in so many arrays or objects."""
     value = wire.tagged(1, b"x")
     for _ in range(levels):
-        pair = wire.tagged(1, b"k") + wire.tagged(2, value)
-        value = (
-            wire.tagged(5, wire.tagged(1, value))
-            if kind == "array"
-            else (wire.tagged(6, wire.tagged(1, pair)))
-        )
+        if kind == "array":
+            value = wire.tagged(5, wire.tagged(1, value))
+        else:
+            pair = wire.tagged(1, b"k") + wire.tagged(2, value)
+            value = wire.tagged(6, wire.tagged(1, pair))
     return value
 
 
 def _deep_json(levels, kind):
+    """The same value in OTLP/JSON."""
     value = {"stringValue": "x"}
     for _ in range(levels):
         if kind == "array":
@@ -57,6 +60,7 @@ def _deep_json(levels, kind):
 
 
 def _deep_text(levels, kind):
+    """The same value as it is stored."""
     before, after = ("[", "]") if kind == "array" else ('{"k":', "}")
     return before * levels + '"x"' + after * levels
 
@@ -83,7 +87,7 @@ OF_LOGS = [
     Kind("log of 2200", {}, "", {"timeUnixNano": "7258118400000000000"}),
 ]
 OF_METRICS = [Kind("no value", {}, "", {"asDouble": None})]
-OWN = {"traces": OF_SPANS, "logs": OF_LOGS, "metrics": OF_METRICS}
+OF_SIGNAL = {"traces": OF_SPANS, "logs": OF_LOGS, "metrics": OF_METRICS}
 IN_PROTOBUF = [
     Kind("Latin-1", wire.tagged(1, b"caf\xe9"), f"caf{BROKEN}"),
     Kind("cut", wire.tagged(1, "\N{GRINNING FACE}".encode()[:3]), BROKEN),
@@ -96,7 +100,7 @@ IN_PROTOBUF = [
         for kind in ("array", "object")
     ),
     *(
-        Kind(f"{levels} {kind}", _deep(levels, kind), None, {}, "nested more than 100 deep")
+        Kind(f"{levels} {kind}", _deep(levels, kind), None, {}, "nested more than 100 levels deep")
         for levels in (101, 500)
         for kind in ("array", "object")
     ),
@@ -135,6 +139,7 @@ IN_JSON = [
         for kind in ("array", "object")
     ),
 ]
+# Markers are replaced by what no JSON library would write.
 RAW = {
     b'"@latin-1@"': b'"caf\xe9"',
     b'"@digits@"': b"1" * 5000,
@@ -149,16 +154,17 @@ TENANTS = [
 ]
 
 
-def plans(service, own):
-    """Resources: each a tenant, and scopes of kinds of records."""
-    kinds = st.one_of(st.sampled_from(GOOD), st.sampled_from(own + OWN[service.signal]))
+def plans(service, of_encoding):
+    """Plans of requests: a list of resources, each a tenant and scopes of kinds of records."""
+    special = of_encoding + OF_SIGNAL[service.signal]
+    kinds = st.one_of(st.sampled_from(GOOD), st.sampled_from(special))
     scopes = st.lists(st.lists(kinds, max_size=4), max_size=3)
     return st.lists(st.tuples(st.sampled_from(TENANTS), scopes), max_size=3)
 
 
 def record(service, number, kind):
-    """A record as OTLP/JSON; its attribute `n` tells it from the others."""
-    own = {
+    """A record as OTLP/JSON; its attribute `n` is its number."""
+    usual = {
         "logs": {"timeUnixNano": str(TIME), "traceId": TRACE, "spanId": SPAN},
         "traces": {
             "traceId": TRACE, "spanId": SPAN, "name": "s",
@@ -171,12 +177,12 @@ def record(service, number, kind):
     attributes = [{"key": "n", "value": {"intValue": str(number)}}]
     if not isinstance(kind.value, bytes):
         attributes.append({"key": "x", "value": kind.value})
-    return own | kind.fields | {"attributes": attributes}
+    return usual | kind.fields | {"attributes": attributes}
 
 
 def in_json(service, plan):
     """The request's bytes in OTLP's JSON encoding."""
-    numbers = iter(range(10_000))
+    numbers = itertools.count()
     resources = []
     for (_, client), scopes in plan:
         made = []
@@ -194,41 +200,48 @@ def in_json(service, plan):
 
 
 def in_protobuf(service, plan):
-    """The request's bytes in protobuf; its wrong values are put in on the wire."""
-    numbers = iter(range(10_000))
+    """The request's bytes in protobuf; wrong values are put in as bytes."""
+    numbers = itertools.count()
+    record_number = 1 if service is METRICS else 2
     payload = b""
     for (_, client), scopes in plan:
         resource = _encoded(service, {"attributes": [{"key": "client.id", "value": client}]}, 1)
         content = wire.tagged(1, resource)
         for kinds in scopes:
-            records = b"".join(
-                wire.tagged(1 if service is METRICS else 2, _wire(service, next(numbers), kind))
-                for kind in kinds
-            )
+            records = b""
+            for kind in kinds:
+                records += wire.tagged(record_number, _wire(service, next(numbers), kind))
             if service is METRICS:
-                records = wire.tagged(2, wire.tagged(1, b"m") + wire.tagged(5, records))
+                name, gauge = wire.tagged(1, b"m"), wire.tagged(5, records)
+                records = wire.tagged(2, name + gauge)
             content += wire.tagged(2, records)
         payload += wire.tagged(1, content)
     return payload
 
 
 def _wire(service, number, kind):
+    """A serialised record."""
     fields = record(service, number, kind)
-    ids = {key: bytes.fromhex(fields.pop(key)) for key in list(fields) if key.endswith("Id")}
+    # protobuf's own JSON has ids in base64, so they are set as bytes.
+    ids = {
+        name: bytes.fromhex(fields.pop(json_name))
+        for json_name, name in ID_FIELDS.items()
+        if json_name in fields
+    }
     message = _new(service, 3)
     json_format.ParseDict(fields, message)
-    for key, value in ids.items():
-        setattr(
-            message, {"traceId": "trace_id", "spanId": "span_id"}.get(key, "parent_span_id"), value
-        )
-    out = message.SerializeToString()
+    for name, value in ids.items():
+        setattr(message, name, value)
+
+    content = message.SerializeToString()
     if isinstance(kind.value, bytes):
         pair = wire.tagged(1, b"x") + wire.tagged(2, kind.value)
-        out += wire.tagged(ATTRIBUTES[service.signal], pair)
-    return out
+        content += wire.tagged(ATTRIBUTES[service.signal], pair)
+    return content
 
 
 def _new(service, depth):
+    """An empty resource if the depth is 1, else an empty record."""
     request = service.request()
     resource = getattr(request, service.resources).add()
     if depth == 1:
@@ -244,27 +257,32 @@ def _encoded(service, fields, depth):
 
 
 def expected(service, plan, names):
-    """Records that are stored, as (client, n, x), and the reasons of those refused by place."""
-    numbers = iter(range(10_000))
+    """What must become of a plan: records kept, reasons of refusals by place, records refused.
+
+    A record that is kept is counted as `(client, n, x)`.
+    """
+    numbers = itertools.count()
     kept = Counter()
-    refused = {}
-    count = 0
+    reasons = {}
+    refused = 0
     for r, ((state, client), scopes) in enumerate(plan):
-        if state == "wrong":
-            refused[f"{names[0]}[{r}]"] = "client.id must be a string of 1 to 128 characters"
+        wrong_tenant = state == "wrong"
+        if wrong_tenant:
+            reasons[f"{names[0]}[{r}]"] = "client.id must be a string of 1 to 128 characters"
         for s, kinds in enumerate(scopes):
             for i, kind in enumerate(kinds):
                 number = next(numbers)
-                indexes = (r, s, 0, i) if service is METRICS else (r, s, i)
-                place = ".".join(f"{n}[{x}]" for n, x in zip(names, indexes, strict=True))
-                if kind.stored is None and not (
-                    state == "wrong" and service is TRACES and kind in OF_SPANS
-                ):
-                    refused[place] = kind.words
-                count += kind.stored is None or state == "wrong"
-                if kind.stored is not None and state == "good":
+                if kind.stored is None or wrong_tenant:
+                    refused += 1
+                else:
                     kept[client["stringValue"], str(number), kind.stored] += 1
-    return kept, refused, count
+                # Ids and times of spans are not checked in a resource that is refused.
+                unseen = wrong_tenant and service is TRACES and kind in OF_SPANS
+                if kind.stored is None and not unseen:
+                    indexes = (r, s, 0, i) if service is METRICS else (r, s, i)
+                    steps = [f"{name}[{x}]" for name, x in zip(names, indexes, strict=True)]
+                    reasons[".".join(steps)] = kind.words
+    return kept, reasons, refused
 
 
 SERVICES = (LOGS, TRACES, METRICS)

@@ -1,7 +1,7 @@
 """The example payloads of the OTLP specification (opentelemetry-proto, `examples/`)."""
 
 PUBLISHED = 1_544_712_660_000_000_000
-"""The second that they are dated."""
+"""The second that the examples carry, in nanoseconds."""
 
 TRACE, SPAN, PARENT = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174", "EEE19B7EC3C1B173"
 
@@ -24,7 +24,7 @@ def _request(signal, records, members):
 
 
 def logs(second):
-    """`examples/logs.json`, dated to a second."""
+    """`examples/logs.json` with another second."""
     attributes = [
         _text("string.attribute", "some string"),
         {"key": "boolean.attribute", "value": {"boolValue": True}},
@@ -55,7 +55,7 @@ def logs(second):
 
 
 def events(second):
-    """`examples/events.json`, dated to a second."""
+    """`examples/events.json` with another second."""
     body = [
         {"key": "type", "value": {"intValue": "0"}},
         _text("url", "https://www.guidgenerator.com/online-guid-generator.aspx"),
@@ -75,7 +75,7 @@ def events(second):
 
 
 def trace(second):
-    """`examples/trace.json`, dated to a second."""
+    """`examples/trace.json` with another second."""
     span = {
         "traceId": TRACE,
         "spanId": SPAN,
@@ -90,7 +90,7 @@ def trace(second):
 
 
 def metrics(second):
-    """`examples/metrics.json`, dated to a second."""
+    """`examples/metrics.json` with another second."""
     time = str(second + 300_000_000)
     dated = {"startTimeUnixNano": time, "timeUnixNano": time}
 

@@ -1,5 +1,6 @@
-"""Bodies of which a part is broken: the rest is taken, and the part is named."""
+"""Bodies with a broken part: the rest is taken, and the part is named."""
 
+import itertools
 import json
 import math
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.json_records import convert, parse
+from ingest.convert.json.records import convert, parse
 from ingest.status import Reason, RefusedError
 from storage.decode.any_value import text
 
@@ -16,7 +17,7 @@ DEEP = b'{"message": "x", "deep": ' + b"[" * 40 + b"]" * 40 + b"}"
 BOTTOMLESS = b'{"message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 MENDED = [
-    # a member of a body, and what is stored of it
+    # a member of a body, its stored text and attributes
     (rb'{"message": "half \ud83d"}', "half \ufffd", {}),
     (rb'{"message": "\ude00 \ud83d\ude00 \\ud83d"}', "\ufffd \U0001f600 \\ud83d", {}),
     (b'{"message": "caf\xe9"}', "caf\ufffd", {}),
@@ -32,7 +33,7 @@ MENDED = [
     (b'{"message": "x", "l": [1, null, "a"]}', "x", {"l": '[1,null,"a"]'}),
 ]
 REFUSED = [
-    # a member of a body, and the field and the reason of its refusal
+    # a member of a body, the field and the reason of its refusal
     (b"{bad}", "", "is not JSON: "),
     (b'{"message": "x" "y"}', "", "is not JSON: "),
     (b'{"message": "x"} y', "", "is not JSON: "),
@@ -40,7 +41,7 @@ REFUSED = [
     (b"nonsense", "", "is not JSON: "),
     (b'{"message": "x", "l": [1}', "", "is not JSON: "),
     (BOTTOMLESS, "", "is not JSON: "),
-    (DEEP, "deep", "deep is nested more than 31 deep"),
+    (DEEP, "deep", "deep is nested more than 31 levels deep"),
     (b"7", "", "a record must be a JSON object"),
     (b"null", "", "a record must be a JSON object"),
     (b'{"level": "info"}', "message", "message is missing"),
@@ -59,19 +60,24 @@ def as_array(members):
 
 
 FORMS = [(as_lines, True), (as_lines, False), (as_array, False)]
+"""How a body's members are joined, and whether the body is announced as lines."""
 
 
 def taken(body, lines):
-    """What is stored of a body, in its order, and what is named as a problem."""
+    """The records stored of a body, in its order, and its problems."""
     converted = convert(*parse(body, lines=lines))
-    records = [
-        record
-        for resource in converted.request.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
-    ]
+    # Fails if a record cannot be serialised.
     converted.request.SerializeToString()
+
+    records = []
+    for resource in converted.request.resource_logs:
+        for scope in resource.scope_logs:
+            records += scope.log_records
     return records, converted.problems
+
+
+def bodies_of(records):
+    return [record.body.string_value for record in records]
 
 
 @pytest.mark.parametrize(("form", "lines"), FORMS)
@@ -87,7 +93,10 @@ def test_what_can_be_mended_is_stored_beside_its_neighbours(row, form, lines):
 @pytest.mark.parametrize("row", MENDED, ids=lambda row: ascii(row[0][:40]))
 def test_a_single_record_is_mended_also_when_it_takes_several_lines(row):
     member, body, _ = row
-    for single in (member, member.replace(b": ", b":\n ", 1), b"\xef\xbb\xbf" + member):
+    on_two_lines = member.replace(b": ", b":\n ", 1)
+    with_byte_order_mark = b"\xef\xbb\xbf" + member
+
+    for single in (member, on_two_lines, with_byte_order_mark):
         [record], problems = taken(single, lines=False)
         assert (text(record.body), problems) == (body, [])
 
@@ -97,7 +106,7 @@ def test_a_single_record_is_mended_also_when_it_takes_several_lines(row):
 def test_what_cannot_be_taken_is_named_and_leaves_its_neighbours(row, form, lines):
     member, field, reason = row
     records, problems = taken(form([GOOD, member, GOOD, member]), lines)
-    assert [record.body.string_value for record in records] == ["good", "good"]
+    assert bodies_of(records) == ["good", "good"]
     assert [problem.index for problem in problems] == [1, 3]
     assert {problem.field for problem in problems} == {field}
     assert all(reason in problem.reason for problem in problems)
@@ -105,9 +114,12 @@ def test_what_cannot_be_taken_is_named_and_leaves_its_neighbours(row, form, line
 
 def test_a_comma_too_many_is_no_record_and_an_empty_member_is_a_wrong_one():
     records, problems = taken(b'[{"message": "a"}, {"message": "b"}, ]', lines=False)
-    assert ([record.body.string_value for record in records], problems) == (["a", "b"], [])
+    assert bodies_of(records) == ["a", "b"]
+    assert problems == []
+
     records, [problem] = taken(b'[{"message": "a"}, , {"message": "b"}]', lines=False)
-    assert ([record.body.string_value for record in records], problem.index) == (["a", "b"], 1)
+    assert bodies_of(records) == ["a", "b"]
+    assert problem.index == 1
 
 
 @pytest.mark.parametrize(
@@ -167,13 +179,14 @@ def test_a_record_that_is_too_large_as_otlp_is_a_problem_of_its_own():
 )
 def test_every_good_record_is_stored_once_and_every_bad_one_named(rows, shape):
     form, lines = shape
+    stored_as = {member: body for member, body, _ in MENDED} | {GOOD: "good"}
+
     records, problems = taken(form([member for member, _ in rows]), lines)
+
+    expected = [stored_as[member] for member, is_good in rows if is_good]
+    assert [text(record.body) for record in records] == expected
     bad = [index for index, (_, is_good) in enumerate(rows) if not is_good]
     assert [problem.index for problem in problems] == bad
-    expected = {member: body for member, body, _ in MENDED} | {GOOD: "good"}
-    assert [text(record.body) for record in records] == [
-        expected[member] for member, is_good in rows if is_good
-    ]
 
 
 json_values = st.recursive(
@@ -213,9 +226,15 @@ def test_any_bytes_are_taken_or_refused_with_a_reason(body, lines):
 
 @given(st.recursive(st.floats(), lambda inner: st.lists(inner, max_size=4), max_leaves=20))
 def test_doubles_of_any_kind_are_the_doubles_that_python_wrote(value):
-    def flat(some):
-        return [x for each in some for x in flat(each)] if isinstance(some, list) else [some]
+    body = json.dumps({"message": "x", "v": value}).encode()
+    [record], _ = parse(body, lines=False)
 
-    [record], _ = parse(json.dumps({"message": "x", "v": value}).encode(), lines=False)
-    pairs = zip(flat(record["v"]), flat(value), strict=True)
-    assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
+    for found, written in zip(flat(record["v"]), flat(value), strict=True):
+        assert found == written or (math.isnan(found) and math.isnan(written))
+
+
+def flat(value):
+    """The doubles of nested lists, or a single one, as a list."""
+    if not isinstance(value, list):
+        return [value]
+    return list(itertools.chain.from_iterable(flat(each) for each in value))

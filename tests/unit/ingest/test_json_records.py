@@ -1,13 +1,13 @@
 import pytest
 
-from ingest.json_records import convert, parse
+from ingest.convert.json.records import convert, parse
 from ingest.status import RefusedError
 
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 
 
 def only(request):
-    """The one record of a request, and its resource's attributes."""
+    """The only record of a request, and its resource's attributes."""
     [resource] = request.resource_logs
     [scope] = resource.scope_logs
     [record] = scope.log_records
@@ -39,6 +39,7 @@ def test_every_documented_field_finds_its_place():
             }
         ]
     )
+
     assert converted.problems == []
     record, resource = only(converted.request)
     assert record.body.string_value == "paid"
@@ -61,12 +62,14 @@ def test_only_the_message_is_needed_and_null_means_not_given():
     absent = dict.fromkeys(
         ["level", "service", "app", "timestamp", "trace_id", "span_id", "attributes", "client_id"]
     )
+
     for record in ({"message": ""}, {"message": ""} | absent):
         converted, resource = only(convert([record]).request)
         assert converted.body.WhichOneof("value") == "string_value"
         assert converted.time_unix_nano == 0
         assert converted.observed_time_unix_nano == 0
-        assert converted.severity_text == converted.trace_id.decode() == ""
+        assert converted.severity_text == ""
+        assert converted.trace_id == b""
         assert not converted.attributes
         assert resource == {}
 
@@ -106,7 +109,9 @@ def test_attributes_of_every_json_kind_are_kept_and_the_object_wins_over_loose_f
         "o": {"k": {"deep": []}},
         "": "no name",
     }
+
     record, _ = only(convert([{"message": "x", "i": 1, "attributes": values}]).request)
+
     found = {one.key: one.value for one in record.attributes}
     assert {key: value.WhichOneof("value") for key, value in found.items()} == {
         "n": None,
@@ -141,7 +146,7 @@ def test_attributes_of_every_json_kind_are_kept_and_the_object_wins_over_loose_f
         ({"message": "x", "app": []}, "app", "app must be a string"),
         ({"message": "x", "service": ["a"]}, "service", "service must be a string"),
         ({"message": "x", "timestamp": "now"}, "timestamp", "is not an ISO 8601"),
-        ({"message": "x", "timestamp": -5}, "timestamp", "must lie between"),
+        ({"message": "x", "timestamp": -5}, "timestamp", "must be between"),
         ({"message": "x", "timestamp": "2200-01-01"}, "timestamp", "1970-01-01 and 2106-01-01"),
         ({"message": "x", "timestamp": 10**30}, "timestamp", "1970-01-01 and 2106-01-01"),
         ({"message": "x", "attributes": [1]}, "attributes", "must be an object"),
@@ -171,12 +176,16 @@ def test_a_value_nested_too_deep_is_refused_by_the_name_of_its_attribute():
     value = []
     for _ in range(40):
         value = [value]
-    assert problem_of({"message": "x", "deep": value}).reason == "deep is nested more than 31 deep"
+    assert (
+        problem_of({"message": "x", "deep": value}).reason
+        == "deep is nested more than 31 levels deep"
+    )
 
 
 def test_a_bad_record_names_its_index_and_leaves_the_good_ones():
     records = [{"message": "0"}, {"m": 1}, {"message": "2"}, "x", {"message": "4"}]
     converted = convert(records)
+
     assert [problem.index for problem in converted.problems] == [1, 3]
     [resource] = converted.request.resource_logs
     bodies = [record.body.string_value for record in resource.scope_logs[0].log_records]
@@ -185,14 +194,17 @@ def test_a_bad_record_names_its_index_and_leaves_the_good_ones():
 
 def test_records_of_one_sender_share_a_resource():
     records = [{"message": str(n), "service": f"s{n % 2}", "timestamp": 1} for n in range(6)]
-    converted = convert(records)
-    resources = converted.request.resource_logs
-    assert [len(r.scope_logs[0].log_records) for r in resources] == [3, 3]
+    resources = convert(records).request.resource_logs
+    counts = [len(resource.scope_logs[0].log_records) for resource in resources]
+    assert counts == [3, 3]
 
 
 def test_records_without_a_time_stay_in_their_order_whoever_sent_them():
+    # The services are s0, s1, s1, s0, s1, s1, …
     records = [{"message": str(n), "service": f"s{n * n % 3}"} for n in range(9)]
+
     converted = convert(records)
+
     bodies = [
         record.body.string_value
         for resource in converted.request.resource_logs
@@ -221,13 +233,15 @@ def test_a_body_is_one_object_an_array_or_an_object_a_line(body, lines, count):
 
 def test_a_line_that_is_no_json_is_a_problem_of_that_line():
     body = b'{"message": "a"}\nnot json\n\n{"message": "b"}\n\xff\n{"message":'
-    records, problems = parse(body, lines=True)
+
+    parsed, problems = parse(body, lines=True)
     assert [problem.index for problem in problems] == [1, 3, 4]
     assert all(problem.reason.startswith("is not JSON: ") for problem in problems)
-    converted = convert(records, problems)
+
+    converted = convert(parsed, problems)
     assert [problem.index for problem in converted.problems] == [1, 3, 4]
-    bodies = converted.request.resource_logs[0].scope_logs[0].log_records
-    assert [record.body.string_value for record in bodies] == ["a", "b"]
+    records = converted.request.resource_logs[0].scope_logs[0].log_records
+    assert [record.body.string_value for record in records] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from ingest.json_fields import ALIASES
-from ingest.json_records import convert, parse
+from ingest.convert.json.fields import ALIASES
+from ingest.convert.json.records import convert, parse
 from storage.decode.any_value import text
 
 NOON = 1_790_856_000_000_000_000  # 2026-10-01T12:00:00Z
@@ -14,7 +14,7 @@ TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 
 
 def stored(record):
-    """The record as it goes on, after its way through JSON text."""
+    """A record as OTLP, and its resource's attributes, when it is sent as JSON text."""
     records, _ = parse(json.dumps(record).encode(), lines=False)
     converted = convert(records)
     assert converted.problems == []
@@ -27,6 +27,7 @@ def attributes(found):
     return {one.key: text(one.value) for one in found.attributes}
 
 
+# A logger's record; its body, time, severity text and number and service; its other attributes.
 SHAPES = {
     "pino": (
         {"level": 30, "time": 1790856000123, "pid": 7, "hostname": "h", "msg": "hi", "user": 1},
@@ -148,11 +149,13 @@ SHAPES = {
 def test_the_fields_of_a_logger_find_their_places_and_stay_no_attributes(shape):
     record, (body, time, severity, number, service), rest = SHAPES[shape]
     found, resource = stored(record)
+
     assert found.body.string_value == body
     assert found.time_unix_nano == time
     assert (found.severity_text, found.severity_number) == (severity, number)
     assert resource.get("service.name") == service
     assert attributes(found) == rest
+
     has_trace = any("trace" in name for name in record)
     assert found.trace_id.hex() == (TRACE if has_trace else "")
 
@@ -170,7 +173,9 @@ def test_a_fields_own_name_wins_and_what_is_not_used_stays_an_attribute():
         "traceId": "ab" * 16,
         "trace_id": TRACE,
     }
+
     found, resource = stored(record)
+
     assert (found.body.string_value, found.time_unix_nano) == ("1", NOON)
     assert (found.severity_text, resource) == ("info", {"service.name": "shop"})
     assert found.trace_id.hex() == TRACE
@@ -213,7 +218,7 @@ def test_what_only_has_the_name_of_another_field_stays_an_attribute(name, value)
 def test_a_time_under_another_name_that_cannot_be_stored_is_named(name, value):
     [problem] = convert([{"message": "x", name: value}]).problems
     assert problem.field == name
-    assert problem.reason.startswith(f"{name} must lie between 1970-01-01 and 2106-01-01")
+    assert problem.reason.startswith(f"{name} must be between 1970-01-01 and 2106-01-01")
 
 
 @pytest.mark.parametrize("name", ["trace_id", "traceId", "trace.id"])
@@ -262,14 +267,19 @@ def test_a_number_is_a_level_of_the_scale_that_its_field_has(field, level, text,
 
 def test_the_documentation_lists_every_name_in_its_order(project_root):
     rows = (project_root / "docs/json.md").read_text().splitlines()
+
     for name, aliases in ALIASES.items():
         field = "severity_number" if name == "number" else name
-        row = next(row for row in rows if row.startswith(f"| `{field}` |"))
-        names = re.findall("`(.*?)`", "".join(row.split("|")[1:3]))
+        [row] = [row for row in rows if row.startswith(f"| `{field}` |")]
+        _, field_cell, names_cell, *_ = row.split("|")
+        names = re.findall("`(.*?)`", field_cell + names_cell)
         listed = [each for each in names if each in aliases]
         assert tuple(listed) == aliases
 
 
 def test_a_number_stays_a_number_as_a_message():
-    assert stored({"message": 7})[0].body.int_value == 7
-    assert stored({"msg": 1e21})[0].body.double_value == 1e21
+    whole, _ = stored({"message": 7})
+    assert whole.body.int_value == 7
+
+    fraction, _ = stored({"msg": 1e21})
+    assert fraction.body.double_value == 1e21

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import memory
-from ingest.memory import Memory
+from ingest.commit import memory
+from ingest.commit.memory import Memory
 
 
 class Clock:
@@ -28,11 +28,14 @@ def test_an_id_is_known_for_its_time_at_least_and_for_twice_that_at_most(clock, 
     added = {}
     for wait, number in steps:
         clock.now += wait
+
         for each, at in added.items():
-            if clock.now - at < 10:
+            age = clock.now - at
+            if age < 10:
                 assert each in known
-            if clock.now - at > 20:
+            if age > 20:
                 assert each not in known
+
         known.add(str(number))
         added[str(number)] = clock.now
         assert str(number) in known
@@ -42,12 +45,16 @@ def test_an_id_may_carry_a_note_which_lives_as_long(clock):
     known = Memory(10)
     known.add("a", note="chunk-1")
     known.add("b")
+
     clock.now += 9
     assert (known.get("a"), known.get("b"), known.get("c")) == ("chunk-1", None, None)
+
     clock.now += 9
     assert known.get("a") == "chunk-1"
+
     known.add("a", note="chunk-2")
     assert known.get("a") == "chunk-2"
+
     clock.now += 21
     assert known.get("a") is None
 

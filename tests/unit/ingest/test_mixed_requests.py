@@ -1,6 +1,6 @@
-"""Each good record comes out once, each wrong one is counted and named, whatever stands beside it.
+"""Each good record is stored once, each wrong one counted and named, whatever their neighbours.
 
-`OTLP_EXAMPLES` says how many requests of each signal and encoding are tried: at length 100,000.
+`OTLP_EXAMPLES` sets how many requests of each signal and encoding are tried: 100,000 in long runs.
 """
 
 import os
@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest import otlp, otlp_json
+from ingest.convert.otlp import request as otlp
+from ingest.convert.otlp_json import request as otlp_json
 from ingest.tenant import Tenant
 from storage.decode import SIGNALS, ChunkRows
 from tests.unit.ingest.mixed_requests import (
@@ -53,19 +54,27 @@ def test_in_protobuf_the_good_are_stored_once_and_the_wrong_are_named(service, d
 
 
 def _check(service, pieces, wanted):
-    kept, refused, count = wanted
+    kept, reasons, refused = wanted
     assert _stored(service, pieces) == kept
     assert pieces.records == kept.total()
-    assert pieces.rejected == count
-    assert bool(pieces.reason) == bool(refused)
-    named = sorted(refused, key=lambda place: [int(x) for x in re.findall(r"\[(\d+)\]", place)])
-    for place in named[:5]:
-        assert re.search(re.escape(f"{place}: ") + f"[^;]*({refused[place]})", pieces.reason)
-    assert (f"and {len(named) - 5} more" in pieces.reason) == (len(named) > 5)
+    assert pieces.rejected == refused
+    assert bool(pieces.reason) == bool(reasons)
+
+    # The first five are named, by their place in the request, and the rest are counted.
+    places = sorted(reasons, key=_indexes)
+    for place in places[:5]:
+        named_with_reason = re.escape(f"{place}: ") + f"[^;]*({reasons[place]})"
+        assert re.search(named_with_reason, pieces.reason)
+    assert (f"and {len(places) - 5} more" in pieces.reason) == (len(places) > 5)
+
+
+def _indexes(place):
+    """The indexes of a place such as `resourceLogs[0].scopeLogs[12]`."""
+    return [int(index) for index in re.findall(r"\[(\d+)\]", place)]
 
 
 def _stored(service, pieces):
-    """Records as (client, n, x), from both decoders, which must agree."""
+    """Count records as `(client, n, x)`, from both decoders, which must agree."""
     found = Counter()
     for piece in pieces:
         chunk = [ChunkRows(piece.payload, *piece.tenant, 7, 10**18, 0)]
@@ -74,8 +83,8 @@ def _stored(service, pieces):
         for table, rows in tables.items():
             if table == "otel_traces_trace_id_ts":
                 continue
-            for row in rows.select(["ClientId", _ATTRIBUTES.get(table, "Attributes")]).to_pylist():
-                client, attributes = row.values()
-                attributes = dict(attributes)
+            attributes_of = rows[_ATTRIBUTES.get(table, "Attributes")].to_pylist()
+            for client, pairs in zip(rows["ClientId"].to_pylist(), attributes_of, strict=True):
+                attributes = dict(pairs)
                 found[client, attributes["n"], attributes["x"]] += 1
     return found

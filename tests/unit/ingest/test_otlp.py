@@ -12,16 +12,17 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from ingest import otlp
-from ingest.otlp import LOGS, cut, cut_message
+from ingest.convert.cut import cut_message
+from ingest.convert.otlp.request import cut
+from ingest.convert.services import LOGS
 from ingest.status import Reason, RefusedError
 from ingest.tenant import Tenant, from_attributes
-from tasks.chunk import MAX_BYTES
+from ledger.chunk import MAX_BYTES
 
 FILLER = random.Random(7).randbytes(MAX_BYTES * 3)
 
 SMALL = 4000
-"""The limit of a piece in the property tests, in bytes: the cutting is the same, and quick."""
+"""Limit of a piece in the property tests, in bytes, so that they are quick."""
 
 sizes = st.one_of(
     st.integers(0, 100),
@@ -38,8 +39,8 @@ requests = st.lists(
 
 def cut_small(request, otherwise=Tenant()):  # noqa: B008 - immutable
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(otlp, "MAX_BYTES", SMALL)
-        patch.setattr(otlp, "_MOST_ENVELOPE", SMALL // 2)
+        patch.setattr("ingest.convert.cut.MAX_BYTES", SMALL)
+        patch.setattr("ingest.convert.cut._MAX_ENVELOPE", SMALL // 2)
         return cut(LOGS, request.SerializeToString(), otherwise)
 
 
@@ -48,10 +49,10 @@ def text(value):
 
 
 def record(number, size=0):
-    return LogRecord(
-        time_unix_nano=number + 1,
-        body=AnyValue(bytes_value=FILLER[number % 97 : number % 97 + size]),
-    )
+    """A log record with a body of so many bytes; bodies of neighbours differ."""
+    start = number % 97
+    body = AnyValue(bytes_value=FILLER[start : start + size])
+    return LogRecord(time_unix_nano=number + 1, body=body)
 
 
 def resource(workspace="", *scopes, filler=0):
@@ -72,24 +73,20 @@ def scope(*records, name="scope"):
 
 
 def request_of(plan):
-    """The request that a drawn plan stands for; each record is told by its time."""
+    """The request of a drawn plan; no two records have the same time."""
     numbers = itertools.count()
-    return ExportLogsServiceRequest(
-        resource_logs=[
-            resource(
-                workspace,
-                *(
-                    scope(*(record(next(numbers), size) for size in record_sizes), name=name)
-                    for name, record_sizes in scopes
-                ),
-            )
-            for workspace, scopes in plan
-        ]
-    )
+    resources = []
+    for workspace, scopes in plan:
+        made = []
+        for name, record_sizes in scopes:
+            records = [record(next(numbers), size) for size in record_sizes]
+            made.append(scope(*records, name=name))
+        resources.append(resource(workspace, *made))
+    return ExportLogsServiceRequest(resource_logs=resources)
 
 
 def records_of(request, otherwise):
-    """Each record with all that surrounds it, by tenant, in order."""
+    """Each record with its scope and resource, by tenant, in order."""
     found = {}
     for each in request.resource_logs:
         tenant = from_attributes(each.resource.attributes, otherwise)
@@ -112,13 +109,17 @@ def records_of(request, otherwise):
 def test_the_pieces_of_a_tenant_joined_hold_what_the_request_held_of_it_in_order(plan):
     request = request_of(plan)
     otherwise = Tenant("from", "headers")
+
     pieces = cut_small(request, otherwise)
 
-    asked = records_of(request, otherwise)
-    held = {
-        tenant: [one for one in records if len(one[0]) <= SMALL - 300]
-        for tenant, records in asked.items()
-    }
+    # A record that fits into no piece with its scope and resource is rejected.
+    sent = records_of(request, otherwise)
+    expected = {}
+    for tenant, records in sent.items():
+        fitting = [one for one in records if len(one[0]) <= SMALL - 300]
+        if fitting:
+            expected[tenant] = fitting
+
     joined = {}
     for piece in pieces:
         assert len(piece.payload) <= SMALL
@@ -126,9 +127,10 @@ def test_the_pieces_of_a_tenant_joined_hold_what_the_request_held_of_it_in_order
         assert list(of_piece) == [piece.tenant]
         assert len(of_piece[piece.tenant]) == piece.records
         joined.setdefault(piece.tenant, []).extend(of_piece[piece.tenant])
-    assert joined == {tenant: records for tenant, records in held.items() if records}
-    assert pieces.records == sum(map(len, held.values()))
-    assert pieces.rejected == sum(map(len, asked.values())) - pieces.records
+
+    assert joined == expected
+    assert pieces.records == sum(map(len, expected.values()))
+    assert pieces.rejected == sum(map(len, sent.values())) - pieces.records
     assert bool(pieces.rejected) == bool(pieces.reason)
 
 
@@ -145,7 +147,9 @@ def test_a_request_of_one_tenant_that_fits_is_passed_on_to_the_byte():
     payload = ExportLogsServiceRequest(
         resource_logs=[resource("acme", scope(record(1), record(2)))]
     ).SerializeToString()
+
     [piece] = cut(LOGS, payload, Tenant())
+
     assert piece.payload == payload
     assert piece.tenant == Tenant("acme", "default")
     assert piece.records == 2
@@ -154,28 +158,35 @@ def test_a_request_of_one_tenant_that_fits_is_passed_on_to_the_byte():
 def test_equal_halves_of_a_large_request_are_two_pieces_with_ids_of_their_own():
     half = resource("acme", scope(record(1, MAX_BYTES - 200)))
     payload = ExportLogsServiceRequest(resource_logs=[half, half]).SerializeToString()
+
     first, second = cut(LOGS, payload, Tenant())
+
     assert first.payload == second.payload
     assert first.request_id != second.request_id
 
 
 def test_a_record_that_is_too_large_is_rejected_and_its_neighbours_are_taken():
-    request = ExportLogsServiceRequest(
-        resource_logs=[resource("", scope(record(1), record(2, MAX_BYTES), record(3)))]
-    )
+    records = [record(1), record(2, MAX_BYTES), record(3)]
+    request = ExportLogsServiceRequest(resource_logs=[resource("", scope(*records))])
+
     pieces = cut(LOGS, request.SerializeToString(), Tenant())
+
     assert pieces.rejected == 1
     assert f"larger than {MAX_BYTES} bytes" in pieces.reason
-    kept = b"".join(piece.payload for piece in pieces)
-    [records] = records_of(ExportLogsServiceRequest.FromString(kept), Tenant()).values()
-    assert [LogRecord.FromString(r[0]).time_unix_nano for r in records] == [2, 4]
+
+    payload = b"".join(piece.payload for piece in pieces)
+    [kept] = records_of(ExportLogsServiceRequest.FromString(payload), Tenant()).values()
+    times = [LogRecord.FromString(serialised).time_unix_nano for serialised, *_ in kept]
+    assert times == [records[0].time_unix_nano, records[2].time_unix_nano]
 
 
 def test_many_records_under_a_resource_of_megabytes_are_rejected_not_multiplied():
-    records = [record(number) for number in range(20_000)]
+    small = [record(number) for number in range(20_000)]
+    large = record(1, MAX_BYTES // 2)
+
     for filler in (MAX_BYTES // 2 + 1000, MAX_BYTES - 10_000, MAX_BYTES + 1):
         request = ExportLogsServiceRequest(
-            resource_logs=[resource("", scope(*records, record(1, MAX_BYTES // 2)), filler=filler)]
+            resource_logs=[resource("", scope(*small, large), filler=filler)]
         )
         pieces = cut(LOGS, request.SerializeToString(), Tenant())
         assert pieces.pieces == ()
@@ -206,18 +217,17 @@ def test_a_request_without_records_is_taken_and_is_no_piece(request_):
 def test_the_id_depends_on_tenant_and_identity_and_an_idempotency_key_replaces_the_bytes():
     request = ExportLogsServiceRequest(resource_logs=[resource("", scope(record(1)))])
     other = ExportLogsServiceRequest(resource_logs=[resource("", scope(record(2)))])
+    tenant = Tenant("a", "b")
 
-    def known_by(message, tenant, identity=b""):
-        [piece] = cut_message(LOGS, message, message.SerializeToString(), tenant, identity)
+    def id_of(message, of_tenant, key=b""):
+        [piece] = cut_message(LOGS, message, message.SerializeToString(), of_tenant, key)
         return piece.request_id
 
-    assert known_by(request, Tenant("a", "b")) == known_by(request, Tenant("a", "b"))
-    assert known_by(request, Tenant("a", "b")) != known_by(request, Tenant("a", "c"))
-    assert known_by(request, Tenant("a", "b")) != known_by(other, Tenant("a", "b"))
-    assert known_by(request, Tenant("a", "b"), b"key") == known_by(other, Tenant("a", "b"), b"key")
-    assert known_by(request, Tenant("a", "b"), b"key") != known_by(
-        request, Tenant("c", "b"), b"key"
-    )
+    assert id_of(request, tenant) == id_of(request, tenant)
+    assert id_of(request, tenant) != id_of(request, Tenant("a", "c"))
+    assert id_of(request, tenant) != id_of(other, tenant)
+    assert id_of(request, tenant, b"key") == id_of(other, tenant, b"key")
+    assert id_of(request, tenant, b"key") != id_of(request, Tenant("c", "b"), b"key")
 
 
 def test_the_pieces_under_one_idempotency_key_never_share_an_id_with_another_key():
@@ -225,13 +235,17 @@ def test_the_pieces_under_one_idempotency_key_never_share_an_id_with_another_key
         resource_logs=[resource("acme", scope(record(1))), resource("beta", scope(record(2)))]
     )
     single = ExportLogsServiceRequest(resource_logs=[resource("acme", scope(record(3)))])
+
     cut_apart = cut_message(LOGS, mixed, mixed.SerializeToString(), Tenant(), b"key 1")
     whole = cut_message(LOGS, single, single.SerializeToString(), Tenant(), b"key 10")
-    assert {p.request_id for p in whole}.isdisjoint(p.request_id for p in cut_apart)
+
+    ids = {piece.request_id for piece in whole}
+    assert ids.isdisjoint(piece.request_id for piece in cut_apart)
 
 
 def test_partial_success_stays_unset_on_full_success():
     assert not LOGS.answer(0, "").HasField("partial_success")
+
     partial = LOGS.answer(3, "too large")
     assert isinstance(partial, ExportLogsServiceResponse)
     assert partial.partial_success.rejected_log_records == 3
@@ -245,6 +259,8 @@ def test_a_resource_without_records_does_not_cut_a_request_apart():
     empty = request.resource_logs.add()
     empty.resource.attributes.add(key="workspace_id").value.string_value = "other"
     payload = request.SerializeToString()
+
     [piece] = cut(LOGS, payload, Tenant())
+
     assert piece.payload == payload
     assert piece.tenant == Tenant()

@@ -1,12 +1,13 @@
-"""The specification's example payloads: every field is where docs/otlp-fields.md says."""
+"""The specification's example payloads: every field is stored where docs/otlp-fields.md says."""
 
 import json
 
 import pytest
 from google.protobuf import json_format
 
-from ingest import otlp, otlp_json
-from ingest.otlp import LOGS, METRICS, TRACES
+from ingest.convert.otlp import request as otlp
+from ingest.convert.otlp_json import request as otlp_json
+from ingest.convert.services import LOGS, METRICS, TRACES
 from ingest.tenant import Tenant
 from storage.decode import SIGNALS, ChunkRows
 from tests.unit.ingest import otlp_examples
@@ -14,7 +15,6 @@ from tests.unit.ingest.otlp_examples import PARENT, PUBLISHED, SPAN, TRACE
 from tests.unit.storage.decode.alike import assert_same, column_values
 
 SECONDS = {"as published": PUBLISHED, "of today": 1_795_800_000_000_000_000}
-ID = bytes.fromhex
 ENVELOPE = {
     "ResourceAttributes": [("service.name", "my.service")],
     "ScopeName": "my.library",
@@ -107,8 +107,8 @@ def lookup_row(second):
 def metric_rows(second):
     time = second + 300_000_000
 
-    def row(name, description, start=time, **own):
-        return POINT | own | {
+    def row(name, description, start=time, **columns):
+        return POINT | columns | {
             "MetricName": name,
             "MetricDescription": description,
             "Attributes": [(f"{name}.attr", "some value")],
@@ -168,14 +168,17 @@ def test_the_specifications_examples_are_stored_field_by_field(name, encoding, s
         pieces = otlp_json.cut(service, json.dumps(body).encode(), Tenant())
     else:
         pieces = otlp.cut(service, in_protobuf(service, body), Tenant())
+
     assert (pieces.rejected, pieces.reason) == (0, "")
     [piece] = pieces
+
     chunk = [ChunkRows(piece.payload, *piece.tenant, 7, 10**18, 30)]
     tables = SIGNALS[service.signal].columnar(chunk)
+
     assert_same(tables, SIGNALS[service.signal].plain(chunk))
-    rows = wanted(second)
-    assert {table for table, batch in tables.items() if batch.num_rows} == set(rows)
-    for table, row in rows.items():
+    expected = wanted(second)
+    assert {table for table, batch in tables.items() if batch.num_rows} == set(expected)
+    for table, row in expected.items():
         assert rows_of(tables[table], row) == [hexed(row)]
 
 
@@ -183,12 +186,20 @@ def in_protobuf(service, body):
     """What an SDK would send: protobuf's own JSON has ids in base64, so they are set as bytes."""
     request = service.request()
     json_format.ParseDict(without_ids(body), request)
-    [record] = service.levels[2](service.levels[1](service.levels[0](request)[0])[0])[:1]
-    ids = {"trace_id": TRACE, "span_id": SPAN, "parent_span_id": PARENT}
-    names = {"traceId": "trace_id", "spanId": "span_id", "parentSpanId": "parent_span_id"}
-    for json_name, name in names.items():
+
+    resources_of, scopes_of, records_of, *_ = service.levels
+    resource = resources_of(request)[0]
+    scope = scopes_of(resource)[0]
+    record = records_of(scope)[0]
+
+    ids = {
+        "traceId": ("trace_id", TRACE),
+        "spanId": ("span_id", SPAN),
+        "parentSpanId": ("parent_span_id", PARENT),
+    }
+    for json_name, (name, value) in ids.items():
         if f'"{json_name}"' in json.dumps(body):
-            setattr(record, name, ID(ids[name]))
+            setattr(record, name, bytes.fromhex(value))
     return request.SerializeToString()
 
 
@@ -208,11 +219,12 @@ def rows_of(batch, names):
 
 
 def hexed(row):
-    """As `column_values` gives floating-point numbers."""
-    exact = {}
-    for name, value in row.items():
-        if isinstance(value, list):
-            exact[name] = [each.hex() if isinstance(each, float) else each for each in value]
-        else:
-            exact[name] = value.hex() if isinstance(value, float) else value
-    return exact
+    """A row with its floats in hexadecimal, as `column_values` gives them."""
+
+    def exact(value):
+        return value.hex() if isinstance(value, float) else value
+
+    return {
+        name: [exact(each) for each in value] if isinstance(value, list) else exact(value)
+        for name, value in row.items()
+    }

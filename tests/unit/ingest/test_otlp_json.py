@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.otlp import LOGS
-from ingest.otlp_json import dump, parse
+from ingest.convert.otlp_json.request import dump, parse
+from ingest.convert.services import LOGS
 from ingest.status import Reason, RefusedError
 
 TRACE = "5b8efff798038103d269b633813fc60c"
@@ -33,7 +33,8 @@ def test_ids_are_hexadecimal_in_either_case(trace):
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_an_empty_id_is_no_id(nothing):
-    assert first(parse(LOGS, body(traceId=nothing, spanId=nothing))).trace_id == b""
+    record = first(parse(LOGS, body(traceId=nothing, spanId=nothing)))
+    assert record.trace_id == b""
 
 
 @pytest.mark.parametrize("field", ["traceId", "spanId", "trace_id"])
@@ -80,7 +81,10 @@ def test_every_kind_of_value_is_read():
         {},
     ]
     attributes = [{"key": str(number), "value": value} for number, value in enumerate(values)]
-    found = [one.value for one in first(parse(LOGS, body(attributes=attributes))).attributes]
+
+    record = first(parse(LOGS, body(attributes=attributes)))
+
+    found = [one.value for one in record.attributes]
     assert [value.WhichOneof("value") for value in found] == [
         "string_value",
         "bool_value",
@@ -96,21 +100,13 @@ def test_every_kind_of_value_is_read():
 
 
 def test_unknown_fields_are_ignored_everywhere():
-    request = parse(
-        LOGS,
-        json.dumps(
-            {
-                "unknown": 1,
-                "resourceLogs": [
-                    {
-                        "new": {"deep": [1, None]},
-                        "scopeLogs": [{"x": 1, "logRecords": [{"y": 2, "eventName": "e"}]}],
-                    }
-                ],
-            }
-        ).encode(),
-    )
-    assert first(request).event_name == "e"
+    scope = {"x": 1, "logRecords": [{"y": 2, "eventName": "e"}]}
+    resource = {"new": {"deep": [1, None]}, "scopeLogs": [scope]}
+    content = {"unknown": 1, "resourceLogs": [resource]}
+
+    parsed = parse(LOGS, json.dumps(content).encode())
+
+    assert first(parsed).event_name == "e"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.piece import Piece, chunkfuls
+from ingest.convert.piece import Piece, chunkfuls
 from ingest.tenant import Tenant
-from tasks.chunk import MAX_BYTES
+from ledger.chunk import MAX_BYTES
 
 
 class Measured(bytes):
-    """Bytes of a size that they only pretend to have, and that count how often it is asked for."""
+    """Bytes that claim the length they spell out, and count how often it is asked for."""
 
     looks = 0
 
@@ -17,6 +19,7 @@ class Measured(bytes):
 
 
 def pieces_of(sizes):
+    """Pieces that claim these sizes in bytes."""
     return [
         Piece(Tenant(), "logs", Measured(str(size).encode()), 1, str(number))
         for number, size in enumerate(sizes)
@@ -27,11 +30,16 @@ def pieces_of(sizes):
 def test_pieces_become_as_few_chunks_in_a_row_as_can_hold_them(sizes):
     pieces = pieces_of(sizes)
     chunks = list(chunkfuls(pieces))
-    assert [piece for chunk in chunks for piece in chunk] == pieces
-    weights = [sum(len(piece.payload) for piece in chunk) for chunk in chunks]
-    assert all(0 < weight <= MAX_BYTES for weight in weights)
-    for weight, chunk in zip(weights, chunks[1:], strict=False):
-        assert weight + len(chunk[0].payload) > MAX_BYTES
+
+    assert list(itertools.chain.from_iterable(chunks)) == pieces
+    for chunk in chunks:
+        assert 0 < size_of(chunk) <= MAX_BYTES
+    for chunk, following in itertools.pairwise(chunks):
+        assert size_of(chunk) + len(following[0].payload) > MAX_BYTES
+
+
+def size_of(chunk):
+    return sum(len(piece.payload) for piece in chunk)
 
 
 def test_many_small_pieces_are_each_looked_at_once():
@@ -42,6 +50,11 @@ def test_many_small_pieces_are_each_looked_at_once():
 
 
 def test_a_chunk_holds_no_more_records_than_a_request_may():
-    pieces = [Piece(Tenant(), "logs", b"x", 100_000, str(number)) for number in range(5)]
-    pieces.append(Piece(Tenant(), "logs", b"x", 300_000, "large"))
-    assert [len(chunk) for chunk in chunkfuls(pieces)] == [2, 2, 1, 1]
+    records = [100_000] * 5 + [300_000]
+    pieces = [
+        Piece(Tenant(), "logs", b"x", count, str(number)) for number, count in enumerate(records)
+    ]
+
+    sizes = [len(chunk) for chunk in chunkfuls(pieces)]
+
+    assert sizes == [2, 2, 1, 1]

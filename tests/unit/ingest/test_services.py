@@ -25,8 +25,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from ingest import otlp
-from ingest.otlp import METRICS, SERVICES, TRACES, cut
+from ingest.convert.otlp.request import cut
+from ingest.convert.services import METRICS, SERVICES, TRACES
 from ingest.tenant import Tenant
 from storage.decode import ChunkRows, decode
 
@@ -43,8 +43,8 @@ workspaces = st.sampled_from(["", "acme", "beta"])
 
 
 def resource(workspace):
-    pairs = [KeyValue(key="workspace_id", value=AnyValue(string_value=workspace))]
-    return Resource(attributes=pairs if workspace else [])
+    named = KeyValue(key="workspace_id", value=AnyValue(string_value=workspace))
+    return Resource(attributes=[named] if workspace else [])
 
 
 def filler(size):
@@ -53,74 +53,70 @@ def filler(size):
 
 def metric(kind, point_sizes):
     member, point = KINDS[kind]
-    points = [point(time_unix_nano=n + 1, attributes=filler(s)) for n, s in enumerate(point_sizes)]
+    points = [
+        point(time_unix_nano=time, attributes=filler(size))
+        for time, size in enumerate(point_sizes, start=1)
+    ]
     return Metric(name=kind, unit="By", **{kind: member(data_points=points)})
+
+
+def span(size):
+    return Span(
+        name="s",
+        trace_id=b"t" * 16,
+        span_id=b"s" * 8,
+        start_time_unix_nano=1,
+        attributes=filler(size),
+    )
+
+
+def metrics_of_resource(workspace, scopes):
+    return ResourceMetrics(
+        resource=resource(workspace),
+        scope_metrics=[ScopeMetrics(metrics=members) for members in scopes],
+    )
+
+
+def spans_of_resource(workspace, span_sizes):
+    return ResourceSpans(
+        resource=resource(workspace),
+        scope_spans=[ScopeSpans(spans=[span(size)]) for size in span_sizes],
+    )
 
 
 metrics = st.one_of(
     st.just(Metric(name="of no kind")), st.builds(metric, st.sampled_from(list(KINDS)), sizes)
 )
+scopes_of_metrics = st.lists(st.lists(metrics, max_size=3), max_size=3)
 metric_requests = st.builds(
-    lambda found: ExportMetricsServiceRequest(resource_metrics=found),
-    st.lists(
-        st.builds(
-            lambda workspace, scopes: ResourceMetrics(
-                resource=resource(workspace), scope_metrics=scopes
-            ),
-            workspaces,
-            st.lists(
-                st.lists(metrics, max_size=3).map(lambda found: ScopeMetrics(metrics=found)),
-                max_size=3,
-            ),
-        ),
-        max_size=3,
+    ExportMetricsServiceRequest,
+    resource_metrics=st.lists(
+        st.builds(metrics_of_resource, workspaces, scopes_of_metrics), max_size=3
     ),
 )
 span_requests = st.builds(
-    lambda found: ExportTraceServiceRequest(resource_spans=found),
-    st.lists(
-        st.builds(
-            lambda workspace, span_sizes: ResourceSpans(
-                resource=resource(workspace),
-                scope_spans=[
-                    ScopeSpans(
-                        spans=[
-                            Span(
-                                name="s",
-                                trace_id=b"t" * 16,
-                                span_id=b"s" * 8,
-                                start_time_unix_nano=1,
-                                attributes=filler(size),
-                            )
-                        ]
-                    )
-                    for size in span_sizes
-                ],
-            ),
-            workspaces,
-            sizes,
-        ),
-        max_size=3,
-    ),
+    ExportTraceServiceRequest,
+    resource_spans=st.lists(st.builds(spans_of_resource, workspaces, sizes), max_size=3),
 )
 
 
 def cut_small(service, payload):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(otlp, "MAX_BYTES", SMALL)
-        patch.setattr(otlp, "_MOST_ENVELOPE", SMALL // 2)
+        patch.setattr("ingest.convert.cut.MAX_BYTES", SMALL)
+        patch.setattr("ingest.convert.cut._MAX_ENVELOPE", SMALL // 2)
         return cut(service, payload, Tenant())
 
 
 def records_of(service, payload):
-    """What the tables get of a payload: each row, without what its chunk gives it."""
-    rows = ChunkRows(payload, "", "", 1, 1, 0)
-    return Counter(
-        (table, repr(row | {"ChunkRow": 0}))
-        for table, batch in decode(service.signal, [rows]).items()
-        if table != "otel_traces_trace_id_ts"
-        for row in batch.to_pylist()
-    )
+    """Count the rows that a payload adds to the tables, whatever their places in a chunk."""
+    tables = decode(service.signal, [ChunkRows(payload, "", "", 1, 1, 0)])
+    tables.pop("otel_traces_trace_id_ts", None)
+
+    found = Counter()
+    for table, batch in tables.items():
+        for row in batch.to_pylist():
+            found[table, repr(row | {"ChunkRow": 0})] += 1
+    return found
 
 
 @settings(deadline=None)
@@ -132,7 +128,9 @@ def records_of(service, payload):
 def test_pieces_hold_every_record_that_is_not_too_large_and_count_what_their_tables_get(drawn):
     service, request = drawn
     payload = request.SerializeToString()
+
     pieces = cut_small(service, payload)
+
     kept = Counter()
     for piece in pieces:
         found = records_of(service, piece.payload)
@@ -141,6 +139,7 @@ def test_pieces_hold_every_record_that_is_not_too_large_and_count_what_their_tab
         assert 0 < len(piece.payload) <= SMALL
         assert piece.records == found.total() > 0
         kept += found
+
     sent = records_of(service, payload)
     lost = sent - kept
     assert not kept - sent
@@ -150,11 +149,11 @@ def test_pieces_hold_every_record_that_is_not_too_large_and_count_what_their_tab
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_metric_that_is_too_large_is_cut_between_its_data_points(kind):
-    found = metric(kind, [300] * 40)
-    request = ExportMetricsServiceRequest(
-        resource_metrics=[ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[found])])]
-    )
+    large = metric(kind, [300] * 40)
+    request = ExportMetricsServiceRequest(resource_metrics=[metrics_of_resource("", [[large]])])
+
     pieces = cut_small(METRICS, request.SerializeToString())
+
     assert (pieces.rejected, pieces.records) == (0, 40)
     times = []
     for piece in pieces:
@@ -168,8 +167,9 @@ def test_one_metric_that_is_too_large_is_cut_between_its_data_points(kind):
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.signal)
 def test_refused_records_are_counted_under_the_services_own_name(service):
     assert not service.answer(0, "").HasField("partial_success")
-    answer = service.answer(3, "too large").partial_success
-    [(field, value), (_, text)] = answer.ListFields()
+
+    partial = service.answer(3, "too large").partial_success
+    [(field, value), (_, text)] = partial.ListFields()
     assert (field.name, value, text) == (service.rejected, 3, "too large")
 
 

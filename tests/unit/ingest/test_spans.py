@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from ingest.otlp import TRACES, cut
+from ingest.convert.otlp.request import cut
+from ingest.convert.services import TRACES
 from ingest.tenant import Tenant
 from storage.decode.span_check import all_valid
 from storage.time_range import END_NS
@@ -52,7 +53,7 @@ ODD = [
 
 
 def request(*spans):
-    """An export request with each of the spans in a scope, and half of them in a resource."""
+    """An export request with a scope for each span; two resources hold half of them each."""
     scopes = [ScopeSpans(spans=[Span(**GOOD | each)]) for each in spans]
     half = len(scopes) // 2
     halves = [ResourceSpans(scope_spans=part) for part in (scopes[:half], scopes[half:])]
@@ -60,6 +61,7 @@ def request(*spans):
 
 
 def together(*spans):
+    """An export request with all spans in one scope."""
     scope = ScopeSpans(spans=[Span(**GOOD | each) for each in spans])
     return ExportTraceServiceRequest(
         resource_spans=[ResourceSpans(scope_spans=[scope])]
@@ -70,36 +72,51 @@ def together(*spans):
 @pytest.mark.parametrize("good", [0, 5, 100])
 @pytest.mark.parametrize("shape", [request, together])
 def test_a_bad_span_is_refused_alone(shape, good, bad):
-    pieces = cut(TRACES, shape(*[{}] * good, bad, *[{}] * good), Tenant())
+    neighbours = [{}] * good
+    pieces = cut(TRACES, shape(*neighbours, bad, *neighbours), Tenant())
+
     assert (pieces.records, pieces.rejected) == (2 * good, 1)
-    assert ("id must be" in pieces.reason) != ("must be before the year 2106" in pieces.reason)
+    for_its_id = "id must be" in pieces.reason
+    for_its_time = "must be before the year 2106" in pieces.reason
+    assert for_its_id != for_its_time
 
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("good", [0, 5, 100])
 @pytest.mark.parametrize("shape", [request, together])
 def test_no_good_span_is_refused(shape, good, odd):
-    pieces = cut(TRACES, shape(*[{}] * good, odd, *[{}] * good), Tenant())
+    neighbours = [{}] * good
+    pieces = cut(TRACES, shape(*neighbours, odd, *neighbours), Tenant())
     assert (pieces.records, pieces.rejected) == (2 * good + 1, 0)
 
 
 @pytest.mark.parametrize("shape", [request, together])
 def test_ordinary_spans_need_no_closer_look(shape):
-    assert all_valid(shape(*[{"name": "GET /"}] * 30))
+    ordinary = [{"name": "GET /"}] * 30
+    assert all_valid(shape(*ordinary))
     assert all_valid(shape())
 
 
 def test_any_order_of_fields_and_any_unknown_ones_are_good_spans():
-    backwards = b"".join(Span(**{k: v}).SerializeToString() for k, v in reversed(GOOD.items()))
+    backwards = b""
+    for name, value in reversed(GOOD.items()):
+        backwards += Span(**{name: value}).SerializeToString()
     twice = Span(trace_id=b"no id").SerializeToString() + LOOKS_GOOD
     unknown = LOOKS_GOOD + b"\xba\x3e\x03abc"
-    scope = b"".join(field(2, each) for each in (backwards, twice, unknown) * 20)
-    pieces = cut(TRACES, field(1, field(2, scope)), Tenant())
+    spans = [backwards, twice, unknown] * 20
+    scope = b"".join(field(2, each) for each in spans)
+    resource = field(2, scope)
+
+    pieces = cut(TRACES, field(1, resource), Tenant())
+
     assert (pieces.records, pieces.rejected) == (60, 0)
 
 
 def field(number, content):
-    return bytes([number << 3 | 2, len(content) & 127 | 128, len(content) >> 7]) + content
+    """A length-delimited protobuf field, the length always a varint of two bytes."""
+    tag = number << 3 | 2
+    low, high = len(content) & 127 | 128, len(content) >> 7
+    return bytes([tag, low, high]) + content
 
 
 spans = st.fixed_dictionaries(
@@ -126,6 +143,7 @@ def is_good(span):
 
 @given(st.lists(spans, max_size=4), st.sampled_from([0, 30]), st.sampled_from([request, together]))
 def test_few_and_many_spans_are_judged_alike(some, more, shape):
+    good = sum(is_good(each) for each in some)
     pieces = cut(TRACES, shape(*some, *[{}] * more), Tenant())
-    assert pieces.records == more + sum(map(is_good, some))
-    assert pieces.rejected == len(some) - sum(map(is_good, some))
+    assert pieces.records == more + good
+    assert pieces.rejected == len(some) - good

@@ -4,11 +4,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from ingest.status import ANSWERS, Reason, RefusedError, invalid, too_large, unavailable
 
-# What OTLP clients drop although the fault may pass, or misread.
+# OTLP clients misread these, or drop the request although the fault may pass.
 NEVER = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.OK}
 
 
 def details(refusal, kind):
+    """The details of this kind in a refusal's gRPC status."""
     found = []
     for packed in refusal.status().details:
         detail = kind()
@@ -39,7 +40,9 @@ def test_only_what_may_be_retried_carries_retry_info(reason):
 def test_a_status_survives_the_wire_with_code_text_and_field(reason):
     refusal = RefusedError(reason, "the 'é' is wrong", field="level")
     status = status_pb2.Status.FromString(refusal.status().SerializeToString())
-    assert status.code == ANSWERS[reason].grpc_code.value[0]
+
+    number, _ = ANSWERS[reason].grpc_code.value
+    assert status.code == number
     assert status.message == "the 'é' is wrong"
     [bad] = details(refusal, error_details_pb2.BadRequest)
     assert bad.field_violations[0].field == "level"

@@ -2,20 +2,22 @@ import json
 
 import pytest
 
+from ingest.convert.json.strict_record import MAX_MESSAGE_BYTES, parse
 from ingest.status import Reason, RefusedError
-from ingest.strict_record import MAX_MESSAGE_BYTES, parse
 
 GOOD = {"level": "info", "message": "hello", "service": "shop"}
 
 
 def parsed(**changes):
-    record = {key: value for key, value in (GOOD | changes).items() if value is not ...}
+    """Parse a good record with these changes; a field changed to `...` is left out."""
+    changed = GOOD | changes
+    record = {key: value for key, value in changed.items() if value is not ...}
     return parse(json.dumps(record).encode())
 
 
 def test_a_right_record_is_given_back():
-    assert parsed() == GOOD
     timestamp = "2025-11-21T12:00:00Z"
+    assert parsed() == GOOD
     assert parsed(timestamp=timestamp) == GOOD | {"timestamp": timestamp}
     assert parsed(timestamp=None) == GOOD
 
@@ -28,10 +30,11 @@ def test_each_of_the_five_levels_is_taken(level):
 def test_the_limits_are_taken_and_one_more_is_not():
     longest = "é" * (MAX_MESSAGE_BYTES // 2)
     assert parsed(message=longest, service="s" * 100)["message"] == longest
-    for wrong in ({"message": longest + "x"}, {"service": "s" * 101}):
+
+    for field, too_long in (("message", longest + "x"), ("service", "s" * 101)):
         with pytest.raises(RefusedError) as refused:
-            parsed(**wrong)
-        assert refused.value.field == next(iter(wrong))
+            parsed(**{field: too_long})
+        assert refused.value.field == field
 
 
 @pytest.mark.parametrize(

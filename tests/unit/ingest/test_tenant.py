@@ -9,8 +9,11 @@ BAD = ["", " ", "a b", "é", "a/b", "x" * 129, "a\n", "a\x00", "'; DROP TABLE ot
 
 
 def attributes(**values):
-    names = {name.replace("__", "."): value for name, value in values.items()}
-    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in names.items()]
+    """OTLP attributes; two underscores in a name stand for a dot."""
+    return [
+        KeyValue(key=name.replace("__", "."), value=AnyValue(string_value=text))
+        for name, text in values.items()
+    ]
 
 
 def test_a_tenant_is_default_where_nothing_names_it():
@@ -51,12 +54,15 @@ def test_an_attribute_with_any_other_name_is_refused_and_named(name, key):
 
 
 def test_both_spellings_of_the_attributes_win_over_the_headers():
-    assert from_attributes(attributes(workspace_id="a"), Tenant("h", "h")) == Tenant("a", "h")
-    assert from_attributes(attributes(workspace__id="a"), Tenant("h", "h")) == Tenant("a", "h")
-    named = attributes(client__id="c", workspace_id="w", other="o")
-    assert from_attributes(named, Tenant("h", "h")) == Tenant("w", "c")
+    headers = Tenant("h", "h")
+    assert from_attributes(attributes(workspace_id="a"), headers) == Tenant("a", "h")
+    assert from_attributes(attributes(workspace__id="a"), headers) == Tenant("a", "h")
+
+    both = attributes(client__id="c", workspace_id="w", other="o")
+    assert from_attributes(both, headers) == Tenant("w", "c")
 
 
 def test_an_attribute_that_is_no_string_is_refused():
+    number = KeyValue(key="workspace_id", value=AnyValue(int_value=7))
     with pytest.raises(RefusedError):
-        from_attributes([KeyValue(key="workspace_id", value=AnyValue(int_value=7))], Tenant())
+        from_attributes([number], Tenant())

@@ -1,13 +1,13 @@
-"""What of a request carries no time, against a plain look at every record."""
+"""The records of a request that carry no time, compared with a check of each record."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
-from ingest import timeless
-from ingest.piece import Piece
-from ingest.services import LOGS, METRICS, TRACES
+from ingest.convert.piece import Piece
+from ingest.convert.services import LOGS, METRICS, TRACES
+from ingest.convert.timeless import cut_out
 from ingest.tenant import Tenant
 from storage.time_range import END_NS
 
@@ -20,22 +20,26 @@ scopes = st.lists(st.lists(st.tuples(times, times), max_size=4), max_size=3)
 
 
 def build(signal, resources):
-    """A request of such records, and the names of those that carry a time and that do not."""
+    """A request, and the names of its records with a time and without one.
+
+    Each resource is a list of scopes, and each scope a list of records' two times.
+    """
     service = SERVICES[signal]
     request = service.request()
-    named = {True: [], False: []}
+    timed, timeless = [], []
     for scope_times in resources:
         resource = getattr(request, service.resources).add()
         for pairs in scope_times:
             scope = getattr(resource, service.scopes).add()
             for first, second in pairs:
-                name = f"record {sum(map(len, named.values()))}"
-                named[add(signal, scope, name, first, second)].append(name)
-    return request, named
+                name = f"record {len(timed) + len(timeless)}"
+                has_time = add(signal, scope, name, first, second)
+                (timed if has_time else timeless).append(name)
+    return request, timed, timeless
 
 
 def add(signal, scope, name, first, second):
-    """Add a record; whether it carries a time."""
+    """Add a record, and return whether it carries a time."""
     if signal == "logs":
         record = scope.log_records.add(time_unix_nano=first, observed_time_unix_nano=second)
         record.body.string_value = name
@@ -66,18 +70,23 @@ def names(signal, request):
 @pytest.mark.parametrize("signal", list(SERVICES))
 @given(st.data())
 def test_exactly_the_records_without_a_time_are_cut_out(signal, data):
-    request, named = build(signal, data.draw(st.lists(scopes, max_size=3)))
+    request, with_time, without_time = build(signal, data.draw(st.lists(scopes, max_size=3)))
     payload = request.SerializeToString()
-    whole = Piece(Tenant(), signal, payload, len(named[True]) + len(named[False]), "id")
-    cut, timed = timeless.cut_out(whole)
-    if not named[False]:
-        assert (cut, timed) == (None, True)
+    whole = Piece(Tenant(), signal, payload, len(with_time) + len(without_time), "id")
+
+    cut, some_are_timed = cut_out(whole)
+
+    if not without_time:
+        assert (cut, some_are_timed) == (None, True)
         return
-    assert timed == bool(named[True])
-    assert cut.records == len(named[False])
-    assert names(signal, SERVICES[signal].request.FromString(cut.payload)) == named[False]
+
+    assert some_are_timed == bool(with_time)
+    assert cut.records == len(without_time)
+    assert names(signal, SERVICES[signal].request.FromString(cut.payload)) == without_time
     assert (cut.tenant, cut.signal, whole.payload) == (Tenant(), signal, payload)
-    assert cut.request_id not in {"id", timeless.cut_out(whole)[0].request_id}
+
+    again, _ = cut_out(whole)
+    assert cut.request_id not in {"id", again.request_id}
 
 
 def test_delta_sums_without_a_time_are_counted_again():
@@ -86,5 +95,7 @@ def test_delta_sums_without_a_time_are_counted_again():
     metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
     metric.sum.data_points.add(as_int=3)
     payload = request.SerializeToString()
-    cut, timed = timeless.cut_out(Piece(Tenant(), "metrics", payload, 1, "id"))
-    assert (cut.payload, timed) == (payload, False)
+
+    cut, some_are_timed = cut_out(Piece(Tenant(), "metrics", payload, 1, "id"))
+
+    assert (cut.payload, some_are_timed) == (payload, False)

@@ -3,7 +3,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.rollups.cover import carve, joined
+from storage.query.rollups.cover import carve, joined
 
 WIDTH = 5
 END = 60
@@ -13,6 +13,7 @@ disjoint = cuts.map(lambda ends: list(itertools.pairwise(ends))[::2])
 
 
 def instants(pieces):
+    """Every instant of some pieces, each a begin and an end."""
     return [instant for begin, end in pieces for instant in range(begin, end)]
 
 
@@ -25,14 +26,19 @@ def test_what_is_carved_out_and_the_rest_are_the_whole_without_overlap(pieces, f
 @given(pieces=disjoint, fresh=disjoint)
 def test_only_whole_fresh_buckets_are_carved_out_and_all_of_them(pieces, fresh):
     taken, _ = carve(pieces, fresh, WIDTH)
-    inside = set(instants(pieces)) & set(instants(fresh))
 
-    def in_one(ranges, bucket):
-        return any(begin <= bucket[0] and bucket[-1] < end for begin, end in ranges)
+    expected = []
+    for begin in range(0, END, WIDTH):
+        bucket = begin, begin + WIDTH
+        if within_one(pieces, bucket) and within_one(fresh, bucket):
+            expected += range(*bucket)
+    assert instants(taken) == expected
 
-    buckets = [range(at, at + WIDTH) for at in range(0, END, WIDTH)]
-    whole = [b for b in buckets if inside.issuperset(b) and in_one(pieces, b) and in_one(fresh, b)]
-    assert instants(taken) == [instant for bucket in whole for instant in bucket]
+
+def within_one(pieces, bucket):
+    """Whether a single one of the pieces holds the whole bucket."""
+    first, last = bucket
+    return any(begin <= first and last <= end for begin, end in pieces)
 
 
 def test_neighbours_are_joined_and_others_are_not():

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import decode
-from storage.rollups.marks import hours_of
+from storage.query.rollups.marks import hours_of
 from storage.time_range import LAST_NS
 from tests.integration.made_logs import entry
 
@@ -27,7 +27,13 @@ chunks = st.lists(
 
 @given(chunks=chunks)
 def test_the_hours_of_rows_are_those_of_each_single_row(chunks):
-    entries = [entry(map(str, times), times, workspace=name) for name, times in chunks]
-    rows = decode.decode("logs", [each.chunk.rows() for each in entries])["otel_logs"]
-    expected = {(name, at // HOUR_NS * 3600) for name, times in chunks for at in times}
+    rows_of_chunks = []
+    expected = set()
+    for workspace, times in chunks:
+        made = entry(map(str, times), times, workspace=workspace)
+        rows_of_chunks.append(made.chunk.rows())
+        expected |= {(workspace, time // HOUR_NS * 3600) for time in times}
+
+    rows = decode.decode("logs", rows_of_chunks)["otel_logs"]
+
     assert hours_of(rows) == expected

@@ -1,4 +1,4 @@
-"""The app, with nothing behind it: every request here is answered before it needs a database."""
+"""The app without a database: every request here is answered before it needs one."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from web.app import create_app
 
 @pytest.fixture
 def make_app(free_port):
-    """Make an app whose database and broker are not there."""
+    """Make an app without a database or a broker."""
 
     def make(**settings):
         ports = {"clickhouse_port": free_port(), "valkey_port": free_port()}

@@ -1,4 +1,4 @@
-"""Made spans and log records, as the readers give them."""
+"""Made-up spans and log records, as the readers return them."""
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 START_NS = 1_784_000_000_123_456_789
@@ -6,7 +6,7 @@ MS = 1_000_000
 
 
 def span(number, parent=0, start_ms=0, length_ms=10, **changes):
-    """The span with this number as its id, below the span `parent`, if that is not 0."""
+    """The span with this number as its id, a child of the span `parent`, or a root if that is 0."""
     row = {
         "trace_id": TRACE,
         "span_id": f"{number:016x}",

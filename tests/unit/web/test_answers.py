@@ -25,6 +25,7 @@ def test_every_error_has_the_one_shape(client, method, path, status):
     assert response.status_code == status
     assert response.mimetype == "application/json"
     assert list(response.get_json()) == ["error"]
+
     error = response.get_json()["error"]
     assert set(error) == {"code", "reason", "fields", "request_id"}
     assert error["code"] == status
@@ -53,6 +54,7 @@ def test_an_unexpected_error_shows_nothing_of_its_cause(make_app):
 def test_a_request_keeps_its_id_or_gets_one(client):
     given = client.get("/health", headers={"X-Request-Id": "abc-1.2:3"})
     assert given.headers["X-Request-Id"] == "abc-1.2:3"
+
     for bad in ("", "a b", "x" * 129, 'a"b'):
         made = client.get("/health", headers={"X-Request-Id": bad}).headers["X-Request-Id"]
         assert re.fullmatch(r"[0-9a-f]{32}", made)
@@ -66,6 +68,7 @@ def test_the_log_names_each_request_by_its_id(client, capsys):
 
 def test_browsers_of_other_origins_are_let_in_only_by_name(make_app):
     client = make_app(cors_origins="https://a.example, https://b.example").test_client()
+
     for origin, allowed in (
         ("https://b.example", "https://b.example"),
         ("https://c.example", None),
@@ -73,10 +76,12 @@ def test_browsers_of_other_origins_are_let_in_only_by_name(make_app):
         response = client.get("/health", headers={"Origin": origin})
         assert response.headers.get("Access-Control-Allow-Origin") == allowed
         assert "Origin" in response.headers["Vary"]
+
     preflight = client.options(
         "/api/v1/ingestion/query",
         headers={"Origin": "https://a.example", "Access-Control-Request-Method": "POST"},
     )
+
     assert preflight.status_code == 200
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert "X-Workspace-Id" in preflight.headers["Access-Control-Allow-Headers"]
@@ -94,13 +99,14 @@ def test_without_cors_origins_no_origin_is_let_in(client):
 
 
 def fetched(client, path):
-    """The text of an answer that may be an open file."""
+    """Get a path, and return its text; the answer may be an open file, which is closed."""
     with client.get(path) as response:
         assert response.status_code == 200, path
         return response.text
 
 
 def references(node):
+    """Every `$ref` in a document."""
     if isinstance(node, dict):
         if "$ref" in node:
             yield node["$ref"]
@@ -115,18 +121,23 @@ def test_the_openapi_document_describes_every_route_and_refers_to_what_is_there(
     app = make_app()
     spec = app.test_client().get("/openapi.json").get_json()
     assert spec["openapi"].startswith("3.")
+
     pages = {"/", "/traces", "/docs", "/docs/<path:name>.md", "/static/<path:filename>"}
     pages |= {"/openapi.json", "/openapi-doors.json"}
     not_json = {"/metrics", "/ws/live"}
     rules = {rule.rule for rule in app.url_map.iter_rules()} - pages - not_json
-    assert {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) for rule in rules} == set(spec["paths"])
-    under = ("query", "query/time-range", "search", "logs/sorted", "stats", "health")
-    assert {f"/api/v1/ingestion/{name}" for name in under} < set(spec["paths"])
+    paths = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) for rule in rules}
+    assert paths == set(spec["paths"])
+
+    names = ("query", "query/time-range", "search", "logs/sorted", "stats", "health")
+    assert {f"/api/v1/ingestion/{name}" for name in names} < set(spec["paths"])
+
     for reference in references(spec):
         node = spec
         for step in reference.removeprefix("#/").split("/"):
             node = node[step]
         assert node
+
     parameters = spec["paths"]["/api/v1/logs"]["get"]["parameters"]
     names = {parameter["name"] for parameter in parameters}
     assert {"search", "attributes", "severity", "cursor", "limit"} <= names
@@ -144,10 +155,12 @@ def test_the_prefix_is_a_setting(make_app):
 def test_pages_load_only_their_own_files_and_run_nothing_inline(client, path):
     page = client.get(path)
     assert page.status_code == 200
+
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", page.text)
+
     files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert files
     for file in files:
@@ -163,10 +176,15 @@ def test_static_files_never_turn_text_into_html_and_load_nothing_from_elsewhere(
         if file in seen:
             continue
         seen.add(file)
+
         text = fetched(client, file)
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
-        assert set(re.findall(r"https?://[^\"']+", text)) <= {"http://www.w3.org/2000/svg"}
-        left += [f"/static/{name}" for name in re.findall(r'from "\./([^"]+)"', text)]
+        addresses = set(re.findall(r"https?://[^\"']+", text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}
+
+        imported = re.findall(r'from "\./([^"]+)"', text)
+        left += [f"/static/{name}" for name in imported]
+
     assert len(seen) >= 5
 
 

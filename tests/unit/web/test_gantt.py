@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.web.made_spans import event, log, span
-from web.gantt.content import Subject, page_content
-from web.gantt.critical_path import critical_path
-from web.gantt.page import gantt_page
+from web.traces.gantt.content import Subject, page_content
+from web.traces.gantt.critical_path import critical_path
+from web.traces.gantt.page import gantt_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!--<script>\'\u2028\x00&amp;{{ 7*7 }}'
 
@@ -20,12 +20,17 @@ SUBJECT = Subject(title="Some trace")
 
 
 def path_of(*spans):
-    """The critical path of `(parent, start, end)`, with parent None for roots."""
-    children = [
-        [c for c, (parent, *_) in enumerate(spans) if parent == p] for p in range(len(spans))
-    ]
-    roots = [place for place, (parent, *_) in enumerate(spans) if parent is None]
-    return critical_path([(start, end) for _, start, end in spans], children, roots)
+    """The critical path of spans that are `(parent, start, end)`; a root's parent is None.
+
+    It holds the stretches of each span that were waited for, the latest first.
+    """
+    children = [[] for _ in spans]
+    roots = []
+    for place, (parent, _, _) in enumerate(spans):
+        siblings = roots if parent is None else children[parent]
+        siblings.append(place)
+    times = [(start, end) for _, start, end in spans]
+    return critical_path(times, children, roots)
 
 
 def embedded(html):
@@ -41,7 +46,8 @@ def test_a_span_without_children_is_all_its_own_path():
 
 
 def test_the_path_alternates_between_a_span_and_children_that_follow_each_other():
-    assert path_of((None, 0, 10), (0, 1, 4), (0, 5, 9)) == [
+    path = path_of((None, 0, 10), (0, 1, 4), (0, 5, 9))
+    assert path == [
         [(9, 10), (4, 5), (0, 1)],
         [(1, 4)],
         [(5, 9)],
@@ -49,31 +55,38 @@ def test_the_path_alternates_between_a_span_and_children_that_follow_each_other(
 
 
 def test_of_children_at_the_same_time_the_one_that_ends_last_was_waited_for():
-    assert path_of((None, 0, 10), (0, 1, 9), (0, 1, 5)) == [[(9, 10), (0, 1)], [(1, 9)], []]
+    path = path_of((None, 0, 10), (0, 1, 9), (0, 1, 5))
+    assert path == [[(9, 10), (0, 1)], [(1, 9)], []]
 
 
 def test_of_children_that_end_together_the_longest_was_waited_for():
-    assert path_of((None, 0, 10), (0, 6, 10), (0, 2, 10)) == [[(0, 2)], [], [(2, 10)]]
+    path = path_of((None, 0, 10), (0, 6, 10), (0, 2, 10))
+    assert path == [[(0, 2)], [], [(2, 10)]]
 
 
 def test_a_child_that_overlaps_the_start_of_the_next_was_not_waited_for():
-    assert path_of((None, 0, 10), (0, 2, 6), (0, 5, 9)) == [[(9, 10), (0, 5)], [], [(5, 9)]]
+    path = path_of((None, 0, 10), (0, 2, 6), (0, 5, 9))
+    assert path == [[(9, 10), (0, 5)], [], [(5, 9)]]
 
 
 def test_the_path_goes_down_through_grandchildren():
-    assert path_of((None, 0, 10), (0, 2, 8), (1, 3, 8)) == [[(8, 10), (0, 2)], [(2, 3)], [(3, 8)]]
+    path = path_of((None, 0, 10), (0, 2, 8), (1, 3, 8))
+    assert path == [[(8, 10), (0, 2)], [(2, 3)], [(3, 8)]]
 
 
 def test_what_runs_on_after_its_parent_counts_to_the_parents_end():
-    assert path_of((None, 0, 10), (0, 6, 30), (0, 12, 20)) == [[(0, 6)], [(6, 10)], []]
+    path = path_of((None, 0, 10), (0, 6, 30), (0, 12, 20))
+    assert path == [[(0, 6)], [(6, 10)], []]
 
 
 def test_a_child_whose_clock_is_before_its_parents_counts_from_the_parents_start():
-    assert path_of((None, 5, 10), (0, 0, 7)) == [[(7, 10)], [(5, 7)]]
+    path = path_of((None, 5, 10), (0, 0, 7))
+    assert path == [[(7, 10)], [(5, 7)]]
 
 
 def test_between_roots_nothing_is_waited_for():
-    assert path_of((None, 0, 3), (None, 5, 9)) == [[(0, 3)], [(5, 9)]]
+    path = path_of((None, 0, 3), (None, 5, 9))
+    assert path == [[(0, 3)], [(5, 9)]]
 
 
 def test_no_spans_have_no_path():
@@ -83,22 +96,26 @@ def test_no_spans_have_no_path():
 @st.composite
 def trees(draw):
     """Spans of one root, each with any start and end, below any earlier one."""
-    spans = [(None, 0, draw(st.integers(1, 12)))]
+    root = (None, 0, draw(st.integers(1, 12)))
+    spans = [root]
     for place in range(1, draw(st.integers(1, 9))):
         start = draw(st.integers(-3, 12))
-        spans.append((draw(st.integers(0, place - 1)), start, start + draw(st.integers(0, 8))))
+        parent = draw(st.integers(0, place - 1))
+        end = start + draw(st.integers(0, 8))
+        spans.append((parent, start, end))
     return spans
 
 
 def waited_for(spans, place, window):
-    """Who was waited for in each unit of time of a span's window, found unit by unit."""
-    start, now = window
+    """Which span was waited for in each unit of time of a span's window, found unit by unit."""
+    start, end = window
+    now = end
     found = {}
     while now > start:
         ending = [
             (max(first, start), child)
             for child, (parent, first, last) in enumerate(spans)
-            if parent == place and first < now and min(last, window[1]) == now
+            if parent == place and first < now and min(last, end) == now
         ]
         if ending:
             first, child = min(ending)
@@ -112,20 +129,22 @@ def waited_for(spans, place, window):
 
 @given(trees())
 def test_the_path_fills_the_root_with_what_was_waited_for_in_each_unit_of_time(spans):
+    _, start, end = spans[0]
     path = path_of(*spans)
-    units = [
-        (unit, place)
-        for place, stretches in enumerate(path)
-        for first, last in stretches
-        for unit in range(first, last)
-    ]
-    assert len(units) == spans[0][2]
-    assert dict(units) == waited_for(spans, 0, (0, spans[0][2]))
+
+    units = []
+    for place, stretches in enumerate(path):
+        for first, last in stretches:
+            units += [(unit, place) for unit in range(first, last)]
+
+    assert len(units) == end
+    assert dict(units) == waited_for(spans, 0, (start, end))
 
 
 def test_spans_come_depth_first_with_the_places_of_their_parents():
     spans = [span(1), span(2, 1, 5), span(3, 1, 1), span(4, 3, 2), span(5, 99, 3)]
     [trace] = page_content(SUBJECT, spans)["traces"]
+
     assert [(int(each["id"], 16), each["parent"]) for each in trace["spans"]] == [
         (1, -1),
         (3, 0),
@@ -138,24 +157,35 @@ def test_spans_come_depth_first_with_the_places_of_their_parents():
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12))
 def test_every_span_is_there_once_and_below_an_earlier_one_whatever_its_ids_say(ids):
-    spans = [span(own, parent, name=str(n)) for n, (own, parent) in enumerate(ids)]
+    spans = [
+        span(span_id, parent, name=str(number)) for number, (span_id, parent) in enumerate(ids)
+    ]
+
     [trace] = page_content(SUBJECT, spans)["traces"]
-    assert sorted(int(each["name"]) for each in trace["spans"]) == list(range(len(ids)))
-    assert all(each["parent"] < place for place, each in enumerate(trace["spans"]))
+
+    numbers = [int(each["name"]) for each in trace["spans"]]
+    assert sorted(numbers) == list(range(len(ids)))
+    for place, each in enumerate(trace["spans"]):
+        assert each["parent"] < place
 
 
 @given(st.integers(0, 2**61), st.integers(0, 40 * 86_400 * 10**9))
 def test_times_keep_their_nanoseconds(start_ns, later):
     spans = [span(1, start_ns=start_ns), span(2, 1, start_ns=start_ns + later)]
+
     [trace] = page_content(SUBJECT, spans)["traces"]
+
+    # A span's start is in microseconds after that of the trace.
+    offsets_ns = [round(each["start"] * 1000) for each in trace["spans"]]
     assert trace["start_ns"] == str(start_ns)
-    assert sorted(round(each["start"] * 1000) for each in trace["spans"]) == [0, later]
+    assert sorted(offsets_ns) == [0, later]
 
 
 def test_log_records_know_the_span_that_wrote_them():
     spans = [span(1), span(2, 1)]
     logs = [log("in the child", 2, 3), log("of the trace"), log("of a lost span", 77)]
     [trace] = page_content(SUBJECT, spans, logs)["traces"]
+
     assert [(each["body"], each["parent"], each["at"]) for each in trace["logs"]] == [
         ("in the child", 1, 3000.0),
         ("of the trace", -1, 0.0),
@@ -168,6 +198,7 @@ def test_traces_come_by_start_with_their_distance_from_the_first_and_their_label
     subject = Subject(title="t", attribute="run_id", labels={late: ["x", "y"]})
     spans = [span(1, start_ms=40, trace_id=late), span(1, start_ms=10, trace_id=early)]
     first, second = page_content(subject, spans)["traces"]
+
     assert (first["id"], first["offset"], first["labels"]) == (early, 0.0, [])
     assert (second["id"], second["offset"], second["labels"]) == (late, 30_000.0, ["x", "y"])
 
@@ -175,6 +206,7 @@ def test_traces_come_by_start_with_their_distance_from_the_first_and_their_label
 def test_services_are_counted_and_equal_resources_written_once():
     spans = [span(1), span(2, 1, status_code="Error"), span(3, 1, service_name="mail")]
     content = page_content(SUBJECT, spans)
+
     assert content["services"] == [
         {"name": "shop", "spans": 2, "errors": 1},
         {"name": "mail", "spans": 1, "errors": 0},
@@ -222,13 +254,15 @@ def test_the_pages_policy_permits_its_own_script_and_style_and_no_other(directiv
     html = gantt_page(hostile_content())
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     [text] = re.findall(element, html, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
     assert rules["default-src"] == "'none'"
     assert rules[directive] == f"'sha256-{digest}'"
 
 
 def test_the_page_names_no_other_place():
     html = gantt_page(page_content(SUBJECT, [span(1)]))
-    assert set(re.findall(r"""https?://[^"'\s]+""", html)) == {"http://www.w3.org/2000/svg"}
+    addresses = set(re.findall(r"""https?://[^"'\s]+""", html))
+    assert addresses == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"@import|url\(|<link|\bsrc=|\bhref=", html)

@@ -1,13 +1,14 @@
-"""Places are given in order, never to more than there are, and are never lost."""
+"""Places are given in order, never too many at once, and are never lost."""
 
+import itertools
 import math
 import threading
 import time
-from functools import partial
+from contextlib import suppress
 
 import pytest
 
-from web.lanes import ClientGoneError, Lane, LaneFullError
+from web.http.lanes import ClientGoneError, Lane, LaneFullError
 
 FOR_EVER = math.inf
 
@@ -16,12 +17,12 @@ def stays():
     return False
 
 
-def hangs_up(turn):
-    return turn % 7 == 0
+def hangs_up():
+    return True
 
 
 class Caller:
-    """A thread that takes a place when it can, and keeps it until it is told to leave."""
+    """A thread that takes a place when it can, and keeps it until :meth:`end`."""
 
     def __init__(self, lane, until=FOR_EVER, is_gone=stays):
         self.has_place = threading.Event()
@@ -46,25 +47,27 @@ class Caller:
 
 
 def queue_of(lane, wait_until, *callers):
-    """Callers that wait in this order."""
-    made = []
-    for caller in callers:
-        made.append(caller())
-        wait_until(lambda: lane.waiting == len(made))
-    return made
+    """Start callers one after the other, so that they wait in this order."""
+    waiting = []
+    for start in callers:
+        waiting.append(start())
+        wait_until(lambda: lane.waiting == len(waiting))
+    return waiting
 
 
 def test_places_go_to_those_who_wait_in_the_order_in_which_they_came(wait_until):
     lane = Lane(1, 10)
     first = Caller(lane)
     wait_until(first.has_place.is_set)
+
     waiting = queue_of(lane, wait_until, *[lambda: Caller(lane)] * 5)
-    for ended, following in zip([first, *waiting], waiting, strict=False):
+    in_order = [first, *waiting]
+    for number, (ended, following) in enumerate(itertools.pairwise(in_order), start=1):
         ended.end()
         wait_until(following.has_place.is_set)
-        assert [each.has_place.is_set() for each in waiting].count(True) == (
-            waiting.index(following) + 1
-        )
+        had_a_place = sum(each.has_place.is_set() for each in waiting)
+        assert had_a_place == number
+
     waiting[-1].end()
     assert (lane.taken, lane.waiting) == (0, 0)
 
@@ -73,10 +76,12 @@ def test_no_more_wait_than_may_and_the_rest_is_told_at_once(wait_until):
     lane = Lane(2, 1)
     running = [Caller(lane) for _ in range(2)]
     wait_until(lambda: lane.taken == 2)
-    [waits] = queue_of(lane, wait_until, lambda: Caller(lane))
+
+    [waiting] = queue_of(lane, wait_until, lambda: Caller(lane))
     with pytest.raises(LaneFullError, match="too many"):
         lane.enter(FOR_EVER, stays)
-    for caller in (*running, waits):
+
+    for caller in (*running, waiting):
         assert caller.end() is None
     assert (lane.taken, lane.waiting) == (0, 0)
 
@@ -87,6 +92,7 @@ def test_who_has_waited_long_enough_gives_up_and_takes_no_place_along():
     with pytest.raises(LaneFullError, match="in time"):
         lane.enter(time.monotonic(), stays)
     assert (lane.taken, lane.waiting) == (1, 0)
+
     lane.leave()
     assert lane.taken == 0
 
@@ -95,16 +101,20 @@ def test_who_hangs_up_frees_its_turn(wait_until):
     lane = Lane(1, 5)
     first = Caller(lane)
     wait_until(first.has_place.is_set)
+
     gone = threading.Event()
-    leaves, stays_on = queue_of(
+    hanging_up, staying = queue_of(
         lane, wait_until, lambda: Caller(lane, is_gone=gone.is_set), lambda: Caller(lane)
     )
+
     gone.set()
     wait_until(lambda: lane.waiting == 1)
+
     first.end()
-    wait_until(stays_on.has_place.is_set)
-    assert isinstance(leaves.end(), ClientGoneError)
-    stays_on.end()
+    wait_until(staying.has_place.is_set)
+    assert isinstance(hanging_up.end(), ClientGoneError)
+
+    staying.end()
     assert lane.taken == 0
 
 
@@ -112,8 +122,11 @@ def test_a_closed_lane_lets_nobody_wait_and_leaves_places_to_those_who_have_them
     lane = Lane(1, 5)
     first = Caller(lane)
     wait_until(first.has_place.is_set)
+
     waiting = queue_of(lane, wait_until, *[lambda: Caller(lane)] * 3)
+
     lane.close()
+
     errors = [caller.end() for caller in waiting]
     assert all("stopping" in str(error) for error in errors)
     assert (lane.taken, lane.waiting) == (1, 0)
@@ -121,24 +134,24 @@ def test_a_closed_lane_lets_nobody_wait_and_leaves_places_to_those_who_have_them
 
 
 def test_under_a_storm_of_callers_no_place_is_lost_or_given_twice():
-    lane, at_once, most = Lane(3, 1000), [], []
+    places = 3
+    lane, inside, counts = Lane(places, 1000), [], []
 
     def call(number):
         for turn in range(50):
-            try:
-                # Some have no patience, and some hang up.
-                until = time.monotonic() + (0 if (number + turn) % 3 else 60)
-                with lane.place(until, partial(hangs_up, turn)):
-                    at_once.append(number)
-                    most.append(len(at_once))
-                    at_once.remove(number)
-            except (LaneFullError, ClientGoneError):
-                pass
+            patience = 60 if (number + turn) % 3 == 0 else 0
+            is_gone = hangs_up if turn % 7 == 0 else stays
+            until = time.monotonic() + patience
+            with suppress(LaneFullError, ClientGoneError), lane.place(until, is_gone):
+                inside.append(number)
+                counts.append(len(inside))
+                inside.remove(number)
 
     threads = [threading.Thread(target=call, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(most) <= 3
+
+    assert max(counts) <= places
     assert (lane.taken, lane.waiting) == (0, 0)

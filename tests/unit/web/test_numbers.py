@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.numbers import computed, milliseconds, share
+from web.common.formats import computed, milliseconds, share
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,12 @@ def test_computed_values_have_no_noise_and_whole_ones_keep_their_digits(value, w
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_computed_value_stays_what_it_is_to_twelve_digits(value):
-    written = computed(value)
-    assert abs(Fraction(written) - Fraction(value)) <= abs(Fraction(value)) * Fraction(
-        1, 10**11
-    ) + Fraction(5e-324)
+    exact = Fraction(value)
+    smallest_double = Fraction(5e-324)
+
+    difference = abs(Fraction(computed(value)) - exact)
+
+    assert difference <= abs(exact) / 10**11 + smallest_double
 
 
 def test_shares_have_six_digits():

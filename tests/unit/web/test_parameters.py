@@ -43,6 +43,7 @@ WRONG = [
 
 
 def fields_of(response):
+    """The wrong fields that a refusal names."""
     assert response.status_code == 422, response.text
     return set(response.get_json()["error"]["fields"])
 
@@ -102,6 +103,7 @@ def test_a_single_valued_parameter_given_twice_is_refused(client):
 
 
 def reason_of(response):
+    """The reason that a refusal gives for its only wrong field."""
     assert response.status_code == 422, response.text
     [[reason]] = response.get_json()["error"]["fields"].values()
     return reason
@@ -119,7 +121,8 @@ def reason_of(response):
     ],
 )
 def test_a_repeated_parameter_is_told_with_its_values(client, path, values):
-    assert reason_of(client.get(path)) == f"Given more than once: {values}. Give one value."
+    reason = reason_of(client.get(path))
+    assert reason == f"Given more than once: {values}. Give one value."
 
 
 @pytest.mark.parametrize(
@@ -183,8 +186,8 @@ def test_an_error_names_a_parameter_as_it_was_given(client, path, field):
 
 
 def test_an_end_before_the_start_is_told_by_the_names_that_were_given(client):
-    told = reason_of(client.get("/api/v1/logs?from=2026-07-15&to=2026-07-14"))
-    assert told == "from must not be after to."
+    reason = reason_of(client.get("/api/v1/logs?from=2026-07-15&to=2026-07-14"))
+    assert reason == "from must not be after to."
 
 
 def test_attributes_come_as_json_or_as_keys_but_not_both(client):
@@ -198,14 +201,13 @@ def test_cursor_and_offset_exclude_each_other(client):
 
 
 def test_a_workspace_header_that_contradicts_the_parameter_is_refused(client):
+    parameters, headers = {"workspace_id": "a"}, {"x-workspace-id": "b"}
+
     for path in (*ROUTES, "/api/v1/logs/AAAA"):
-        contradicted = client.get(
-            path, query_string={"workspace_id": "a"}, headers={"x-workspace-id": "b"}
-        )
-        assert fields_of(contradicted) == {"workspace_id"}
-    posted = client.post(
-        "/api/v1/ingestion/query", json={"workspace_id": "a"}, headers={"x-workspace-id": "b"}
-    )
+        answer = client.get(path, query_string=parameters, headers=headers)
+        assert fields_of(answer) == {"workspace_id"}
+
+    posted = client.post("/api/v1/ingestion/query", json=parameters, headers=headers)
     assert fields_of(posted) == {"workspace_id"}
 
 
@@ -250,7 +252,8 @@ def test_json_is_read_whatever_type_curl_gives_it(client, method, path, content_
     answer = client.open(path, method=method, data='{"unknown_": 1}', headers=headers)
     assert answer.status_code == 422
     assert "unknown_" in fields_of(answer)
-    # A page of somebody else's can have a browser send this type without being asked.
+
+    # A foreign page can make a browser send this type without asking the API first.
     headers["Origin"] = "http://elsewhere.example"
     assert client.open(path, method=method, data="{}", headers=headers).status_code == 415
 

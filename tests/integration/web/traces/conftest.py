@@ -4,14 +4,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from storage.client import Clickhouse
-from tasks.ledger import Ledger
+from ledger.ledger import Ledger
+from storage.clickhouse.client import Clickhouse
 from tests.integration.made_traces import forest, put
 from web.app import create_app
 
 
 class Watched(Clickhouse):
-    """Counts the rows that ClickHouse read."""
+    """Counts the rows that ClickHouse reads."""
 
     rows = 0
 
@@ -31,7 +31,7 @@ def database(engine_settings):
 
 @pytest.fixture(scope="module")
 def api(engine_settings, database):
-    """Ask for a path below `/traces` in a workspace."""
+    """GET a path below `/traces` in a workspace."""
     ledger = Ledger(engine_settings)
     client = create_app(engine_settings, database, ledger).test_client()
 
@@ -48,7 +48,7 @@ def api(engine_settings, database):
 
 @pytest.fixture(scope="session")
 def stored(engine_settings):
-    """Store spans in a workspace of the caller's."""
+    """Store spans in a workspace."""
 
     def store(workspace, *spans):
         put(engine_settings, workspace, spans)
@@ -58,7 +58,7 @@ def stored(engine_settings):
 
 @pytest.fixture(scope="session")
 def forested(stored):
-    """The spans of 150 made traces, which are in the workspace `forest`, in three chunks."""
+    """The spans of 150 made traces, stored in the workspace `forest` in three chunks."""
     spans = forest(20260714, 150)
     for number in range(3):
         stored("forest", *spans[number::3])

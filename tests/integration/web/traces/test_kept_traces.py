@@ -1,12 +1,12 @@
-"""The newest traces of a workspace that has kept many for long."""
+"""The newest traces of a workspace that keeps many old ones."""
 
 import random
 
 import pytest
 
-from storage.sql import TimeRange
-from storage.traces.listing import TraceQuery, trace_page
-from storage.traces.search import SpanFilters
+from storage.query.traces.listing import TraceQuery, trace_page
+from storage.query.traces.search import SpanFilters
+from storage.time_range import TimeRange
 from tests.integration.made_traces import START_NS, MadeSpan
 from tests.integration.web.traces.conftest import Watched
 
@@ -39,10 +39,11 @@ def clickhouse(engine_settings, stored):
 def test_the_newest_traces_are_listed_without_a_look_at_those_kept(clickhouse, engine_settings):
     query = TraceQuery(
         filters=SpanFilters(workspace_id="kept-traces"),
-        span=TimeRange(START_NS, START_NS + 10**9),
+        time_range=TimeRange(START_NS, START_NS + 10**9),
         limit=NEW - 1,
     )
     page = trace_page(clickhouse, engine_settings, query)
+
     assert len(page.traces) == NEW - 1
     assert page.has_more
     assert clickhouse.rows < KEPT / 8

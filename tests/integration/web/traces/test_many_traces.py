@@ -2,22 +2,22 @@
 
 import pytest
 
-from storage.client import Clickhouse
-from storage.sql import TimeRange
-from storage.traces.listing import TraceQuery, trace_page
-from storage.traces.search import SpanFilters
-from storage.traces.service_map import service_map
+from storage.clickhouse.client import Clickhouse
+from storage.query.traces.listing import TraceQuery, trace_page
+from storage.query.traces.search import SpanFilters
+from storage.query.traces.service_map import service_map
+from storage.time_range import TimeRange
 
 pytestmark = pytest.mark.integration
 
 TRACES = 400_000
 FIRST_NS = 1_784_000_000_000_000_000
 STEP_NS = 1_000_000
-SPAN = TimeRange(FIRST_NS, FIRST_NS + TRACES * STEP_NS)
+TIME_RANGE = TimeRange(FIRST_NS, FIRST_NS + TRACES * STEP_NS)
 MEMORY = 192 * 2**20
 EVERYTHING = SpanFilters(workspace_id="many-traces")
 
-# A trace each millisecond, of two spans in two services, the first longer the later it comes.
+# A trace each millisecond, of two spans in two services; the root is longer from trace to trace.
 SPANS = f"""
 INSERT INTO otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, SpanName, ServiceName, Duration,
     StatusCode, WorkspaceId, ClientId, ChunkId, ChunkRow, RetentionDays)
@@ -45,7 +45,7 @@ def clickhouse(engine_settings):
 
 @pytest.fixture
 def written_to_disk(clickhouse):
-    """How often ClickHouse has put something aside since the test began, by an event's name."""
+    """How often ClickHouse wrote to disk since the test began, by an event's name."""
 
     def written(event):
         rows = clickhouse.query(
@@ -67,10 +67,11 @@ def short_of_memory(engine_settings):
 def test_what_outgrows_the_memory_is_sorted_from_disk(
     clickhouse, short_of_memory, written_to_disk, sort, order
 ):
-    query = TraceQuery(filters=EVERYTHING, span=SPAN, sort=sort, order=order, limit=3)
+    query = TraceQuery(filters=EVERYTHING, time_range=TIME_RANGE, sort=sort, order=order, limit=3)
     page = trace_page(clickhouse, short_of_memory, query)
     numbers = [trace.duration_ns - 1000 for trace in page.traces]
     last = TRACES - 1
+
     assert numbers == ([0, 1, 2] if order == "asc" else [last, last - 1, last - 2])
     assert page.has_more
     assert written_to_disk("ExternalAggregationWritePart")
@@ -78,23 +79,21 @@ def test_what_outgrows_the_memory_is_sorted_from_disk(
 
 def test_the_newest_traces_are_found_without_a_look_at_five_minutes(clickhouse, engine_settings):
     few = engine_settings.model_copy(update={"query_max_memory": 16 * 2**20})
-    query = TraceQuery(filters=EVERYTHING, span=SPAN, limit=3)
+    query = TraceQuery(filters=EVERYTHING, time_range=TIME_RANGE, limit=3)
     page = trace_page(clickhouse, few, query)
-    assert [trace.duration_ns - 1000 for trace in page.traces] == [
-        TRACES - 1,
-        TRACES - 2,
-        TRACES - 3,
-    ]
+    last = TRACES - 1
+    assert [trace.duration_ns - 1000 for trace in page.traces] == [last, last - 1, last - 2]
 
 
 def test_a_service_map_that_outgrows_the_memory_is_drawn_from_disk(
     clickhouse, short_of_memory, written_to_disk
 ):
-    found = service_map(clickhouse, short_of_memory, EVERYTHING, SPAN)
+    found = service_map(clickhouse, short_of_memory, EVERYTHING, TIME_RANGE)
     assert {node["service"]: node["span_count"] for node in found.nodes} == {
         "shop": TRACES,
         "web": TRACES,
     }
+
     [edge] = found.edges
     assert (edge.caller, edge.callee, edge.call_count) == ("web", "shop", TRACES)
     assert written_to_disk("ExternalAggregationWritePart")

@@ -1,9 +1,9 @@
-"""One trace: its tree, its logs, what is cut off; and the reader below it."""
+"""One trace: its tree, its logs, its limits; and the reader that loads it."""
 
 import pytest
 
-from storage.sql import TimeRange
-from storage.traces.read import TraceReader
+from storage.query.traces.read import TraceReader
+from storage.time_range import TimeRange
 from tests.integration.made_traces import DAY_MS, MS, START_NS, MadeSpan
 
 pytestmark = pytest.mark.integration
@@ -46,6 +46,7 @@ def bodies(logs):
 
 def test_a_trace_gives_every_field_of_its_spans_depth_first(api, stored):
     event = (START_NS + 6 * MS, "exception", {"exception.type": "KeyError"})
+    link = (9, 8, {"why": "retry"})
     stored(
         "one",
         MadeSpan(id=1, name="GET /cart", start=5, duration=20.5),
@@ -60,17 +61,18 @@ def test_a_trace_gives_every_field_of_its_spans_depth_first(api, stored):
             attributes={"db.system": "sqlite"},
             resource={"host": "h1"},
             events=(event,),
-            links=((9, 8, {"why": "retry"}),),
+            links=(link,),
         ),
         MadeSpan(id=3, parent=1, start=7, duration=1, kind=0),
     )
     answer = api("one", trace_path(1))
+
     assert answer["trace_id"] == f"{1:032x}"
     assert (answer["root_name"], answer["span_count"], answer["error_count"]) == ("GET /cart", 3, 1)
     assert (answer["duration_ms"], answer["services"]) == (20.5, ["cart", "shop"])
-    assert (answer["spans_truncated"], answer["logs_truncated"], answer["logs"]) == (
-        False, False, []
-    )  # fmt: skip
+    assert (answer["spans_truncated"], answer["logs_truncated"]) == (False, False)
+    assert answer["logs"] == []
+
     root, query, last = answer["spans"]
     assert root["children"] == [f"{2:016x}", f"{3:016x}"]
     assert (root["depth"], root["damage"], root["kind"]) == (0, "", "server")
@@ -116,8 +118,9 @@ def test_damaged_spans_are_kept_and_flagged(api, stored):
         MadeSpan(id=4, parent=3, start=4),
         MadeSpan(id=1, start=5),
     )
-    answer = api("damaged", trace_path(1))
-    assert [(span["span_id"][-1], span["depth"], span["damage"]) for span in answer["spans"]] == [
+    spans = api("damaged", trace_path(1))["spans"]
+
+    assert [(span["span_id"][-1], span["depth"], span["damage"]) for span in spans] == [
         ("1", 0, ""),
         ("2", 0, "orphan"),
         ("3", 0, "cycle"),
@@ -129,29 +132,33 @@ def test_damaged_spans_are_kept_and_flagged(api, stored):
 def test_logs_are_with_their_spans_and_the_others_of_the_trace_apart(
     api, stored, put_logs, database
 ):
-    one, two = f"{1:016x}", f"{2:016x}"
+    one, two, unknown = f"{1:016x}", f"{2:016x}", "f" * 16
+    hour_ms = 3_600_000
     stored("logged", MadeSpan(id=1, start=0), MadeSpan(id=2, parent=1, start=3), MadeSpan(trace=2))
-    made = [
+    rows = [
         log_row("logged", "second of 1", trace=1, span=one, at_ms=2),
         log_row("logged", "first of 1", trace=1, span=one, at_ms=1, row=1),
         log_row("logged", "of 2", trace=1, span=two, at_ms=4, row=2),
-        log_row("logged", "of an unknown span", trace=1, span="f" * 16, at_ms=0, row=3),
+        log_row("logged", "of an unknown span", trace=1, span=unknown, at_ms=0, row=3),
         log_row("logged", "of no span, before all", trace=1, at_ms=-250_000, row=4),
         log_row("logged", "of another trace", trace=2, row=5),
-        log_row("logged", "much too late", trace=1, span=one, at_ms=3_600_000, row=6),
+        log_row("logged", "much too late", trace=1, span=one, at_ms=hour_ms, row=6),
         log_row("not-logged", "of another workspace", trace=1, span=one, row=7),
     ]
-    put_logs(database, made)
+    put_logs(database, rows)
+
     answer = api("logged", trace_path(1))
     first, second = answer["spans"]
     assert bodies(first["logs"]) == ["first of 1", "second of 1"]
     assert bodies(second["logs"]) == ["of 2"]
     assert bodies(answer["logs"]) == ["of no span, before all", "of an unknown span"]
     assert not answer["logs_truncated"]
+
     found = api("logged", trace_path(1), max_logs=3)
     assert found["logs_truncated"]
     assert bodies(found["logs"]) == ["of no span, before all", "of an unknown span"]
     assert bodies(found["spans"][0]["logs"]) == ["first of 1"]
+
     without = api("logged", trace_path(1), max_logs=0)
     assert not without["logs_truncated"]
     assert without["logs"] == []
@@ -207,37 +214,42 @@ def test_the_reader_gives_spans_of_several_traces_by_trace_and_start(reader, sto
         MadeSpan(trace=1, id=1, start=9),
         MadeSpan(trace=3),
     )
-    rows = reader.spans("several", [f"{1:032x}", f"{2:032x}", f"{9:032x}"])
-    assert [(row["trace_id"][-1], row["span_id"][-1]) for row in rows] == [
-        ("1", "1"), ("1", "2"), ("2", "1")
-    ]  # fmt: skip
+    first, second, unknown = (f"{number:032x}" for number in (1, 2, 9))
+    rows = reader.spans("several", [first, second, unknown])
+
+    found = [(int(row["trace_id"], 16), int(row["span_id"], 16)) for row in rows]
+    assert found == [(1, 1), (1, 2), (2, 1)]
     assert reader.spans("several", []) == []
-    assert reader.spans("nobody", [f"{1:032x}"]) == []
-    assert len(reader.spans("several", [f"{1:032x}"], limit=1)) == 1
+    assert reader.spans("nobody", [first]) == []
+    assert len(reader.spans("several", [first], limit=1)) == 1
 
 
 def test_the_reader_finds_traces_by_an_attribute_of_spans_or_resources(reader, stored):
+    a, b = {"run_id": "a"}, {"run_id": "b"}
     stored(
         "runs",
-        MadeSpan(trace=2, id=1, start=20, attributes={"run_id": "a"}),
-        MadeSpan(trace=2, id=2, start=21, attributes={"run_id": "a"}),
-        MadeSpan(trace=1, start=30, resource={"run_id": "a"}),
-        MadeSpan(trace=3, attributes={"run_id": "b"}, resource={"run_id": "a"}),
+        MadeSpan(trace=2, id=1, start=20, attributes=a),
+        MadeSpan(trace=2, id=2, start=21, attributes=a),
+        MadeSpan(trace=1, start=30, resource=a),
+        MadeSpan(trace=3, attributes=b, resource=a),
         MadeSpan(trace=4, attributes={"other": "a"}),
-        MadeSpan(trace=0, attributes={"run_id": "a"}),
+        MadeSpan(trace=0, attributes=a),
     )
+    first, second, third = (f"{number:032x}" for number in (1, 2, 3))
+
     found = reader.traces_with("runs", "run_id", ["a", "b", "c"], None)
-    assert found == {"a": [f"{2:032x}", f"{1:032x}"], "b": [f"{3:032x}"]}
+    assert found == {"a": [second, first], "b": [third]}
+
     early = TimeRange(START_NS, START_NS + 25 * MS)
-    assert reader.traces_with("runs", "run_id", ["a"], early) == {"a": [f"{2:032x}"]}
+    assert reader.traces_with("runs", "run_id", ["a"], early) == {"a": [second]}
     assert reader.traces_with("elsewhere", "run_id", ["a"], None) == {}
 
 
 def test_a_reader_is_bound_to_a_workspace(reader):
     for workspace in ("", "a' OR 1"):
-        with pytest.raises(ValueError, match="no workspace id"):
+        with pytest.raises(ValueError, match="not a workspace id"):
             reader.spans(workspace, [f"{1:032x}"])
-        with pytest.raises(ValueError, match="no workspace id"):
+        with pytest.raises(ValueError, match="not a workspace id"):
             reader.traces_with(workspace, "run_id", ["a"], None)
 
 
@@ -246,16 +258,18 @@ def test_a_trace_whose_place_in_the_lookup_is_missing_is_shown_as_the_list_shows
 ):
     stored("found", MadeSpan(trace=1), MadeSpan(trace=2, id=2, start=5))
     stored("found", MadeSpan(trace=3, id=1, start=2 * DAY_MS))
+    three_days = {"start_time_ms": START_NS // MS, "end_time_ms": START_NS // MS + 3 * DAY_MS}
+
     for number in (1, 3, 2):
         database.query(
             "ALTER TABLE otel_traces_trace_id_ts DELETE WHERE WorkspaceId = 'found' "
             "AND TraceId = %(id)s SETTINGS mutations_sync = 2",
-            {"id": trace_path(number)[1:]},
+            {"id": f"{number:032x}"},
         )
-        hours = {"start_time_ms": START_NS // MS, "end_time_ms": START_NS // MS + 3 * DAY_MS}
-        listed = api("found", **hours)["traces"]
+        listed = api("found", **three_days)["traces"]
         assert [int(trace["trace_id"], 16) for trace in listed] == [3, 2, 1]
         for trace in listed:
             shown = api("found", f"/{trace['trace_id']}")
             assert (shown["span_count"], trace["span_count"]) == (1, 1)
+
     assert api("found", trace_path(4), code=404)

@@ -1,4 +1,4 @@
-"""Services, operations, latencies and the service map, against a plain computation."""
+"""Services, operations, latencies and the service map, compared with a plain computation."""
 
 from collections import Counter, defaultdict
 
@@ -22,12 +22,15 @@ ranges = st.tuples(st.integers(-5, 3 * DAY_MS), st.integers(0, DAY_MS)).map(
 )
 
 
-def times(span):
-    return {"start_time_ms": START_MS + span[0], "end_time_ms": START_MS + span[1]}
+def times(time_range):
+    """Query parameters of a range in milliseconds since the start."""
+    first, last = time_range
+    return {"start_time_ms": START_MS + first, "end_time_ms": START_MS + last}
 
 
-def is_in(span, each):
-    return span[0] <= each.start < span[1] + 1
+def is_in(time_range, span):
+    first, last = time_range
+    return first <= span.start < last + 1
 
 
 def approx(value):
@@ -35,7 +38,7 @@ def approx(value):
 
 
 def percentile(durations, percent):
-    return approx(float(np.percentile(np.array(durations), percent)))
+    return approx(float(np.percentile(durations, percent)))
 
 
 def latency_of(spans):
@@ -60,21 +63,23 @@ def test_services_and_operations_are_counted(api, stored):
         MadeSpan(id=4, service="cart", name="a", start=HOUR_MS),
         MadeSpan(id=5, service="late", name="a", start=HOUR_MS + 1),
     )
-    span = times((0, HOUR_MS))
-    answer = api("counted", "/services", **span)
+    hour = times((0, HOUR_MS))
+
+    answer = api("counted", "/services", **hour)
     assert answer["services"] == [
         {"service_name": "shop", "span_count": 3, "error_count": 1},
         {"service_name": "cart", "span_count": 1, "error_count": 0},
     ]
     assert not answer["has_more"]
-    assert api("counted", "/services", **span, limit=1)["has_more"]
-    answer = api("counted", "/operations", **span, service_name="shop")
+    assert api("counted", "/services", **hour, limit=1)["has_more"]
+
+    answer = api("counted", "/operations", **hour, service_name="shop")
     assert answer["operations"] == [
         {"service_name": "shop", "operation": "a", "span_count": 2, "error_count": 1},
         {"service_name": "shop", "operation": "b", "span_count": 1, "error_count": 0},
     ]
-    assert len(api("counted", "/operations", **span)["operations"]) == 3
-    assert api("counted", "/services", client_id="nobody", **span)["services"] == []
+    assert len(api("counted", "/operations", **hour)["operations"]) == 3
+    assert api("counted", "/services", client_id="nobody", **hour)["services"] == []
 
 
 def test_percentiles_interpolate_between_the_nearest_two_spans(api, stored):
@@ -99,33 +104,39 @@ def test_percentiles_interpolate_between_the_nearest_two_spans(api, stored):
 
 @SHARED
 @given(
-    span=ranges,
+    time_range=ranges,
     service=st.sampled_from([None, "shop", "nobody"]),
     buckets=st.sampled_from([0, 1, 7, 60]),
     limit=st.sampled_from([1, 2, 100]),
 )
-def test_latencies_are_those_of_a_plain_computation(api, forested, span, service, buckets, limit):
-    filters = {"service_name": service} if service else {}
-    answer = api("forest", "/latency", **times(span), **filters, buckets=buckets, limit=limit)
+def test_latencies_are_those_of_a_plain_computation(
+    api, forested, time_range, service, buckets, limit
+):
     expected = defaultdict(list)
-    for each in forested:
-        if is_in(span, each) and service in {None, each.service}:
-            expected[each.service, each.name].append(each)
+    for span in forested:
+        if is_in(time_range, span) and service in {None, span.service}:
+            expected[span.service, span.name].append(span)
     order = sorted(expected, key=lambda name: (-len(expected[name]), name))[:limit]
+
+    filters = {"service_name": service} if service else {}
+    query = {**times(time_range), **filters, "buckets": buckets, "limit": limit}
+    answer = api("forest", "/latency", **query)
     found = answer["operations"]
+
     assert [(each["service_name"], each["operation"]) for each in found] == order
     for operation, name in zip(found, order, strict=True):
         over_time = operation.pop("over_time")
         whole = latency_of(expected[name])
         assert operation == {"service_name": name[0], "operation": name[1], **whole}
-        interval = answer["interval_ms"]
-        parts = defaultdict(list)
-        for each in expected[name] if buckets else []:
-            parts[each.start_ns // MS // interval * interval].append(each)
-        assert len(parts) <= buckets
-        assert over_time == [
-            {"start_ms": start, **latency_of(parts[start])} for start in sorted(parts)
-        ]
+
+        if buckets:
+            parts = by_interval(expected[name], answer["interval_ms"])
+            assert len(parts) <= buckets
+            assert over_time == [
+                {"start_ms": start, **latency_of(parts[start])} for start in sorted(parts)
+            ]
+        else:
+            assert over_time == []
 
 
 def test_the_map_shows_calls_between_services_only(api, stored):
@@ -139,12 +150,14 @@ def test_the_map_shows_calls_between_services_only(api, stored):
         MadeSpan(trace=2, id=6, parent=5, service="mail", start=5),
     )
     answer = api("mapped", "/service-map", **times((0, 1000)))
+
     assert answer["nodes"] == [
         {"service_name": "cart", "span_count": 2, "error_count": 1},
         {"service_name": "shop", "span_count": 2, "error_count": 0},
         {"service_name": "db", "span_count": 1, "error_count": 0},
         {"service_name": "mail", "span_count": 1, "error_count": 0},
     ]
+
     cart = {"call_count": 2, "error_count": 1, "p50_ms": 15.0, "p95_ms": 19.5}
     db = {"call_count": 1, "error_count": 0, "p50_ms": 5.0, "p95_ms": 5.0}
     assert answer["edges"] == [
@@ -162,28 +175,35 @@ def test_a_caller_that_started_an_hour_before_the_time_range_is_in_the_map(api, 
         MadeSpan(trace=2, id=2, parent=1, service="cart", start=2 * HOUR_MS),
     )
     answer = api("earlier", "/service-map", **times((2 * HOUR_MS, 3 * HOUR_MS)))
+
     assert [(edge["caller"], edge["callee"]) for edge in answer["edges"]] == [("shop", "cart")]
     assert answer["nodes"][-1] == {"service_name": "shop", "span_count": 0, "error_count": 0}
 
 
+def by_interval(spans, interval_ms):
+    """Spans by the start of their interval."""
+    parts = defaultdict(list)
+    for span in spans:
+        start = span.start_ns // MS // interval_ms * interval_ms
+        parts[start].append(span)
+    return parts
+
+
 @SHARED
-@given(span=ranges)
-def test_the_map_is_that_of_a_plain_computation(api, forested, span):
-    answer = api("forest", "/service-map", **times(span))
-    reach = (span[0] - HOUR_MS, span[1] + HOUR_MS)
+@given(time_range=ranges)
+def test_the_map_is_that_of_a_plain_computation(api, forested, time_range):
     calls = defaultdict(list)
     for spans in by_trace(forested).values():
-        first = {}
-        for each in sorted(spans, key=lambda each: each.start):
-            if is_in(reach, each):
-                first.setdefault(each.id, each)
-        for each in spans:
-            caller = first.get(each.parent)
-            if is_in(span, each) and caller is not None and caller.service != each.service:
-                calls[caller.service, each.service].append(each)
-    latencies = {names: latency_of(spans) for names, spans in calls.items()}
-    assert {(edge["caller"], edge["callee"]): edge for edge in answer["edges"]} == {
-        (caller, callee): {
+        callers = callers_of(spans, time_range)
+        for span in spans:
+            caller = callers.get(span.parent)
+            if is_in(time_range, span) and caller is not None and caller.service != span.service:
+                calls[caller.service, span.service].append(span)
+
+    edges = {}
+    for (caller, callee), spans in calls.items():
+        figures = latency_of(spans)
+        edges[caller, callee] = {
             "caller": caller,
             "callee": callee,
             "call_count": figures["span_count"],
@@ -191,13 +211,24 @@ def test_the_map_is_that_of_a_plain_computation(api, forested, span):
             "p50_ms": figures["p50_ms"],
             "p95_ms": figures["p95_ms"],
         }
-        for (caller, callee), figures in latencies.items()
-    }
-    counts = Counter(each.service for each in forested if is_in(span, each))
-    assert {node["service_name"]: node["span_count"] for node in answer["nodes"]} == {
-        **{caller: 0 for caller, _ in latencies},
-        **counts,
-    }
+    nodes = {caller: 0 for caller, _ in calls}
+    nodes |= Counter(span.service for span in forested if is_in(time_range, span))
+
+    answer = api("forest", "/service-map", **times(time_range))
+
+    assert {(edge["caller"], edge["callee"]): edge for edge in answer["edges"]} == edges
+    assert {node["service_name"]: node["span_count"] for node in answer["nodes"]} == nodes
+
+
+def callers_of(spans, time_range):
+    """The first span of each id, from an hour before the range to an hour after it."""
+    first, last = time_range
+    reach = (first - HOUR_MS, last + HOUR_MS)
+    callers = {}
+    for span in sorted(spans, key=lambda span: span.start):
+        if is_in(reach, span):
+            callers.setdefault(span.id, span)
+    return callers
 
 
 @pytest.mark.parametrize(

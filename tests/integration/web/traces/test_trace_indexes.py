@@ -1,8 +1,8 @@
-"""Spans are found by an attribute's value without reading them all."""
+"""An index finds spans by an attribute's value without reading all of them."""
 
 import pytest
 
-from storage.traces.read import TraceReader
+from storage.query.traces.read import TraceReader
 from tests.integration.made_traces import MadeSpan
 from tests.integration.web.traces.conftest import Watched
 

@@ -1,14 +1,12 @@
-"""Lists of traces: found by one span, counted whole, page by page."""
-
-import itertools
+"""Lists of traces: one span finds a trace, all of its spans count, and lists have pages."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage.query.traces.read import TraceReader
+from storage.query.traces.summary import summary_of
 from storage.time_range import END_NS
-from storage.traces.read import TraceReader
-from storage.traces.summary import summary_of
 from tests.integration.made_traces import (
     DAY_MS,
     MS,
@@ -33,9 +31,11 @@ def ids(answer):
 
 
 def all_pages(api, workspace, **query):
-    pages = [api(workspace, **query)]
-    while pages[-1]["next_cursor"]:
-        pages.append(api(workspace, **query, cursor=pages[-1]["next_cursor"]))
+    page = api(workspace, **query)
+    pages = [page]
+    while page["next_cursor"]:
+        page = api(workspace, **query, cursor=page["next_cursor"])
+        pages.append(page)
     return pages
 
 
@@ -47,6 +47,7 @@ def test_a_trace_in_a_list_says_what_it_amounts_to(api, stored):
         MadeSpan(id=3, parent=2, service="cart", start=6, duration=1, status="ok"),
     )
     answer = api("summed", **HOUR)
+
     assert answer["traces"] == [
         {
             "trace_id": f"{1:032x}",
@@ -69,6 +70,7 @@ def test_a_trace_whose_root_is_missing_is_listed_and_completed_when_the_root_com
     [trace] = api("rootless", **HOUR)["traces"]
     assert (trace["root_name"], trace["root_service"]) == ("query", "db")
     assert trace["root_missing"]
+
     stored("rootless", MadeSpan(id=1, name="GET /", start=4))
     [trace] = api("rootless", **HOUR)["traces"]
     assert (trace["root_name"], trace["root_service"]) == ("GET /", "shop")
@@ -81,8 +83,10 @@ def test_a_trace_over_days_is_found_by_any_span_and_counted_whole(api, stored):
     stored("days", MadeSpan(id=3, parent=2, start=2 * DAY_MS, duration=1))
     middle = {"start_time_ms": START_MS + DAY_MS, "end_time_ms": START_MS + DAY_MS}
     [trace] = api("days", **middle, operation="middle")["traces"]
+
     assert (trace["span_count"], trace["start_ms"]) == (3, START_MS)
     assert trace["duration_ms"] == 2 * DAY_MS + 1
+
     before = {"start_time_ms": START_MS + DAY_MS - 9, "end_time_ms": START_MS + DAY_MS - 1}
     assert api("days", **before)["traces"] == []
 
@@ -94,6 +98,7 @@ def test_all_filters_have_to_fit_the_same_span(api, stored):
         MadeSpan(trace=1, id=2, service="cart", name="b"),
         MadeSpan(trace=2, id=1, service="cart", status="error", name="a"),
     )
+
     assert sorted(ids(api("same-span", **HOUR, service_name="cart"))) == [1, 2]
     assert ids(api("same-span", **HOUR, service_name="cart", status="error")) == [2]
     assert ids(api("same-span", **HOUR, service_name="cart", operation="b")) == [1]
@@ -121,6 +126,7 @@ def test_the_duration_filter_is_about_the_whole_trace(api, stored):
         *(MadeSpan(trace=1, id=n, start=10 * n, duration=10) for n in range(1, 4)),
         MadeSpan(trace=2, duration=29.999999),
     )
+
     assert ids(api("durations", **HOUR, min_duration_ms=30)) == [1]
     assert ids(api("durations", **HOUR, max_duration_ms=29.999999)) == [2]
     assert sorted(ids(api("durations", **HOUR, min_duration_ms=29.5))) == [1, 2]
@@ -143,34 +149,36 @@ def test_the_duration_filter_is_about_the_whole_trace(api, stored):
             "max_duration_ms": st.sampled_from([9000, 14_000.5]),
         },
     ),
-    span=st.tuples(st.integers(-5, 3 * DAY_MS), st.integers(0, DAY_MS)),
+    first=st.integers(-5, 3 * DAY_MS),
+    length=st.integers(0, DAY_MS),
 )
-def test_pages_give_the_traces_that_a_plain_search_gives(api, forested, query, span):
-    first, last = span[0], span[0] + span[1]
-    traces = by_trace(forested)
+def test_pages_give_the_traces_that_a_plain_search_gives(api, forested, query, first, length):
+    last = first + length
 
-    def fits(each):
+    def span_fits(span):
         return (
-            first <= each.start < last + 1
-            and query.get("service_name", each.service) == each.service
-            and query.get("operation", each.name) == each.name
-            and query.get("status", each.status) == each.status
+            first <= span.start < last + 1
+            and query.get("service_name", span.service) == span.service
+            and query.get("operation", span.name) == span.name
+            and query.get("status", span.status) == span.status
         )
 
-    def long_enough(spans):
+    def duration_fits(spans):
         least, most = query.get("min_duration_ms", 0), query.get("max_duration_ms", 10**12)
         return round(least * MS) <= length_of(spans) <= round(most * MS)
 
-    expected = [
-        trace
-        for trace, spans in traces.items()
-        if any(fits(each) for each in spans) and long_enough(spans)
-    ]
-    key = start_of if query["sort"] == "start" else length_of
-    expected.sort(key=lambda trace: (key(traces[trace]), trace), reverse=query["order"] == "desc")
+    sort_key = start_of if query["sort"] == "start" else length_of
+    found = []
+    for trace, spans in by_trace(forested).items():
+        if any(map(span_fits, spans)) and duration_fits(spans):
+            found.append((sort_key(spans), trace))
+    found.sort(reverse=query["order"] == "desc")
+
     times = {"start_time_ms": START_MS + first, "end_time_ms": START_MS + last}
     pages = all_pages(api, "forest", **times, **query)
-    assert list(itertools.chain(*map(ids, pages))) == expected
+
+    listed = [trace for page in pages for trace in ids(page)]
+    assert listed == [trace for _, trace in found]
     assert all(len(page["traces"]) == query["limit"] for page in pages[:-1])
 
 
@@ -190,10 +198,12 @@ def test_a_summary_is_the_same_from_the_engine_and_from_its_spans(
 
 def test_a_cursor_keeps_its_range_and_belongs_to_one_query(api, forested):
     assert forested
+
     page = api("forest", **WHOLE, limit=5)
     cursor = page["next_cursor"]
     following = api("forest", limit=5, cursor=cursor)
     assert ids(following) == ids(api("forest", **WHOLE, limit=10))[5:]
+
     for other in (
         {"sort": "duration"},
         {"order": "asc"},
@@ -206,19 +216,23 @@ def test_a_cursor_keeps_its_range_and_belongs_to_one_query(api, forested):
     ):
         error = api("forest", code=422, **{"cursor": cursor, **other})
         assert list(error["error"]["fields"]) == ["cursor"]
+
     error = api("other-forest", code=422, cursor=cursor)
     assert list(error["error"]["fields"]) == ["cursor"]
 
 
 def test_a_range_that_counts_from_now_has_pages(api, stored):
-    stored("from-now", *(MadeSpan(trace=n, start=1000 * n) for n in range(1, 6)))
+    spans = [MadeSpan(trace=n, start=1000 * n) for n in range(1, 6)]
+    stored("from-now", *spans)
     pages = all_pages(api, "from-now", start=START_MS, end="now", limit=2)
     assert [ids(page) for page in pages] == [[5, 4], [3, 2], [1]]
 
 
 def test_traces_that_come_between_pages_neither_repeat_nor_hide_others(api, stored):
-    stored("growing", *(MadeSpan(trace=n, start=1000 * n) for n in range(1, 10)))
+    spans = [MadeSpan(trace=n, start=1000 * n) for n in range(1, 10)]
+    stored("growing", *spans)
     first = api("growing", **HOUR, limit=4)
+
     stored("growing", MadeSpan(trace=99, start=50_000), MadeSpan(trace=98, start=500))
     second = api("growing", **HOUR, limit=10, cursor=first["next_cursor"])
     assert ids(first) + ids(second) == [9, 8, 7, 6, 5, 4, 3, 2, 1, 98]

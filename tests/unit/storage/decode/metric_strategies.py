@@ -1,4 +1,4 @@
-"""OTLP metrics as clients might send them, and odder."""
+"""OTLP metrics as clients might send them, and stranger ones."""
 
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (

@@ -1,4 +1,4 @@
-"""OTLP traces as clients might send them, and odder."""
+"""OTLP traces as clients might send them, and stranger ones."""
 
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest

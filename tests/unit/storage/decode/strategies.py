@@ -1,4 +1,4 @@
-"""OTLP requests as clients might send them, and odder."""
+"""OTLP requests as clients might send them, and stranger ones."""
 
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -39,7 +39,7 @@ uint64 = st.one_of(
 
 
 def ids(size):
-    """Ids, and what is none: of another length, or of zeros."""
+    """Valid ids, and invalid ones: of another length, or of zeros."""
     return st.one_of(
         st.binary(min_size=size, max_size=size),
         st.binary(max_size=size + 4),
@@ -141,14 +141,16 @@ tenants = st.sampled_from(["default", "acme", "a.b:c-d_e"])
 
 def joined(several):
     """Payloads of one or two of these requests."""
-    return st.lists(several, min_size=1, max_size=2).map(
-        lambda found: b"".join(each.SerializeToString() for each in found)
-    )
+
+    def payload(found):
+        return b"".join(each.SerializeToString() for each in found)
+
+    return st.lists(several, min_size=1, max_size=2).map(payload)
 
 
 @st.composite
 def chunk_lists(draw, payloads=None):
-    """Up to four chunks with ids of their own."""
+    """Up to four chunks with different ids."""
     if payloads is None:
         payloads = joined(requests)
     ids = draw(st.lists(st.integers(0, 2**64 - 1), max_size=4, unique=True))

@@ -58,24 +58,21 @@ def chunk(chunk_id, workspace):
         for time in TIMES
     ]
     scope = InstrumentationScope(name="s", version="1", attributes=[attribute("a", int_value=1)])
-    request = ExportLogsServiceRequest(
-        resource_logs=[
-            ResourceLogs(
-                resource=Resource(
-                    attributes=[
-                        attribute("service.name", string_value=f"shop-{chunk_id}"),
-                        attribute("service.version", string_value="2"),
-                    ]
-                ),
-                scope_logs=[ScopeLogs(scope=scope, log_records=records, schema_url="u2")],
-                schema_url="u1",
-            )
-        ]
+    service = [
+        attribute("service.name", string_value=f"shop-{chunk_id}"),
+        attribute("service.version", string_value="2"),
+    ]
+    resource_logs = ResourceLogs(
+        resource=Resource(attributes=service),
+        scope_logs=[ScopeLogs(scope=scope, log_records=records, schema_url="u2")],
+        schema_url="u1",
     )
+    request = ExportLogsServiceRequest(resource_logs=[resource_logs])
     return ChunkRows(request.SerializeToString(), workspace, "web", chunk_id, 1, 0)
 
 
 def stream_of(batch):
+    """A batch in the format ArrowStream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -95,13 +92,15 @@ def test_a_decoded_batch_is_read_back_from_the_engine_as_it_was(engine):
     engine.insert_append(insert, stream_of(batch))
     engine.insert_done(insert)
 
-    names = ", ".join(
-        f"toUnixTimestamp64Nano({name}) AS Nanoseconds" if name == "Timestamp" else name
-        for name in batch.schema.names
+    timestamp, *others = batch.schema.names
+    assert timestamp == "Timestamp"
+    stored = read_back(
+        engine,
+        f"SELECT toUnixTimestamp64Nano(Timestamp) AS Nanoseconds, {', '.join(others)}"
+        " FROM otel_logs ORDER BY ChunkId DESC, ChunkRow",
     )
-    stored = read_back(engine, f"SELECT {names} FROM otel_logs ORDER BY ChunkId DESC, ChunkRow")
     assert stored["Nanoseconds"].to_pylist() == batch["Timestamp"].view(pa.int64()).to_pylist()
-    for name in batch.schema.names[1:]:
+    for name in others:
         assert stored[name].to_pylist() == batch[name].to_pylist(), name
 
     counted = read_back(

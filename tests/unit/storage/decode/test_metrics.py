@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +25,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from storage.decode import UndecodableError, decode, metrics, record_count
-from storage.decode.errors import RefusedError
-from storage.decode.reference_metrics import decode_metrics
+from storage.decode.errors import FallbackError
+from storage.decode.reference.metrics import decode_metrics
 from storage.time_range import END_NS
 from tests.unit.storage.decode.alike import (
     SECOND,
@@ -43,7 +45,9 @@ TABLES = {
     for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 }
 AS_INT = b"\x31" + (3).to_bytes(8, "little")
-AS_DOUBLE = b"\x21" + bytes(6) + b"\xf0\x3f"
+"""A point's value on the wire: 3 as an integer."""
+AS_DOUBLE = b"\x21" + struct.pack("<d", 1.0)
+"""And 1.0 as a double."""
 
 
 def request_of(*found):
@@ -53,11 +57,15 @@ def request_of(*found):
 
 
 def in_request(metric):
-    return tagged(1, tagged(2, tagged(2, metric)))
+    scope = tagged(2, metric)
+    resource = tagged(2, scope)
+    return tagged(1, resource)
 
 
 def columns_of(table, *found):
-    batch = decode("metrics", [chunk(request_of(*found))])[f"otel_metrics_{table}"]
+    """The columns that some metrics become in a table; floats are in hexadecimal."""
+    tables = decode("metrics", [chunk(request_of(*found))])
+    batch = tables[f"otel_metrics_{table}"]
     return {name: column_values(batch, name) for name in batch.schema.names}
 
 
@@ -85,8 +93,9 @@ def test_random_bytes_are_refused_or_read_alike(payload):
 
 def test_an_undecodable_chunk_is_named_among_its_good_neighbours():
     good = chunk(request_of(gauge(NumberDataPoint())))
+    cut_off = chunk(request_of(gauge())[:-1], chunk_id=255)
     with pytest.raises(UndecodableError) as caught:
-        decode("metrics", [good, chunk(request_of(gauge())[:-1], chunk_id=255), good])
+        decode("metrics", [good, cut_off, good])
     assert caught.value.chunk_id == 255
 
 
@@ -102,7 +111,9 @@ def test_an_undecodable_chunk_is_named_among_its_good_neighbours():
 def test_wire_forms_that_no_encoder_writes_mean_what_protobuf_says(metric, table, values):
     good = chunk(request_of(Metric(name="good")), chunk_id=1)
     odd = chunk(in_request(metric), chunk_id=2)
+
     tables = decode("metrics", [good, odd, good])
+
     assert tables[f"otel_metrics_{table}"].column("Value").to_pylist() == values
     assert record_count(tables) == len(values)
     assert_same(tables, decode_metrics([good, odd, good]))
@@ -116,23 +127,27 @@ def test_wire_forms_that_no_encoder_writes_mean_what_protobuf_says(metric, table
     ],
 )
 def test_two_members_of_one_oneof_are_left_to_the_plain_decoder(metric):
-    with pytest.raises(RefusedError):
+    with pytest.raises(FallbackError):
         metrics.decode([chunk(in_request(metric))])
 
 
 def test_integers_and_doubles_become_one_value_and_no_value_becomes_nan_with_its_flag():
     missing = NumberDataPoint(flags=DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
     points = [NumberDataPoint(as_int=-5), NumberDataPoint(as_double=0.5), missing]
-    columns = columns_of("gauge", gauge(*points), gauge(NumberDataPoint(as_int=2**53 + 1)))
-    values = [(-5.0).hex(), (0.5).hex(), "NaN", float(2**53).hex()]
-    assert columns["Value"] == values
+    beyond_exact_doubles = NumberDataPoint(as_int=2**53 + 1)
+
+    columns = columns_of("gauge", gauge(*points), gauge(beyond_exact_doubles))
+
+    assert columns["Value"] == [(-5.0).hex(), (0.5).hex(), "NaN", float(2**53).hex()]
     assert columns["Flags"] == [0, 0, 1, 0]
 
 
 def test_what_is_not_set_is_told_from_zero():
     zeros = HistogramDataPoint(sum=0, min=0, max=0, exemplars=[Exemplar(as_double=0)])
     unset = HistogramDataPoint(exemplars=[Exemplar()])
+
     columns = columns_of("histogram", Metric(histogram=Histogram(data_points=[zeros, unset])))
+
     for name in ("Sum", "Min", "Max"):
         assert columns[name] == [(0.0).hex(), "NaN"]
     assert columns["Exemplars.Value"] == [[(0.0).hex()], ["NaN"]]
@@ -165,6 +180,7 @@ def test_sums_carry_their_temporality_and_whether_they_only_grow():
         )
 
     columns = columns_of("sum", total(True, 1, 2), gauge(NumberDataPoint()), total(False, 3))
+
     assert columns["AggregationTemporality"] == [1, 1, 1]
     assert columns["IsMonotonic"] == [True, True, False]
     assert columns["MetricUnit"] == ["By"] * 3
@@ -182,7 +198,9 @@ def test_histograms_carry_buckets_bounds_and_exemplars():
         exemplars=[Exemplar(as_int=7, span_id=b"\x01" * 8, trace_id=b"\x02" * 16)],
     )
     metric = Metric(histogram=Histogram(data_points=[point, HistogramDataPoint()]))
+
     columns = columns_of("histogram", metric)
+
     assert columns["BucketCounts"] == [[1, 2], []]
     assert columns["ExplicitBounds"] == [[(0.5).hex()], []]
     assert columns["Count"] == [3, 0]
@@ -195,17 +213,18 @@ def test_histograms_carry_buckets_bounds_and_exemplars():
 
 
 def test_exponential_histograms_carry_both_sides():
-    sides = {
-        side: ExponentialHistogramDataPoint.Buckets(offset=offset, bucket_counts=[1, 2**40])
-        for side, offset in (("positive", -3), ("negative", 4))
-    }
-    point = ExponentialHistogramDataPoint(scale=-2, zero_count=9, **sides)
-    metric = Metric(
-        exponential_histogram=ExponentialHistogram(
-            data_points=[ExponentialHistogramDataPoint(), point]
-        )
+    buckets = ExponentialHistogramDataPoint.Buckets
+    point = ExponentialHistogramDataPoint(
+        scale=-2,
+        zero_count=9,
+        positive=buckets(offset=-3, bucket_counts=[1, 2**40]),
+        negative=buckets(offset=4, bucket_counts=[1, 2**40]),
     )
+    points = [ExponentialHistogramDataPoint(), point]
+    metric = Metric(exponential_histogram=ExponentialHistogram(data_points=points))
+
     columns = columns_of("exponential_histogram", metric)
+
     assert (columns["Scale"], columns["ZeroCount"]) == ([0, -2], [0, 9])
     assert (columns["PositiveOffset"], columns["NegativeOffset"]) == ([0, -3], [0, 4])
     assert columns["PositiveBucketCounts"] == [[], [1, 2**40]]
@@ -213,9 +232,14 @@ def test_exponential_histograms_carry_both_sides():
 
 
 def test_summaries_carry_their_quantiles():
-    values = [SummaryDataPoint.ValueAtQuantile(quantile=q, value=q * 2) for q in (0.5, 0.99)]
+    values = [
+        SummaryDataPoint.ValueAtQuantile(quantile=0.5, value=1.0),
+        SummaryDataPoint.ValueAtQuantile(quantile=0.99, value=1.98),
+    ]
     point = SummaryDataPoint(count=4, sum=2.0, quantile_values=values)
+
     columns = columns_of("summary", Metric(summary=Summary(data_points=[point])))
+
     assert columns["ValueAtQuantiles.Quantile"] == [[(0.5).hex(), (0.99).hex()]]
     assert columns["ValueAtQuantiles.Value"] == [[(1.0).hex(), (1.98).hex()]]
 
@@ -223,7 +247,9 @@ def test_summaries_carry_their_quantiles():
 def test_rows_are_numbered_within_their_chunk_and_table():
     one = NumberDataPoint(as_int=1)
     mixed = request_of(gauge(one, one), Metric(sum=Sum(data_points=[one])), gauge(one))
+
     tables = decode("metrics", [chunk(mixed, chunk_id=1), chunk(mixed + mixed, chunk_id=2)])
+
     assert tables["otel_metrics_gauge"].column("ChunkRow").to_pylist() == [0, 1, 2, *range(6)]
     assert tables["otel_metrics_sum"].column("ChunkRow").to_pylist() == [0, 0, 1]
     assert record_count(tables) == 12

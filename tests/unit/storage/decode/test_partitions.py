@@ -43,8 +43,9 @@ def test_rows_are_counted_per_chunk_and_day(times_of):
 
 
 def test_ranges_cut_the_batch_into_its_chunks():
-    batch = batch_of(chunk(9, [1, 2]), chunk(3, []), chunk(2**64 - 1, [DAY]), chunk(4, [3, 4, 5]))
-    assert chunk_ranges(batch) == {9: (0, 2), 2**64 - 1: (2, 3), 4: (3, 6)}
+    largest_id = 2**64 - 1
+    batch = batch_of(chunk(9, [1, 2]), chunk(3, []), chunk(largest_id, [DAY]), chunk(4, [3, 4, 5]))
+    assert chunk_ranges(batch) == {9: (0, 2), largest_id: (2, 3), 4: (3, 6)}
 
 
 def test_a_batch_without_rows_has_no_ranges_and_no_partitions():

@@ -13,19 +13,27 @@ _ADDED = re.compile(
 _PARTITION = re.compile(r"^PARTITION BY \(toDate32\((\w+), 'UTC'\), RetentionDays\)$", re.MULTILINE)
 
 
+def statements():
+    for file in sorted(SCHEMA.glob("*.sql")):
+        yield from file.read_text(encoding="utf-8").split(";\n")
+
+
 def declared_tables():
+    """The columns of each table in their order, and the column that it is partitioned by."""
     found = {}
-    files = [file.read_text(encoding="utf-8") for file in sorted(SCHEMA.glob("*.sql"))]
-    for statement in ";\n".join(files).split(";\n"):
-        if created := _TABLE.search(statement):
-            partition = _PARTITION.search(statement)
-            lines = [line.split() for line in created[2].splitlines() if line.strip()]
+    for statement in statements():
+        created, partition = _TABLE.search(statement), _PARTITION.search(statement)
+        if created and partition:
+            table, body = created.groups()
+            lines = [line.split() for line in body.splitlines() if line.strip()]
             columns = [words[0].strip("`") for words in lines if words[0] != "INDEX"]
-            if partition:
-                found[created[1]] = (columns, partition[1])
-        elif added := _ADDED.search(statement):
-            columns = found[added[1]][0]
-            columns.insert(columns.index(added[3]) + 1, added[2])
+            found[table] = (columns, partition[1])
+
+        added = _ADDED.search(statement)
+        if added:
+            table, column, before = added.groups()
+            columns, _ = found[table]
+            columns.insert(columns.index(before) + 1, column)
     return found
 
 
@@ -35,7 +43,8 @@ DECLARED = declared_tables()
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_the_columns_are_those_of_the_tables_in_their_order(signal):
     for table, rows in keep_late(decode(signal, [])).items():
-        assert rows.schema.names == DECLARED[table][0]
+        columns, _ = DECLARED[table]
+        assert rows.schema.names == columns
 
 
 def test_every_table_is_filled_by_one_signal():
@@ -45,4 +54,5 @@ def test_every_table_is_filled_by_one_signal():
 
 @pytest.mark.parametrize("table", DECLARED)
 def test_the_time_column_is_the_one_that_the_table_is_partitioned_by(table):
-    assert time_column(table) == DECLARED[table][1]
+    _, partitioned_by = DECLARED[table]
+    assert time_column(table) == partitioned_by

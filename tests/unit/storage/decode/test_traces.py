@@ -7,8 +7,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from storage.decode import UndecodableError, decode, record_count, traces
-from storage.decode.errors import RefusedError
-from storage.decode.reference_traces import decode_traces
+from storage.decode.errors import FallbackError
+from storage.decode.reference.traces import decode_traces
 from storage.time_range import END_NS
 from tests.unit.storage.decode.alike import (
     assert_refused_or_read_alike,
@@ -31,14 +31,20 @@ def request_of(*spans):
 
 
 def row_of(**fields):
+    """The row that a single span becomes."""
     batch = decode("traces", [chunk(request_of(Span(**fields)))])["otel_traces"]
-    return {name: column_values(batch, name)[0] for name in batch.schema.names}
+    row = {}
+    for name in batch.schema.names:
+        [row[name]] = column_values(batch, name)
+    return row
 
 
 def lookup_of(*chunks):
+    """The rows of the lookup: chunk, trace, first and last start, row in the chunk."""
     batch = decode("traces", chunks)["otel_traces_trace_id_ts"]
     names = ("ChunkId", "TraceId", "Start", "End", "ChunkRow")
-    return list(zip(*(column_values(batch, name) for name in names), strict=True))
+    columns = [column_values(batch, name) for name in names]
+    return list(zip(*columns, strict=True))
 
 
 @slow
@@ -61,16 +67,20 @@ def test_random_bytes_are_refused_or_read_alike(payload):
 
 def test_an_undecodable_chunk_is_named_among_its_good_neighbours():
     good = chunk(request_of(Span(name="good")))
+    cut_off = chunk(request_of(Span(name="x"))[:-1], chunk_id=255)
     with pytest.raises(UndecodableError) as caught:
-        decode("traces", [good, chunk(request_of(Span(name="x"))[:-1], chunk_id=255), good])
+        decode("traces", [good, cut_off, good])
     assert caught.value.chunk_id == 255
 
 
 def test_a_value_with_two_members_falls_back_to_the_plain_decoder_for_its_chunk():
+    # An attribute with two values, "a" and then 5; the last one counts.
     pair = tagged(2, tagged(1, b"a") + b"\x18\x05")
-    odd = chunk(tagged(1, tagged(2, tagged(2, tagged(9, pair)))), chunk_id=2)
-    with pytest.raises(RefusedError):
+    span = tagged(9, pair)
+    odd = chunk(tagged(1, tagged(2, tagged(2, span))), chunk_id=2)
+    with pytest.raises(FallbackError):
         traces.decode([odd])
+
     link = Span.Link(attributes=[KeyValue(key="k", value=AnyValue(int_value=1))])
     good = chunk(request_of(Span(name="good", trace_id=ONE, links=[link])), chunk_id=1)
     tables = decode("traces", [good, odd, good])
@@ -141,13 +151,15 @@ def test_events_and_links_stay_in_order_with_their_attributes():
 
     row = row_of(
         events=[
-            Span.Event(name=f"e{n}", time_unix_nano=n, attributes=attributes(n)) for n in (2, 1)
+            Span.Event(name="e2", time_unix_nano=2, attributes=attributes(2)),
+            Span.Event(name="e1", time_unix_nano=1, attributes=attributes(1)),
         ],
         links=[
             Span.Link(trace_id=ONE, span_id=b"\xab" * 8, trace_state="a=b"),
             Span.Link(attributes=attributes(3)),
         ],
     )
+
     assert row["Events.Name"] == ["e2", "e1"]
     assert row["Events.Timestamp"] == [2, 1]
     assert row["Events.Attributes"] == [[("n", "2")], [("n", "1")]]
@@ -161,12 +173,12 @@ def test_each_chunk_says_once_from_when_to_when_each_of_its_traces_starts_spans(
     def span(trace_id, start):
         return Span(trace_id=trace_id, start_time_unix_nano=start, end_time_unix_nano=start + 99)
 
-    first = chunk(
-        request_of(span(TWO, 7), span(ONE, 5), span(b"", 1), span(TWO, 3), span(TWO, 4)),
-        chunk_id=9,
-    )
+    spans = [span(TWO, 7), span(ONE, 5), span(b"", 1), span(TWO, 3), span(TWO, 4)]
+    first = chunk(request_of(*spans), chunk_id=9)
+    empty = chunk(b"", chunk_id=1)
     second = chunk(request_of(span(ONE, 6)), chunk_id=8)
-    assert lookup_of(first, chunk(b"", chunk_id=1), second) == [
+
+    assert lookup_of(first, empty, second) == [
         (9, TWO.hex(), 3, 7, 0),
         (9, ONE.hex(), 5, 5, 1),
         (8, ONE.hex(), 6, 6, 0),
@@ -174,7 +186,8 @@ def test_each_chunk_says_once_from_when_to_when_each_of_its_traces_starts_spans(
 
 
 def test_the_records_are_the_spans_not_the_rows_of_the_lookup():
-    tables = decode("traces", [chunk(request_of(*[Span(trace_id=ONE)] * 3))])
+    spans = [Span(trace_id=ONE)] * 3
+    tables = decode("traces", [chunk(request_of(*spans))])
     assert tables["otel_traces_trace_id_ts"].num_rows == 1
     assert record_count(tables) == 3
 
@@ -182,6 +195,7 @@ def test_the_records_are_the_spans_not_the_rows_of_the_lookup():
 @pytest.mark.parametrize("chunks", [[], [chunk(b"")], [chunk(request_of())] * 3])
 def test_no_spans_give_batches_without_rows(chunks):
     tables = decode("traces", chunks)
+
     assert {name: batch.num_rows for name, batch in tables.items()} == {
         "otel_traces": 0,
         "otel_traces_trace_id_ts": 0,

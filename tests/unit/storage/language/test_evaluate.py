@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.language.evaluate import select
-from storage.language.parse import parse
+from storage.query.language.evaluate import select
+from storage.query.language.parse import parse
 from tests.made_queries import queries, random_record
 
 RECORD = {
@@ -88,7 +88,7 @@ def test_no_records_are_no_answers():
 
 @pytest.mark.parametrize("text", ["*a*a*a*b", "a*a*b", "?*?*?*b", "/(a+)+$/", "host:*a*a*a*b"])
 def test_a_long_text_does_not_blow_up(text):
-    # Tried in every combination, this would take years.
+    # To try every combination would take years.
     long = "a" * 30_000 + "-"
     record = {**RECORD, "body": long, "log_attributes": {"host": long}}
     assert not matches(parse(text), record)

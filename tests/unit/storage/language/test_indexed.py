@@ -1,9 +1,9 @@
-"""How an index leads to what a query finds: by what every match has."""
+"""An index leads to a query's matches by what every match has."""
 
 import pytest
 
-from storage.language.indexed import Lead, lead
-from storage.language.parse import parse
+from storage.query.language.indexed import Lead, lead
+from storage.query.language.parse import parse
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
-"""What a regular expression requires: never what a match can lack."""
+"""What a regular expression requires is never missing from a match."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from storage.language.check import refusal
-from storage.language.evaluate import select
-from storage.language.fields import LOGS
-from storage.language.required import required_part, required_words
-from storage.language.tree import Comparison, Regex
-from storage.language.words import words_of
-from storage.sql import ascii_lower
+from storage.clickhouse.sql import ascii_lower
+from storage.query.language.check import refusal
+from storage.query.language.evaluate import select
+from storage.query.language.fields import LOGS
+from storage.query.language.required import required_part, required_words
+from storage.query.language.tree import Comparison, Regex
+from storage.query.language.words import words_of
 
 PIECES = (
     *("a", "B", "ab", "aB b", " ", "-", "_", "é", " é ", ".", "\\.", "\\d", "\\b", "\\n", "^", "$"),
@@ -69,10 +69,11 @@ def test_every_text_that_matches_has_the_words_and_the_part(expression, texts):
     comparison = Comparison(LOGS.words, Regex(expression))
     if refusal(comparison):
         return
+
     words, part = required_words(expression), required_part(expression)
-    for text, found in zip(
-        texts, select(comparison, [{"body": text} for text in texts]), strict=True
-    ):
-        if found:
+    matches = select(comparison, [{"body": text} for text in texts])
+
+    for text, is_match in zip(texts, matches, strict=True):
+        if is_match:
             assert set(words) <= set(words_of(ascii_lower(text)))
             assert part in ascii_lower(text)

@@ -1,4 +1,4 @@
-"""Windows cover a time range once, and are as long as what they find lets expect."""
+"""Windows cover a time range once; their length depends on how many rows they find."""
 
 import itertools
 
@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.logs.windows import HOUR_NS, SECOND_NS, Windows
-from storage.sql import TimeRange
+from config.units import NS_PER_HOUR, NS_PER_S
+from storage.query.logs.windows import SearchWindows
+from storage.time_range import TimeRange
 
-DAY = TimeRange(0, 24 * HOUR_NS - 1)
+DAY = TimeRange(0, 24 * NS_PER_HOUR - 1)
 MISSING = 101
 
 
@@ -17,13 +18,14 @@ def length(window):
     return window.last_ns - window.first_ns + 1
 
 
-def walk(span, founds, *, newest_first=True, narrow=()):
-    """The windows when each finds what `founds` says, and the later ones nothing.
+def walk(time_range, founds, *, newest_first=True, narrow=()):
+    """The windows that are searched if they find `founds` rows one after the other, and then none.
 
-    Those with their numbers in `narrow`, counted from 0, are given up that often.
+    A window is given up as often as its number, counted from 0, is in `narrow`.
     """
-    windows, seen, found = Windows(span, newest_first=newest_first), [], 0
-    founds = iter(founds)
+    windows = SearchWindows(time_range, newest_first=newest_first)
+    seen = []
+    found, founds = 0, iter(founds)
     while windows.rest:
         window = windows.next(found, MISSING)
         for _ in range(narrow.count(len(seen))):
@@ -35,19 +37,21 @@ def walk(span, founds, *, newest_first=True, narrow=()):
 
 @given(
     st.integers(0, 2**60),
-    st.integers(0, 400 * 24 * HOUR_NS),
+    st.integers(0, 400 * 24 * NS_PER_HOUR),
     st.lists(st.integers(0, MISSING)),
     st.lists(st.integers(0, 5), max_size=3),
     st.booleans(),
 )
 def test_windows_cover_the_range_once_and_in_order(first, width, founds, narrow, newest_first):
-    span = TimeRange(first, first + width)
-    seen = walk(span, founds[:50], newest_first=newest_first, narrow=narrow)
+    time_range = TimeRange(first, first + width)
+    seen = walk(time_range, founds[:50], newest_first=newest_first, narrow=narrow)
     in_time = seen[::-1] if newest_first else seen
-    assert in_time[0].first_ns == span.first_ns
-    assert in_time[-1].last_ns == span.last_ns
+
+    assert in_time[0].first_ns == time_range.first_ns
+    assert in_time[-1].last_ns == time_range.last_ns
     for earlier, later in itertools.pairwise(in_time):
         assert earlier.last_ns + 1 == later.first_ns
+
     if not narrow:
         lengths = [length(window) for window in seen[:-1]]
         assert lengths == sorted(lengths)
@@ -58,18 +62,21 @@ def test_an_empty_range_has_no_windows():
 
 
 def test_windows_that_find_nothing_grow_until_the_rest_is_taken():
-    month = TimeRange(0, 30 * 24 * HOUR_NS - 1)
-    lengths = [length(window) // SECOND_NS for window in walk(month, [])]
-    assert lengths == [300, 3600, 86_400, 30 * 86_400 - 300 - 3600 - 86_400]
+    month = TimeRange(0, 30 * 24 * NS_PER_HOUR - 1)
+    *steps, rest = [length(window) // NS_PER_S for window in walk(month, [])]
+    assert steps == [300, 3600, 86_400]
+    assert rest == 30 * 86_400 - sum(steps)
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_the_rest_is_what_no_window_has_covered(newest_first):
-    windows = Windows(DAY, newest_first=newest_first)
+    windows = SearchWindows(DAY, newest_first=newest_first)
     assert windows.rest == DAY
+
     first = windows.next(0, MISSING)
     assert length(windows.rest) == length(DAY) - length(first)
     assert first.first_ns not in range(windows.rest.first_ns, windows.rest.last_ns + 1)
+
     for _ in range(2):
         windows.next(0, MISSING)
     assert windows.rest is None
@@ -77,36 +84,40 @@ def test_the_rest_is_what_no_window_has_covered(newest_first):
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_a_window_is_as_long_as_the_missing_rows_should_need_and_then_some(newest_first):
-    # 33 in an hour are hardly chance if there are 26 in the mean: 101 take less than four hours.
+    # If an hour holds 26 rows on average, 33 are unlikely: 101 rows take less than four hours.
     third = walk(DAY, [3, 33], newest_first=newest_first)[2]
-    assert 3.8 * HOUR_NS < length(third) < 4 * HOUR_NS
+    assert 3.8 * NS_PER_HOUR < length(third) < 4 * NS_PER_HOUR
 
 
 @given(st.integers(5, 100), st.integers(1, 100))
 def test_the_more_rows_a_window_finds_the_surer_is_what_they_let_expect(found, more):
-    # By what is asked for, so that each window should need to be ten times as long.
-    few, many = (Windows(TimeRange(0, 2**60), newest_first=True) for _ in range(2))
-    lengths = []
-    for windows, rows in ((few, found), (many, found + more)):
-        windows.next(0, 1)
-        lengths.append(length(windows.next(rows, 5 * rows)) / (300 * SECOND_NS * 5))
-    assert 1 <= lengths[1] <= lengths[0]
+    def times_as_long_as_needed(rows):
+        """The second window, when five times as many rows are missing as the first one found."""
+        windows = SearchWindows(TimeRange(0, 2**60), newest_first=True)
+        first = windows.next(0, 1)
+        second = windows.next(rows, 5 * rows)
+        return length(second) / (5 * length(first))
+
+    assert 1 <= times_as_long_as_needed(found + more) <= times_as_long_as_needed(found)
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_a_window_that_is_given_up_is_the_step_after_the_narrower_one(newest_first):
     walked = walk(DAY, [], newest_first=newest_first, narrow=[0, 0])
-    lengths = [length(window) / SECOND_NS for window in walked[:-1]]
+    lengths = [length(window) / NS_PER_S for window in walked[:-1]]
     assert lengths == [300 / 32 / 32, 300 / 32, 300, 3600]
 
 
 def test_few_rows_do_not_lead_further_than_the_next_step():
     second = walk(DAY, [1])[1]
-    assert length(second) == HOUR_NS
+    assert length(second) == NS_PER_HOUR
 
 
 def test_a_step_that_was_not_needed_is_left_for_later():
-    lengths = [length(window) // SECOND_NS for window in walk(DAY, [90, 0])]
-    assert lengths[0] == 300
-    assert 300 * MISSING / 90 < lengths[1] < 300 * 1.2 * MISSING / 90
-    assert lengths[2] == 3600
+    found = 90
+    first, second, third, *_ = [length(window) // NS_PER_S for window in walk(DAY, [found, 0])]
+
+    assert first == 300
+    needed = first * MISSING / found
+    assert needed < second < 1.2 * needed
+    assert third == 3600

@@ -1,4 +1,5 @@
 import math
+import sys
 from bisect import bisect_left
 from collections import Counter
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.metrics.distribution import (
+from storage.query.metrics.distribution import (
     ExplicitBuckets,
     ExponentialBuckets,
     Extremes,
@@ -22,7 +23,25 @@ bounds = st.lists(st.integers(-90, 90), max_size=8, unique=True).map(sorted)
 
 
 def explicit(quantile, bounds, counts, extremes=NOTHING_KNOWN):
+    """A quantile of a single histogram with explicit bounds."""
     return explicit_quantile(quantile, [ExplicitBuckets(bounds, counts)], extremes)
+
+
+def exponential(quantile, part, extremes=NOTHING_KNOWN):
+    """A quantile of a single exponential histogram."""
+    return exponential_quantile(quantile, [part], extremes)
+
+
+def measured(values, bounds):
+    counts = [0] * (len(bounds) + 1)
+    for value in values:
+        counts[bisect_left(bounds, value)] += 1
+    return ExplicitBuckets(tuple(bounds), tuple(counts))
+
+
+def exact_quantile(quantile, values):
+    rank = max(math.ceil(quantile * len(values) - 1e-9), 1)
+    return sorted(values)[rank - 1]
 
 
 @pytest.mark.parametrize(
@@ -64,22 +83,23 @@ def test_a_single_bucket_without_extremes_tells_nothing():
 def test_an_explicit_quantile_is_in_the_bucket_that_holds_its_rank(
     quantile, values, bounds, with_extremes
 ):
-    counts = [0] * (len(bounds) + 1)
-    for value in values:
-        counts[bisect_left(bounds, value)] += 1
     extremes = Extremes(min(values), max(values)) if with_extremes else NOTHING_KNOWN
-    found = explicit(quantile, tuple(bounds), tuple(counts), extremes)
+
+    found = explicit_quantile(quantile, [measured(values, bounds)], extremes)
+
     if not bounds and not with_extremes:
         assert found is None
         return
-    rank = max(math.ceil(quantile * len(values) - 1e-9), 1)
-    exact = sorted(values)[rank - 1]
+
+    place = bisect_left(bounds, exact_quantile(quantile, values))
     edges = (-math.inf, *bounds, math.inf)
-    place = bisect_left(bounds, exact)
-    lowest = edges[place] if place else min(0, edges[1])
-    highest = edges[place + 1] if place < len(bounds) else edges[place]
+    lowest, highest = edges[place], edges[place + 1]
     if with_extremes:
-        lowest, highest = max(edges[place], extremes.least), min(edges[place + 1], extremes.most)
+        lowest, highest = max(lowest, extremes.least), min(highest, extremes.most)
+    elif place == 0:
+        lowest = min(0, highest)
+    elif place == len(bounds):
+        highest = lowest
     assert lowest - 1e-9 <= found <= highest + 1e-9
 
 
@@ -87,18 +107,13 @@ def test_an_explicit_quantile_is_in_the_bucket_that_holds_its_rank(
 def test_merging_explicit_buckets_is_as_if_all_had_been_measured_at_the_common_bounds(
     quantile, one, other, bounds, more_bounds
 ):
-    def measured(values, bounds):
-        counts = [0] * (len(bounds) + 1)
-        for value in values:
-            counts[bisect_left(bounds, value)] += 1
-        return ExplicitBuckets(tuple(bounds), tuple(counts))
-
     finer = sorted({*bounds, *more_bounds})
-    merged = [measured(one, bounds), measured(other, finer)]
+    parts = [measured(one, bounds), measured(other, finer)]
     together = [measured([*one, *other], bounds)]
-    assert explicit_quantile(quantile, merged, NOTHING_KNOWN) == explicit_quantile(
-        quantile, together, NOTHING_KNOWN
-    )
+
+    merged = explicit_quantile(quantile, parts, NOTHING_KNOWN)
+
+    assert merged == explicit_quantile(quantile, together, NOTHING_KNOWN)
 
 
 def index_of(value, scale):
@@ -107,12 +122,10 @@ def index_of(value, scale):
 
 
 def counted(values, scale):
-    return ExponentialBuckets(
-        scale,
-        sum(value == 0 for value in values),
-        Counter(index_of(value, scale) for value in values if value > 0),
-        Counter(index_of(-value, scale) for value in values if value < 0),
-    )
+    zeros = sum(value == 0 for value in values)
+    positive = Counter(index_of(value, scale) for value in values if value > 0)
+    negative = Counter(index_of(-value, scale) for value in values if value < 0)
+    return ExponentialBuckets(scale, zeros, positive, negative)
 
 
 @pytest.mark.parametrize(
@@ -121,18 +134,19 @@ def counted(values, scale):
 )
 def test_an_exponential_bucket_is_interpolated_exponentially(quantile, value):
     part = ExponentialBuckets(0, 4, {0: 2}, {1: 2})
-    assert exponential_quantile(quantile, [part], NOTHING_KNOWN) == pytest.approx(value)
+    assert exponential(quantile, part) == pytest.approx(value)
 
 
 def test_extremes_narrow_exponential_buckets():
     part = ExponentialBuckets(0, 0, {3: 4})
-    found = [exponential_quantile(q, [part], Extremes(9.0, 10.0)) for q in (0, 1)]
-    assert found == pytest.approx([9.0, 10.0])
+    extremes = Extremes(9.0, 10.0)
+    assert exponential(0, part, extremes) == pytest.approx(9.0)
+    assert exponential(1, part, extremes) == pytest.approx(10.0)
 
 
 def test_contradicting_extremes_do_no_harm():
     part = ExponentialBuckets(0, 0, {0: 4})
-    assert exponential_quantile(0.5, [part], Extremes(-9.0, -3.0)) == 1.0
+    assert exponential(0.5, part, Extremes(-9.0, -3.0)) == 1.0
 
 
 plain = st.lists(
@@ -142,51 +156,54 @@ plain = st.lists(
 
 @given(levels, plain, st.integers(-3, 8))
 def test_an_exponential_quantile_is_as_near_as_the_scale_allows(quantile, values, scale):
-    rank = max(math.ceil(quantile * len(values) - 1e-9), 1)
-    exact = sorted(values)[rank - 1]
-    found = exponential_quantile(quantile, [counted(values, scale)], NOTHING_KNOWN)
+    exact = exact_quantile(quantile, values)
+    found = exponential(quantile, counted(values, scale))
     if exact == 0:
         assert found == 0
     else:
         assert abs(math.log2(found / exact)) <= 2.0**-scale + 1e-9
 
 
-between_bounds = st.lists(
-    st.tuples(st.integers(-(2**12), 2**12), st.sampled_from([1, -1])).map(
-        lambda place: place[1] * 2.0 ** ((place[0] + 0.5) / 2**10)
-    ),
+def between_bounds(index, sign):
+    """A value in the middle of a bucket of scale 10, so that rounding moves it across no bound."""
+    return sign * 2.0 ** ((index + 0.5) / 2**10)
+
+
+off_bounds = st.lists(
+    st.builds(between_bounds, st.integers(-(2**12), 2**12), st.sampled_from([1, -1])),
     min_size=1,
     max_size=30,
 )
-"""Values that are at no bound of any scale up to 10, which rounding could move across."""
 
 
-@given(levels, between_bounds, between_bounds, st.integers(-3, 5), st.integers(0, 5))
+@given(levels, off_bounds, off_bounds, st.integers(-3, 5), st.integers(0, 5))
 def test_merging_scales_is_as_if_all_had_been_measured_at_the_coarser(
     quantile, one, other, scale, finer
 ):
-    merged = [counted(one, scale), counted(other, scale + finer)]
-    together = [counted([*one, *other], scale)]
-    assert exponential_quantile(quantile, merged, NOTHING_KNOWN) == exponential_quantile(
-        quantile, together, NOTHING_KNOWN
-    )
+    parts = [counted(one, scale), counted(other, scale + finer)]
+    together = counted([*one, *other], scale)
+
+    merged = exponential_quantile(quantile, parts, NOTHING_KNOWN)
+
+    assert merged == exponential(quantile, together)
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1), levels)
 def test_any_scale_and_offset_have_an_answer(scale, index, quantile):
-    parts = [ExponentialBuckets(scale, 1, {index: 3}, {index: 2})]
-    assert exponential_quantile(quantile, parts, NOTHING_KNOWN) is not None
+    part = ExponentialBuckets(scale, 1, {index: 3}, {index: 2})
+    assert exponential(quantile, part) is not None
 
 
-MOST = 1.7976931348623157e308
+LARGEST = sys.float_info.max
 
 
 def test_a_width_or_a_ratio_that_no_number_holds_still_gives_a_quantile_within_the_bucket():
-    assert explicit(0.5, (-MOST, MOST), (0, 4, 0)) == 0
-    assert explicit(0.75, (-MOST, MOST), (0, 4, 0)) == pytest.approx(MOST / 2)
+    assert explicit(0.5, (-LARGEST, LARGEST), (0, 4, 0)) == 0
+    assert explicit(0.75, (-LARGEST, LARGEST), (0, 4, 0)) == pytest.approx(LARGEST / 2)
+
     for scale, index in ((-10, -1), (-11, -1), (-10, 0), (-11, 0)):
         for side in ("positive", "negative"):
             buckets = ExponentialBuckets(scale, **{side: {index: 4.0}})
-            found = [exponential_quantile(q, [buckets], NOTHING_KNOWN) for q in (0.0, 0.5, 1.0)]
+            found = [exponential(quantile, buckets) for quantile in (0.0, 0.5, 1.0)]
             assert all(map(math.isfinite, found))
             assert found == sorted(found)

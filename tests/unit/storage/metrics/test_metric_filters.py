@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.metrics.filters import MetricFilters, where
-from storage.metrics.kinds import KINDS
-from storage.metrics.streams import SERVICE, Windows, data_points
-from storage.sql import TimeRange
-from storage.time_range import LAST_MS
+from config.units import NS_PER_HOUR, NS_PER_MS
+from storage.query.metrics.filters import MetricFilters, where
+from storage.query.metrics.kinds import KINDS
+from storage.query.metrics.streams import SERVICE, Windows, data_points
+from storage.time_range import LAST_MS, TimeRange
 
-SPAN = TimeRange(0, 10**18)
-WINDOWS = Windows(SPAN, 86_400_000)
+TIME_RANGE = TimeRange(0, 10**18)
+DAY_MS = 86_400_000
+WINDOWS = Windows(TIME_RANGE, DAY_MS)
 
 hostile = st.one_of(
     st.text(min_size=1, max_size=30),
@@ -21,6 +22,7 @@ hostile = st.one_of(
 
 
 def filters(text):
+    """Filters with a text wherever a client can put one."""
     return MetricFilters(
         workspace_id="w",
         client_id=text,
@@ -42,31 +44,34 @@ def test_no_text_of_a_client_becomes_sql(text, kind):
 
 @pytest.mark.parametrize("workspace_id", ["", "a b", "a'b", "x" * 129, "ok\n", "ä"])
 def test_there_is_no_clause_without_a_workspace(workspace_id):
-    with pytest.raises(ValueError, match="no workspace id"):
+    with pytest.raises(ValueError, match="not a workspace id"):
         MetricFilters(workspace_id=workspace_id)
 
 
 def test_every_clause_begins_with_workspace_and_time():
-    clause = where(MetricFilters(workspace_id="acme"), SPAN)
+    clause = where(MetricFilters(workspace_id="acme"), TIME_RANGE)
     assert clause.sql.startswith("WorkspaceId = %(v0)s AND TimeUnix >= ")
     assert clause.params["v0"] == "acme"
 
 
 def test_like_signs_of_a_search_stand_for_themselves():
-    clause = where(MetricFilters(workspace_id="w", search="50%_\\"), SPAN)
+    clause = where(MetricFilters(workspace_id="w", search="50%_\\"), TIME_RANGE)
     assert "%50\\%\\_\\\\%" in clause.params.values()
 
 
 times = st.integers(0, LAST_MS)
 
 
-@given(times, times, st.integers(1, 366 * 86_400_000))
+@given(times, times, st.integers(1, 366 * DAY_MS))
 def test_windows_cover_the_range_and_begin_at_multiples_of_their_width(one, other, width):
-    span = TimeRange(min(one, other) * 10**6, max(one, other) * 10**6 + 999_999)
-    windows = Windows(span, width)
+    time_range = TimeRange(min(one, other) * NS_PER_MS, (max(one, other) + 1) * NS_PER_MS - 1)
+
+    windows = Windows(time_range, width)
+
     assert windows.starts_ms[0] % width == 0
     assert windows.starts_ms.step == width
-    assert windows.covered.first_ns <= span.first_ns < windows.covered.first_ns + width * 10**6
-    assert span.last_ns <= windows.covered.last_ns < (LAST_MS + 1) * 10**6
-    assert windows.starts_ms[-1] * 10**6 <= span.last_ns
-    assert windows.with_lookback.first_ns == max(0, windows.covered.first_ns - 3600 * 10**9)
+    covered = windows.covered
+    assert covered.first_ns <= time_range.first_ns < covered.first_ns + width * NS_PER_MS
+    assert time_range.last_ns <= covered.last_ns < (LAST_MS + 1) * NS_PER_MS
+    assert windows.starts_ms[-1] * NS_PER_MS <= time_range.last_ns
+    assert windows.with_lookback.first_ns == max(0, covered.first_ns - NS_PER_HOUR)

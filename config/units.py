@@ -1,0 +1,14 @@
+"""Units of time and of size."""
+
+MIB = 1024 * 1024
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_HOUR = 3600 * NS_PER_S
+NS_PER_DAY = 24 * NS_PER_HOUR
+
+MS_PER_S = 1000
+MS_PER_DAY = 86_400_000
+
+S_PER_HOUR = 3600
+S_PER_DAY = 86_400

@@ -1,0 +1,1 @@
+"""Converts what clients send to OTLP, validated and cut by tenant."""

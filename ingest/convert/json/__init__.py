@@ -1,0 +1,1 @@
+"""Plain JSON log records as OTLP."""

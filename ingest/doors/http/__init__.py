@@ -1,0 +1,1 @@
+"""The HTTP door: OTLP and plain JSON."""

@@ -1,0 +1,1 @@
+"""What is accepted but not yet stored, kept in the broker."""

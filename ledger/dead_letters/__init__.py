@@ -1,0 +1,1 @@
+"""Dead letters: chunks that could not be stored."""

@@ -1,0 +1,51 @@
+"""The ledger's metrics for Prometheus: the same from every process."""
+
+from collections.abc import Iterator
+
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+
+from config import metrics
+from ledger.ledger import BrokerError, Ledger
+from ledger.waiting import LedgerStats
+
+CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+
+
+def exposition(ledger: Ledger) -> bytes:
+    """All metrics of `config.metrics`, and those of this process, in Prometheus' text format."""
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(_Figures(ledger))
+    return prometheus_client.generate_latest() + prometheus_client.generate_latest(registry)
+
+
+class _Figures:
+    """A collector for the registry."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[Family]:
+        up = metrics.BROKER_UP
+        try:
+            stats = self._ledger.waiting.stats()
+        except BrokerError:
+            yield GaugeMetricFamily(up.name, up.meaning, value=0)
+            return
+        yield GaugeMetricFamily(up.name, up.meaning, value=1)
+        for name, metric in metrics.WAITING.items():
+            yield GaugeMetricFamily(metric.name, metric.meaning, value=getattr(stats, name))
+        for name, metric in metrics.TOTALS.items():
+            yield _counter(name, metric, stats)
+
+
+def _counter(name: str, metric: metrics.ExposedMetric, stats: LedgerStats) -> Family:
+    family = CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    if not metric.labels:
+        family.add_metric([], stats.totals.get(name, 0))
+    for total, value in stats.totals.items():
+        counted, _, signal = total.partition(":")
+        if counted == name and signal:
+            family.add_metric([signal], value)
+    return family

@@ -1,0 +1,83 @@
+"""The keys of everything kept in the broker, and its clock.
+
+The Lua scripts refer to keys as `keys.<name>`; :class:`ledger.broker.Script` fills them in.
+"""
+
+import re
+import time
+
+from config.units import NS_PER_MS
+
+CHUNK = "sheaf:chunk:"
+"""By chunk id, a hash: header, payload, records, bytes, size (compressed bytes of the payload),
+tries, and the reason of a dead letter."""
+
+LEDGER = "sheaf:ledger"
+"""Sorted set of the ids of all waiting chunks, by the time they were accepted, in ms."""
+
+OPEN = "sheaf:open:"
+"""By signal, a sorted set of the ids of chunks that are not in a batch yet."""
+
+BATCHES = "sheaf:batches"
+"""Sorted set of the ids of sealed batches, by when they are due again in ms."""
+
+BATCH = "sheaf:batch:"
+"""By batch id, a hash: signal, chunks (changes only when one becomes a dead letter), attempt (the
+fence), lease (the lease's name)."""
+
+DEAD = "sheaf:dead"
+"""Sorted set of the ids of dead letters, by when they became dead letters in ms."""
+
+REQUEST = "sheaf:request:"
+"""By request id, for the request window: the id of its chunk, then the digest of its body if it
+has an Idempotency-Key."""
+
+RECEIPT = "sheaf:receipt:"
+"""By receipt, for the receipt window: the ids of its chunks if it stands for several, joined by
+spaces."""
+
+STORED = "sheaf:stored:"
+"""By the id of a stored chunk, for the receipt window: its records and time of storage in ms."""
+
+DROPPED = "sheaf:dropped:"
+"""By the id of a dropped dead letter, for the longer window: its records and the time in ms."""
+
+WAITING = "sheaf:waiting"
+"""A hash: records, bytes, open records by signal, and dead_bytes, which is missing until the dead
+letters are first counted."""
+
+TOTALS = "sheaf:totals"
+"""A hash of counters, by the names of `config.metrics.TOTALS`."""
+
+JOB = "sheaf:job:"
+"""By job id, a hash: order, state, done, total, notes (for the next holder), attempt (the fence),
+deaths, cancel_asked, result, error, times."""
+
+JOBS = "sheaf:jobs"
+"""Sorted set of the ids of unfinished jobs, by when they are due again in ms."""
+
+WORKSPACE_JOBS = "sheaf:jobs:"
+"""By workspace, a sorted set of the ids of its jobs, by creation in ms."""
+
+RETENTION = "sheaf:retention"
+"""A hash of workspaces to their retention overrides: days by signal, in JSON."""
+
+WRITABLE = "sheaf:writable"
+"""Written to check whether the broker takes writes; expires within a millisecond."""
+
+LIVE = "sheaf:live:"
+"""By workspace, the channel of its live tail."""
+
+
+def in_script(text: str) -> str:
+    """A script's text with its keys filled in.
+
+    Raises:
+        KeyError: it uses a key that is not defined here.
+    """
+    return re.sub(r"\bkeys\.(\w+)", lambda name: f"'{globals()[name[1].upper()]}'", text)
+
+
+def now_ms() -> int:
+    """Now in Unix milliseconds, the unit of times in the broker."""
+    return time.time_ns() // NS_PER_MS

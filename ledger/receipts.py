@@ -1,0 +1,146 @@
+"""Receipts: the state of the chunks that were acknowledged to clients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from config.settings import Settings
+from ledger import keys
+from ledger.broker import Broker, BrokerFullError, Script
+from storage.lifecycle.direct_requests import DirectRequest
+
+ReceiptState = Literal["queued", "stored", "dead", "dropped", "unknown"]
+
+_FROM_BAD_TO_GOOD: tuple[ReceiptState, ...] = ("dead", "dropped", "unknown", "queued", "stored")
+_KNOWN: tuple[ReceiptState, ...] = get_args(ReceiptState)[:4]
+_LOOKED_UP_AT_ONCE = 1000
+"""Chunks that one script looks up: the broker is blocked meanwhile."""
+
+_NOTED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Chunks in one state."""
+
+    chunks: int = 0
+    records: int = 0
+    at: float = 0.0
+    """When the last of them entered this state, in Unix seconds."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        at = max(self.at, other.at)
+        return Tally(self.chunks + other.chunks, self.records + other.records, at)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptStatus:
+    """The state of a receipt's chunks.
+
+    Counts include records of other requests in the same chunks.
+    """
+
+    tallies: Mapping[ReceiptState, Tally]
+    reason: str = ""
+    """The reason of the first dead letter."""
+
+    @property
+    def state(self) -> ReceiptState:
+        """The worst state of its chunks: `stored` only if all are stored."""
+        return next(state for state in _FROM_BAD_TO_GOOD if self.tallies[state].chunks)
+
+    @property
+    def rows(self) -> int:
+        """Stored records."""
+        return self.tallies["stored"].records
+
+    @property
+    def records(self) -> int:
+        """All records of chunks that are not unknown."""
+        return sum(tally.records for tally in self.tallies.values())
+
+    @property
+    def at(self) -> float:
+        """When one of its chunks last changed its state, in Unix seconds."""
+        return max(tally.at for tally in self.tallies.values())
+
+
+class Receipts:
+    """The states of chunks, waiting or no longer in the ledger."""
+
+    def __init__(self, settings: Settings, broker: Broker) -> None:
+        """Read and write receipts in `broker`."""
+        self._settings = settings
+        self._broker = broker
+        self._receipt = Script("receipt")
+        self._stored = Script("stored")
+
+    def status(self, receipt: str) -> ReceiptStatus | None:
+        """The state of a receipt's chunks; None if the receipt is unknown or has expired.
+
+        Raises:
+            BrokerError: the broker did not answer.
+        """
+        tallies: dict[ReceiptState, Tally] = dict.fromkeys(get_args(ReceiptState), Tally())
+        listed, passed, reason = 1, 0, ""
+        while passed < listed:
+            listed, looked, found, why = self._look_up(receipt, passed)
+            for state, tally in found.items():
+                tallies[state] += tally
+            passed, reason = passed + looked, reason or why
+            if not looked:
+                break
+        if not listed and tallies["unknown"].chunks:
+            return None
+        if listed and tallies["queued"].chunks:
+            self._keep(receipt)
+        return ReceiptStatus(tallies, reason)
+
+    def note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
+        """Write receipts of requests that doors stored directly, and of several chunks.
+
+        A full broker takes these too, up to 64 MiB beyond its limit. Safe to repeat.
+
+        Args:
+            stored: requests that are in ClickHouse.
+            lists: receipt → ids of its chunks.
+
+        Raises:
+            BrokerError: some receipts may be missing.
+        """
+        for start in range(0, len(stored), _NOTED_AT_ONCE):
+            self._note(stored[start : start + _NOTED_AT_ONCE], {})
+        for receipt, chunk_ids in lists.items():
+            self._note((), {receipt: chunk_ids})
+
+    def _note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
+        settings = self._settings
+        args: list[str | int] = [keys.now_ms(), settings.receipt_window * 1000]
+        args += [settings.request_window * 1000, len(stored)]
+        for each in stored:
+            args += [claim(each.id, each.body), each.records, int(each.at * 1000)]
+        for receipt, chunk_ids in lists.items():
+            args += [receipt, " ".join(chunk_ids)]
+        if not self._broker.run(self._stored, *args):
+            raise BrokerFullError("the broker's memory is beyond its limit")
+
+    def _look_up(
+        self, receipt: str, passed: int
+    ) -> tuple[int, int, dict[ReceiptState, Tally], str]:
+        answer = self._broker.run(self._receipt, receipt, passed, _LOOKED_UP_AT_ONCE)
+        listed, looked, *figures, why = cast("list[int]", answer)
+        found: dict[ReceiptState, Tally] = {}
+        for place, state in enumerate(_KNOWN):
+            chunks, records, ms = figures[3 * place : 3 * place + 3]
+            found[state] = Tally(chunks, records, ms / 1000)
+        found["unknown"] = Tally(looked - sum(tally.chunks for tally in found.values()))
+        return listed, looked, found, cast("bytes", why).decode()
+
+    def _keep(self, receipt: str) -> None:
+        with self._broker.reading() as client:
+            client.expire(keys.RECEIPT + receipt, self._settings.receipt_window)
+
+
+def claim(request_id: str, body: str) -> str:
+    """A request as the scripts expect it: its id, and its body's digest if it has a key."""
+    return f"{request_id} {body}" if body else request_id

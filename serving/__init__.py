@@ -1,0 +1,1 @@
+"""The event loop in front of the Flask apps, so that slow clients hold no threads."""

@@ -1,0 +1,105 @@
+"""How the Flask apps are served: gunicorn, one process, threads behind an event loop."""
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from config.descriptors import allow_many
+from config.settings import Settings
+from serving.waiting import Limits
+from serving.worker import Worker
+
+GRACE = 20
+"""Seconds for running requests to end after SIGTERM."""
+
+
+_OTHER_FILES = 256
+"""Descriptors besides clients' sockets: for broker, database, files and threads."""
+
+
+class Log(Logger):
+    """Sends gunicorn's log to Sheaf's own; the apps log their requests."""
+
+    def setup(self, cfg: Config) -> None:
+        """Pass everything on to the root logger."""
+        self.cfg = cfg
+        self.error_log.propagate = True
+        self.error_log.setLevel(cfg.loglevel.upper())
+
+    def access(self, *_: object) -> None:
+        """Do nothing: the app logs the request."""
+
+    def reopen_files(self) -> None:
+        """Do nothing: there are none."""
+
+
+class Server(BaseApplication):
+    """One app on one port; the app is built in the worker process, after the fork."""
+
+    def __init__(  # noqa: PLR0913 - what a server needs, each by name
+        self,
+        settings: Settings,
+        port: int,
+        build: Callable[[], Any],
+        stop: Callable[[], None] = lambda: None,
+        *,
+        most_body: int,
+        more_threads: int = 0,
+        stopping: Callable[[Any], None] = lambda _app: None,
+    ) -> None:
+        """Configure gunicorn.
+
+        Args:
+            settings: where to listen, and with how many threads.
+            port: the port.
+            build: makes the app.
+            stop: called after the last request.
+            most_body: maximum bytes of a request's body.
+            more_threads: extra threads, for requests that never end.
+            stopping: called with the app when a stop is asked for, while requests still run.
+        """
+        self._build = build
+        threads = settings.door_threads + more_threads
+        room = allow_many(settings.http_connections + _OTHER_FILES) - _OTHER_FILES
+        connections = max(threads + 1, min(settings.http_connections, room))
+        self.limits = Limits(most_body, connections, settings.receive_seconds)
+        self._options = {
+            "bind": f"{settings.listen_host}:{port}",
+            "worker_class": Worker,
+            "workers": 1,
+            "threads": threads,
+            # Never reached: before gunicorn would stop accepting, the front closes the oldest.
+            "worker_connections": connections + threads + 1,
+            # The front has its own limits, and answers requests beyond them.
+            "limit_request_line": 0,
+            "graceful_timeout": GRACE,
+            "keepalive": 15,
+            "control_socket_disable": True,
+            "loglevel": settings.log_level,
+            "logger_class": Log,
+            "post_worker_init": lambda worker: _call_on_stop(worker, stopping),
+            "worker_exit": lambda _arbiter, _worker: stop(),
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn's options; its config file and environment are not read."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:  # noqa: ANN401 - a WSGI app
+        """The app, for gunicorn's worker."""
+        return self._build()
+
+
+def _call_on_stop(worker: Any, stopping: Callable[[Any], None]) -> None:  # noqa: ANN401 - gunicorn's
+    def leave(number: int, frame: FrameType | None) -> None:
+        stopping(worker.wsgi)
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, leave)

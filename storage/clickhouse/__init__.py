@@ -1,0 +1,1 @@
+"""Connections to ClickHouse: queries, inserts, downloads, errors."""

@@ -1,0 +1,126 @@
+"""Bulk inserts: Arrow over ClickHouse's HTTP port, one block per request."""
+
+import math
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import urllib3
+
+from config.settings import Settings
+from storage.clickhouse.errors import (
+    OutcomeUnknownError,
+    StorageError,
+    UnavailableError,
+    code_of,
+    insert_error,
+)
+
+# Rows; more than any batch has, so that ClickHouse neither splits a batch nor waits for more.
+ONE_BLOCK = 1 << 30
+
+INDEXES_OF_AN_INSERT = {
+    # The first merge builds the text index: docs/decisions/0003-indexes-at-merge.md
+    "exclude_materialize_skip_indexes_on_insert": "idx_body",
+}
+"""Insert settings that choose which indexes are built at once."""
+
+
+class Inserter:
+    """Inserts Arrow batches. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep connections to ClickHouse's HTTP port."""
+        scheme = "https" if settings.clickhouse_secure else "http"
+        self._url = f"{scheme}://{settings.clickhouse_address}:{settings.clickhouse_http_port}/"
+        self._database = settings.clickhouse_database
+        self._timeout = settings.insert_timeout
+        self._cluster = bool(settings.clickhouse_cluster)
+        self._headers = {
+            "X-ClickHouse-User": settings.clickhouse_user,
+            "X-ClickHouse-Key": settings.clickhouse_password,
+            "Content-Type": "application/vnd.apache.arrow.stream",
+        }
+        self._http = urllib3.PoolManager(maxsize=16, retries=False)
+
+    def insert(
+        self,
+        table: str,
+        rows: pa.RecordBatch,
+        query_id: str,
+        begin_before: float = math.inf,
+    ) -> None:
+        """Insert `rows` as one block: in each partition all of its rows appear, or none.
+
+        Args:
+            table: a table of the configured database.
+            rows: columns named like the table's.
+            query_id: ClickHouse's id for this query, by which it can be stopped.
+            begin_before: latest time to send the request, on the clock `time.monotonic`.
+
+        Raises:
+            RowsRefusedError: ClickHouse will never accept these rows.
+            UnavailableError: nothing was stored; a retry may succeed.
+            OutcomeUnknownError: sent, but not answered within `INSERT_TIMEOUT`.
+        """
+        stream = _arrow_stream(rows)
+        if time.monotonic() > begin_before:
+            raise UnavailableError("the deadline to send this insert has passed")
+        try:
+            answer = self._http.request(
+                "POST",
+                f"{self._url}?{self._parameters(table, query_id)}",
+                body=stream,
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=5, read=self._timeout + 5),
+            )
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as e:
+            raise UnavailableError(f"ClickHouse cannot be reached: {e}") from e
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}") from error
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            raise _refusal(answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.clear()
+
+    def _parameters(self, table: str, query_id: str) -> str:
+        parameters: dict[str, str | int | float] = {
+            "query": f"INSERT INTO `{table}` FORMAT ArrowStream",
+            "database": self._database,
+            "query_id": query_id,
+            "async_insert": 0,
+            "max_execution_time": self._timeout,
+            "max_insert_block_size": ONE_BLOCK,
+            "max_insert_threads": 1,
+            "min_insert_block_size_bytes": 0,
+            "min_insert_block_size_rows": 0,
+            "input_format_parallel_parsing": 0,
+            "wait_end_of_query": 1,
+            **INDEXES_OF_AN_INSERT,
+        }
+        if self._cluster:
+            parameters["insert_distributed_sync"] = 1
+        return urlencode(parameters)
+
+
+def _arrow_stream(rows: pa.RecordBatch) -> Any:  # noqa: ANN401 - a buffer, which urllib3 sends as it is
+    # Measured first, because a growing sink copies its content repeatedly.
+    measure = pa.MockOutputStream()
+    _write_stream(rows, measure)
+    buffer = pa.allocate_buffer(measure.size())
+    _write_stream(rows, pa.FixedSizeBufferWriter(buffer))
+    return memoryview(buffer)
+
+
+def _write_stream(rows: pa.RecordBatch, sink: pa.NativeFile) -> None:
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_batch(rows)
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse) -> StorageError:
+    message = answer.data.decode("utf-8", "replace").strip()
+    code = int(answer.headers.get("X-ClickHouse-Exception-Code", 0)) or code_of(message)
+    return insert_error(message or f"ClickHouse answered HTTP {answer.status}", code)

@@ -1,0 +1,1 @@
+"""The plain decoders, which define the results of the columnar ones."""

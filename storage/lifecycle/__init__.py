@@ -1,0 +1,1 @@
+"""Presence checks, deletion and retention of stored rows."""

@@ -1,1 +1,0 @@
-"""Reading log records: filters, pages, counts."""

@@ -1,1 +1,0 @@
-"""Reading metrics: which there are, and series computed from their data points."""

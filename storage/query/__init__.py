@@ -1,0 +1,1 @@
+"""Queries: the search language, logs, traces, metrics, rollups."""

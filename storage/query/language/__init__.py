@@ -1,0 +1,1 @@
+"""The search language: parsed to a tree, then compiled to SQL or evaluated in Python."""

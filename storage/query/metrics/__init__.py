@@ -1,0 +1,1 @@
+"""Queries over metrics: the catalogue, and series computed from data points."""

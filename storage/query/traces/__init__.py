@@ -1,0 +1,1 @@
+"""Queries over spans: whole traces, lists of traces, statistics."""

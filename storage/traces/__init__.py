@@ -1,1 +1,0 @@
-"""Reading spans: traces whole, lists of them, figures over them."""

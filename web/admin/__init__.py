@@ -1,0 +1,1 @@
+"""Running Sheaf: jobs, dead letters, retention."""

@@ -1,0 +1,1 @@
+"""What requests for logs, traces and metrics have in common: tenant, time range, fields."""

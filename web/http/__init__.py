@@ -1,0 +1,1 @@
+"""What every endpoint of the API shares: arguments, errors, admission, health."""

@@ -1,0 +1,75 @@
+"""Liveness and readiness."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response
+
+from ledger.exposition import CONTENT_TYPE, exposition
+from ledger.ledger import BrokerError
+from storage.clickhouse.errors import StorageError
+from storage.clickhouse.space import NoSpaceError, check_space
+from web.http.answers import about_request, answer
+from web.http.blueprint import ApiBlueprint
+from web.http.errors import RETRY_AFTER, error_answer
+from web.http.resources import current_resources
+from web.http.schemas import AliveAnswer, ReadyAnswer
+
+
+def health_blueprint() -> ApiBlueprint:
+    """The routes `/health` and `/ready`."""
+    blueprint = ApiBlueprint("health", __name__, description="Health")
+
+    @blueprint.endpoint("/health", AliveAnswer, cost="none")
+    def health() -> Response:
+        """Check that this process is alive, and nothing else."""
+        return answer({"status": "alive"})
+
+    @blueprint.endpoint(
+        "/ready", ReadyAnswer, otherwise={503: "`fields` says what is unavailable"}, cost="none"
+    )
+    def ready() -> Response:
+        """Check that records can be stored: broker and database answer and are not full."""
+        content, problems = _look()
+        if problems:
+            reason = f"Not ready: {'; '.join(problems.values())}."
+            fields = {part: [f"{why}."] for part, why in problems.items()}
+            return error_answer(503, reason, fields, {"Retry-After": str(RETRY_AFTER)})
+        return answer({"status": "ready", "queue": content["queue"], **about_request()})
+
+    return blueprint
+
+
+def metrics() -> Response:
+    """`GET /metrics`, in Prometheus' format; not in the OpenAPI document, which is about JSON."""
+    return Response(exposition(current_resources().ledger), content_type=CONTENT_TYPE)
+
+
+def checks() -> dict[str, Any]:
+    """State of the broker, of the database, and of the queue between them."""
+    content, _ = _look()
+    return content
+
+
+def _look() -> tuple[dict[str, Any], dict[str, str]]:
+    """The state of all parts, and by part, what is wrong with it, as a clause."""
+    resources = current_resources()
+    queue, problems = None, {}
+    states = {"broker": "ok", "database": "ok"}
+    try:
+        queue = asdict(resources.ledger.waiting.stats())
+        queue.pop("totals")
+        resources.ledger.check_writable()
+    except BrokerError as error:
+        states["broker"] = "away" if queue is None else "full"
+        problems["broker"] = (
+            "the broker cannot be reached" if queue is None else str(error).rstrip(".")
+        )
+    try:
+        check_space(resources.clickhouse, resources.settings.disk_min_free)
+    except NoSpaceError as error:
+        states["database"], problems["database"] = "full", str(error)
+    except StorageError:
+        states["database"], problems["database"] = "away", "the database cannot be reached"
+    status = ("ok", "degraded", "unavailable")[len(problems)]
+    return {"status": status, **states, "queue": queue}, problems

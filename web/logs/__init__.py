@@ -1,0 +1,1 @@
+"""Log records: pages, counts, facets, patterns, exports, the live tail."""

@@ -1,0 +1,1 @@
+"""The live tail: log records as they are stored."""

@@ -1,0 +1,1 @@
+"""Metrics: a list of them, and series computed from their data points."""

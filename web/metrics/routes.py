@@ -1,0 +1,159 @@
+"""Metrics: a list of them, and series computed from their data points."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response, abort
+
+from storage.query.logs.counts import interval_for
+from storage.query.metrics.catalogue import Metric, metrics
+from storage.query.metrics.filters import MetricFilters
+from storage.query.metrics.read import (
+    MetricQueryError,
+    MetricSeries,
+    SeriesQuery,
+    UnknownMetricError,
+    Value,
+    metric_series,
+)
+from storage.query.metrics.streams import Windows
+from web.common.formats import computed, rfc3339
+from web.common.tenancy import Arguments, workspace_of
+from web.common.time_range import time_range_of
+from web.http.answers import about_request, answer
+from web.http.blueprint import ApiBlueprint
+from web.http.errors import WrongParameterError
+from web.http.resources import current_resources
+from web.metrics.schemas import (
+    MetricQueryAnswer,
+    MetricQueryArguments,
+    MetricsAnswer,
+    MetricsArguments,
+)
+
+DEFAULT_WINDOWS = 120
+
+# The others return values of data points unchanged.
+_COMPUTED = {"rate", "increase", "sum", "avg", "quantile"}
+
+_UNKNOWN = {404: "The workspace has no data points of this metric in the time range"}
+
+
+def metrics_blueprint() -> ApiBlueprint:
+    """The routes `/metrics` and `/metrics/query` below the API's prefix."""
+    blueprint = ApiBlueprint("metrics", __name__, description="Metrics")
+
+    @blueprint.endpoint("/metrics", MetricsAnswer, takes=MetricsArguments)
+    def catalogue(arguments: dict[str, Any]) -> Response:
+        """List metrics with data points in the time range."""
+        return _catalogue(arguments)
+
+    @blueprint.endpoint(
+        "/metrics/query", MetricQueryAnswer, takes=MetricQueryArguments, otherwise=_UNKNOWN
+    )
+    def query(arguments: dict[str, Any]) -> Response:
+        """Query series of a metric: values by window, for each combination of labels."""
+        return _query(arguments)
+
+    @blueprint.endpoint(
+        "/metrics/query",
+        MetricQueryAnswer,
+        takes=MetricQueryArguments,
+        method="POST",
+        otherwise=_UNKNOWN,
+    )
+    def query_by_body(arguments: dict[str, Any]) -> Response:
+        """Query series of a metric, with the arguments in a JSON body."""
+        return _query(arguments)
+
+    return blueprint
+
+
+def _catalogue(arguments: Arguments) -> Response:
+    resources, limit = current_resources(), arguments["limit"]
+    filters = MetricFilters(
+        workspace_id=workspace_of(arguments),
+        client_id=arguments.get("client_id", ""),
+        prefix=arguments.get("prefix", ""),
+        search=arguments.get("search", ""),
+        service_name=arguments.get("service_name", ""),
+    )
+    found = metrics(
+        resources.clickhouse, resources.settings, filters, time_range_of(arguments), limit + 1
+    )
+    return answer(
+        {
+            "metrics": [_metric_answer(metric) for metric in found[:limit]],
+            "has_more": len(found) > limit,
+            **about_request(),
+        }
+    )
+
+
+def _metric_answer(metric: Metric) -> dict[str, Any]:
+    content = asdict(metric)
+    content["last_seen"] = rfc3339(content.pop("last_seen_ns"))
+    return content
+
+
+def _query(arguments: Arguments) -> Response:
+    resources, query = current_resources(), series_query(arguments)
+    try:
+        found = metric_series(resources.clickhouse, resources.settings, query)
+    except MetricQueryError as error:
+        raise WrongParameterError(error.field, error.reason) from None
+    except UnknownMetricError:
+        workspace, metric = query.filters.workspace_id, query.filters.metric
+        abort(404, f"Workspace {workspace} has no metric {metric} in this time range.")
+    return answer({**_series_answer(query, found), **about_request()})
+
+
+def series_query(arguments: Arguments) -> SeriesQuery:
+    """The query that the arguments ask for.
+
+    Raises:
+        WrongParameterError: arguments contradict each other.
+    """
+    time_range = time_range_of(arguments)
+    attributes: dict[str, str] = arguments.get("attributes", {})
+    return SeriesQuery(
+        filters=MetricFilters(
+            workspace_id=workspace_of(arguments),
+            client_id=arguments.get("client_id", ""),
+            metric=arguments["metric"],
+            service_name=arguments.get("service_name", ""),
+            attributes=tuple(sorted(attributes.items())),
+        ),
+        windows=Windows(
+            time_range, arguments.get("interval") or interval_for(time_range, DEFAULT_WINDOWS)
+        ),
+        aggregation=arguments["aggregation"],
+        quantile=arguments.get("quantile", 0.5),
+        by=tuple(dict.fromkeys(arguments["by"])),
+        kind=arguments.get("kind", ""),
+    )
+
+
+def _series_answer(query: SeriesQuery, found: MetricSeries) -> dict[str, Any]:
+    starts = query.windows.starts_ms
+    written = computed if query.aggregation in _COMPUTED else _unchanged
+    return {
+        "metric": query.filters.metric,
+        "kind": found.kind.name,
+        "unit": found.unit,
+        "aggregation": query.aggregation,
+        "interval_ms": query.windows.width_ms,
+        "start_time_ms": starts.start,
+        "end_time_ms": starts.stop - 1,
+        "series": [
+            {
+                "labels": each.labels,
+                "points": list(zip(starts, map(written, each.values), strict=True)),
+            }
+            for each in found.series
+        ],
+    }
+
+
+def _unchanged(value: Value) -> Value:
+    return value

@@ -1,0 +1,1 @@
+"""Traces: lists, one trace, statistics of spans, the waterfall."""
