@@ -139,7 +139,7 @@ def main() -> None:
                 print(
                     f"write path {alone:.1f} µs a record alone, {read:.1f} with "
                     f"{options.readers} readers; API {api:.1f}; {readers.lines:,} lines read, "
-                    f"{readers.lost:,} told of; acknowledgement to line p50 {p50:.2f} s, "
+                    f"{readers.lost:,} reported as lost; acknowledgement to line p50 {p50:.2f} s, "
                     f"p99 {p99:.2f} s",
                     flush=True,
                 )

@@ -47,7 +47,7 @@ class Output:
         for descriptor in self.writing_ends.values():
             os.close(descriptor)
         for reader in self._readers:
-            # A process outside of the group may hold the pipe open for ever.
+            # A process outside of the group may hold the pipe open forever.
             reader.join(timeout=1)
 
     def line(self, name: str, text: str | bytes) -> None:

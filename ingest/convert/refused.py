@@ -12,7 +12,7 @@ Path = tuple[int, ...]
 """A place in a request: index of the resource, of the scope in it, and so on to the record."""
 
 Refused = dict[Path, str]
-"""What is refused, and why. It is still in the request, as far as it was readable."""
+"""What is refused, and why. What was readable of it is still in the request."""
 
 _MAX_NAMED = 5
 

@@ -14,7 +14,7 @@ class ChunkRows:
         chunk_id: Low 64 bits of the chunk's id, unsigned.
         received_ns: When the chunk was accepted, in Unix nanoseconds; used for records without a
             time.
-        retention_days: Days for which its records are kept; 0 for ever.
+        retention_days: Days for which its records are kept; 0 forever.
     """
 
     payload: bytes

@@ -1,6 +1,6 @@
 """Finds expired rows: whole partitions, and rows of workspaces with a shortened retention.
 
-Tables are partitioned by day and by the days for which rows are kept (`RetentionDays`, 0 for ever).
+Tables are partitioned by day and by the days for which rows are kept (`RetentionDays`, 0 forever).
 So most rows expire as whole partitions, which are cheap to drop. Only if a workspace's retention is
 now shorter than its rows' `RetentionDays`, rows have to be deleted. A late row's days count from
 its arrival (`LateDays`; see `storage.decode.late`).
@@ -24,7 +24,7 @@ TABLES = {table: signal for signal in SIGNALS for table in decode(signal, [])}
 
 @dataclass(frozen=True, slots=True)
 class RetentionLimits:
-    """Days for which records of one signal are kept, 0 for ever."""
+    """Days for which records of one signal are kept, 0 forever."""
 
     default: int
     own: Mapping[str, int]
@@ -36,7 +36,7 @@ class RetentionLimits:
 
     @property
     def shortest(self) -> int:
-        """The fewest days of any workspace; 0 if all keep for ever."""
+        """The fewest days of any workspace; 0 if all keep forever."""
         return min((days for days in (self.default, *self.own.values()) if days), default=0)
 
 

@@ -97,7 +97,7 @@ class Reader:
             "CURL_HOME": str(folder),
             "DATA_DIR": str(folder / "data"),
         }
-        # curl prints the status of the answer to standard error, and does not wait for ever.
+        # curl prints the status of the answer to standard error, and does not wait forever.
         options = 'silent\nshow-error\nmax-time = 60\nwrite-out = "%{stderr}%{http_code}"\n'
         (folder / ".curlrc").write_text(options)
         (folder / "shop").mkdir()

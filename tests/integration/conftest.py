@@ -163,7 +163,7 @@ def celery_setup_app(celery_broker_cluster):
 
 @pytest.fixture
 def make_settings():
-    """Make settings; records are kept for ever, because the tests' are from the past."""
+    """Make settings; records are kept forever, because the tests' are from the past."""
 
     def make(**changes):
         always = {"fsync_parts": False, "commit_interval_ms": 1.0, "retention_days": 0}

@@ -41,7 +41,7 @@ def payload(bodies, times=None, **attributes):
 def new_chunk(
     content, records, *, workspace="acme", signal="logs", chunk_id=None, kept=0, received_ns=None
 ):
-    """A chunk of these uncompressed bytes; `kept` is in days, 0 for ever."""
+    """A chunk of these uncompressed bytes; `kept` is in days, 0 forever."""
     header = Header(
         version=chunk.VERSION,
         id=chunk_id or chunk.new_id(),

@@ -47,7 +47,7 @@ def dead_letters_blueprint() -> ApiBlueprint:
         "/<chunk_id>", DeadLetterAnswer, takes=ShowArguments, otherwise=_GONE, cost="none"
     )
     def dead_letter(arguments: dict[str, Any], chunk_id: str) -> Response:
-        """Get one dead letter, decoded as far as possible."""
+        """Get one dead letter, with the records that can be decoded."""
         return _show(arguments, chunk_id)
 
     @blueprint.endpoint(

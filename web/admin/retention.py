@@ -18,7 +18,7 @@ from web.http.schemas import Answer
 
 
 def _days(signal: str) -> Whole:
-    text = f"Days to keep {signal}, 0 for ever. Null removes the override."
+    text = f"Days to keep {signal}, 0 forever. Null removes the override."
     return Whole(0, MOST_DAYS, allow_none=True, metadata=described_like(text, 14))
 
 
@@ -31,7 +31,7 @@ class RetentionArguments(WorkspaceArguments):
 
 
 class DaysSchema(ma.Schema):
-    """Days by signal, 0 for ever."""
+    """Days by signal, 0 forever."""
 
     logs = fields.Integer(required=True, metadata={"example": 30})
     traces = fields.Integer(required=True, metadata={"example": 4})

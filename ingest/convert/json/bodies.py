@@ -66,7 +66,7 @@ def _whole(body: bytes, most: int) -> list[Any]:
 
 
 def _piecemeal(body: bytes, most: int) -> list[Any]:
-    """The records of a body that is not JSON as a whole, as far as they can be separated."""
+    """The records that can be separated in a body that is not JSON as a whole."""
     if members := mended_json.members(body, most):
         return members
     several = b"\n" in body.strip()

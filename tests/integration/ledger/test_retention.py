@@ -138,7 +138,7 @@ def test_what_is_listed_is_what_goes(worker, book):
 
     assert job.done == listed == before - sum(left(worker).values())
     for age, kept, workspace in left(worker):
-        # 0 days: for ever.
+        # 0 days: forever.
         limits = [days for days in (kept, days_of[workspace]) if days]
         assert age < min(limits, default=1000)
 

@@ -59,7 +59,7 @@ class Reader:
         self._changed = threading.Condition()
 
     def offer(self, lines: Sequence[str], lost: int = 0) -> None:
-        """Add lines, as far as rate and buffer allow; the others and `lost` count as lost."""
+        """Add as many lines as rate and buffer allow; the others and `lost` count as lost."""
         with self._changed:
             now = time.monotonic()
             earned = (now - self._counted_at) * self._rate
