@@ -2,6 +2,7 @@
 FROM python:3.12-slim AS build
 WORKDIR /sheaf
 COPY pyproject.toml constraints.txt LICENSE README.md celeryconfig.py ./
+COPY access access
 COPY cli cli
 COPY config config
 COPY ingest ingest

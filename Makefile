@@ -15,7 +15,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = os.open("Makefile", os.O_R
 	os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --silent --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit chaos bench lint fix clean ready-to-run ready-to-test python
+.PHONY: help run test unit chaos leaks bench lint audit fix clean ready-to-run ready-to-test python
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ unit: ready-to-test ## Run the unit tests only
 chaos: ready-to-test ## Run all of the chaos suite at length: processes get killed, records counted
 	CHAOS_LONG=1 $(BIN)/pytest -m chaos $(ARGS)
 
+leaks: ready-to-test ## Send 100,000 generated requests with the keys of two workspaces
+	LEAK_EXAMPLES=600 $(BIN)/pytest tests/integration/web/test_leaks.py $(ARGS)
+
 bench: ready-to-test ## Compare with Rotel, side by side on this machine
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
@@ -40,6 +43,9 @@ lint: ready-to-test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: ready-to-test ## Look for known vulnerabilities, and write build/sbom.json
+	$(BIN)/python -m tests.audit constraints.txt build/sbom.json
 
 fix: ready-to-test ## Repair style and write docs/settings.md anew
 	$(BIN)/ruff check --fix .

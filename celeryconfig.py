@@ -47,6 +47,16 @@ beat_schedule = {
         "schedule": _settings.rollup_interval,
         "options": {"expires": 10 * _settings.rollup_interval, "retry": False},
     },
+    "shared": {
+        "task": "sheaf.shared",
+        "schedule": 30.0,
+        "options": {"expires": 300.0, "retry": False},
+    },
+    "space": {
+        "task": "sheaf.space",
+        "schedule": 5.0,
+        "options": {"expires": 50.0, "retry": False},
+    },
     "jobs": {
         "task": "sheaf.job",
         "schedule": _settings.sweep_interval,

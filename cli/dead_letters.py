@@ -4,14 +4,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from access.audit import AuditError
+from cli.acts import Acts
 from config.settings import Settings
 from ledger.chunk import SIGNALS
 from ledger.dead_letters.kept import DeadLetter
 from ledger.dead_letters.search import DeadLetterFilter, DeadLetters, summary
 from ledger.ledger import BrokerError, Ledger
+from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import StorageError
 
 _LISTED = 100
 
@@ -19,13 +24,22 @@ _LISTED = 100
 def run(settings: Settings, arguments: Sequence[str]) -> int:
     """Run one action and return its exit code; `arguments` are those after `dead-letters`."""
     options = _parser().parse_args(arguments)
-    ledger = Ledger(settings)
+    ledger, clickhouse = Ledger(settings), Clickhouse(settings)
     try:
-        code: int = options.act(DeadLetters(ledger), options)
+        acts = Acts(ledger.broker, clickhouse)
+        code: int = options.act(DeadLetters(ledger, clickhouse), acts, options)
     except BrokerError as error:
         print(f"The ledger is unavailable: {str(error).rstrip('.')}.", file=sys.stderr)
         return 1
+    except AuditError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except StorageError as error:
+        text = str(error).rstrip(".")
+        print(f"The dead letters in ClickHouse are unavailable: {text}.", file=sys.stderr)
+        return 1
     finally:
+        clickhouse.close()
         ledger.close()
     return code
 
@@ -80,7 +94,7 @@ def _filters(options: argparse.Namespace) -> DeadLetterFilter:
     )
 
 
-def _list(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
+def _list(dead_letters: DeadLetters, _: Acts, options: argparse.Namespace) -> int:
     page = dead_letters.page(_filters(options), options.limit)
     for letter in page.letters:
         header = letter.header
@@ -92,7 +106,7 @@ def _list(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
+def _show(dead_letters: DeadLetters, _: Acts, options: argparse.Namespace) -> int:
     letter = _found(dead_letters, options.id)
     if letter is None:
         return 1
@@ -108,13 +122,14 @@ def _show(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
     return 0
 
 
-def _replay(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
+def _replay(dead_letters: DeadLetters, acts: Acts, options: argparse.Namespace) -> int:
     if not _is_clear(options):
         return 2
     if options.all:
+        acts.record("dead-letters.replay_matching", options.workspace, _details(options))
         print(f"{dead_letters.replay_all(_filters(options))} wait to be stored again")
         return 0
-    letters = [_found(dead_letters, each) for each in options.ids]
+    letters = _recorded(dead_letters, acts, "dead-letters.replay", options.ids)
     replayed = sum(dead_letters.replay(letter) for letter in letters if letter)
     print(f"{replayed} wait to be stored again")
     return 0 if replayed == len(letters) else 1
@@ -128,16 +143,33 @@ def _is_clear(options: argparse.Namespace) -> bool:
     return False
 
 
-def _drop(dead_letters: DeadLetters, options: argparse.Namespace) -> int:
+def _drop(dead_letters: DeadLetters, acts: Acts, options: argparse.Namespace) -> int:
     if not _is_clear(options):
         return 2
     if options.all:
+        acts.record("dead-letters.drop_matching", options.workspace, _details(options))
         print(f"{dead_letters.drop_all(_filters(options))} dropped")
         return 0
-    letters = [_found(dead_letters, each) for each in options.ids]
+    letters = _recorded(dead_letters, acts, "dead-letters.drop", options.ids)
     dropped = sum(dead_letters.drop(letter) for letter in letters if letter)
     print(f"{dropped} dropped")
     return 0 if dropped == len(letters) else 1
+
+
+def _details(options: argparse.Namespace) -> dict[str, object]:
+    """The filters that are given, for the audit log."""
+    filters, unset = asdict(_filters(options)), asdict(DeadLetterFilter())
+    return {name: value for name, value in filters.items() if value != unset[name]}
+
+
+def _recorded(
+    dead_letters: DeadLetters, acts: Acts, action: str, ids: Sequence[str]
+) -> list[DeadLetter | None]:
+    """The dead letters, after it is recorded what is done to each that exists."""
+    letters = [_found(dead_letters, each) for each in ids]
+    for letter in filter(None, letters):
+        acts.record(action, letter.header.workspace_id, {"chunk_id": letter.id})
+    return letters
 
 
 def _found(dead_letters: DeadLetters, chunk_id: str) -> DeadLetter | None:

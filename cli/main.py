@@ -56,6 +56,22 @@ def _parser() -> argparse.ArgumentParser:
     dead = commands.add_parser("dead-letters", help=actions)
     dead.add_argument("arguments", nargs=argparse.REMAINDER, help=f"{actions}; each has a --help")
     dead.set_defaults(command=_dead_letters)
+    what = "make, list, rotate or revoke keys"
+    keys = commands.add_parser("keys", help=what)
+    keys.add_argument(
+        "arguments", nargs=argparse.REMAINDER, help=f"{what}; each of the four has a --help"
+    )
+    keys.set_defaults(command=_keys)
+    # Without options of its own, it passes on those that follow it at once, --help too.
+    limits = commands.add_parser(
+        "limits", help="show or change the limits of workspaces", prefix_chars="+", add_help=False
+    )
+    limits.add_argument("arguments", nargs=argparse.REMAINDER)
+    limits.set_defaults(command=_limits)
+    what = "show or set the rules of redaction"
+    redaction = commands.add_parser("redaction", help=what)
+    redaction.add_argument("arguments", nargs=argparse.REMAINDER, help="`show` or `set FILE`")
+    redaction.set_defaults(command=_redaction)
     tail = commands.add_parser("tail", help="follow log files and send their lines, each once")
     tail_options.add_options(tail)
     tail.set_defaults(command=_tail)
@@ -82,6 +98,24 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:
     from cli.dead_letters import run  # noqa: PLC0415 - as above
+
+    return run(settings, options.arguments)
+
+
+def _keys(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.keys import run  # noqa: PLC0415 - as above
+
+    return run(settings, options.arguments)
+
+
+def _limits(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.limits import run  # noqa: PLC0415 - as above
+
+    return run(settings, options.arguments)
+
+
+def _redaction(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.redaction import run  # noqa: PLC0415 - as above
 
     return run(settings, options.arguments)
 

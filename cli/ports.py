@@ -26,7 +26,7 @@ def listeners(settings: Settings) -> list[ListeningProcess]:
         ListeningProcess("the OTLP/gRPC door", "OTEL_GRPC_PORT", outside, settings.otel_grpc_port),
         ListeningProcess("the OTLP/HTTP door", "OTEL_HTTP_PORT", outside, settings.otel_http_port),
         ListeningProcess("the API", "API_PORT", outside, settings.api_port),
-        ListeningProcess("Flower", "FLOWER_PORT", LOOPBACK, settings.flower_port),
+        ListeningProcess("Flower", "FLOWER_PORT", outside, settings.flower_port),
     ]
     if settings.embedded_clickhouse:
         native, http = settings.clickhouse_port, settings.clickhouse_http_port

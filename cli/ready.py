@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 from collections.abc import Callable
 
 import grpc
@@ -31,12 +32,12 @@ def process_probes(settings: Settings) -> dict[str, Probe]:
     """Probes of Sheaf's own processes, by their names in the Procfile."""
     host = reachable(settings.listen_host)
     return {
-        "grpc": lambda: grpc_serves(f"{host}:{settings.otel_grpc_port}"),
+        "grpc": lambda: grpc_serves(settings, f"{host}:{settings.otel_grpc_port}"),
         # Not /ready: with a full disk Sheaf must start too, so that something can be deleted.
-        "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/health"),
-        "api": lambda: http_answers(f"{host}:{settings.api_port}", "/health"),
+        "http": lambda: http_answers(f"{host}:{settings.otel_http_port}", "/health", settings),
+        "api": lambda: http_answers(f"{host}:{settings.api_port}", "/health", settings),
         "worker": worker_answers,
-        "flower": lambda: port_open(LOOPBACK, settings.flower_port),
+        "flower": lambda: port_open(host, settings.flower_port),
     }
 
 
@@ -83,8 +84,14 @@ def broker_answers(url: str) -> bool:
         client.close()
 
 
-def grpc_serves(address: str) -> bool:
-    """Whether the gRPC server at `host:port` says SERVING in the standard health protocol."""
+def grpc_serves(settings: Settings, address: str) -> bool:
+    """Whether the gRPC server at `host:port` says SERVING in the standard health protocol.
+
+    With TLS, whether it listens: its certificate may name another host, which gRPC cannot ignore.
+    """
+    if settings.tls_cert:
+        host, _, port = address.rpartition(":")
+        return port_open(host, int(port))
     with grpc.insecure_channel(address) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
@@ -95,9 +102,9 @@ def grpc_serves(address: str) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def http_answers(address: str, path: str) -> bool:
-    """Whether the HTTP server at `host:port` answers 200 to a GET of `path`."""
-    connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
+def http_answers(address: str, path: str, settings: Settings | None = None) -> bool:
+    """Whether the HTTP server at `host:port` answers 200 to a GET of `path`; with TLS if set."""
+    connection = _connection(address, settings)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -105,6 +112,16 @@ def http_answers(address: str, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _connection(address: str, settings: Settings | None) -> http.client.HTTPConnection:
+    if settings is None or not settings.tls_cert:
+        return http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
+    # Sheaf asks itself, and its certificate may name another host than this address.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(address, timeout=_TIMEOUT_SECONDS, context=context)
 
 
 def port_open(host: str, port: int) -> bool:

@@ -6,8 +6,11 @@ from argparse import Namespace
 
 from celery import Celery
 
+from access.audit import AuditError
+from cli.acts import Acts
 from config.settings import Settings
 from ledger.ledger import BrokerError, Ledger
+from ledger.shared import SharedError
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import StorageError
 from storage.lifecycle.deletion import day_and_retention
@@ -28,8 +31,9 @@ def run(settings: Settings, options: Namespace) -> int:
     try:
         if options.dry_run:
             return _list(expired(Stores(settings, clickhouse, ledger)))
+        Acts(ledger.broker, clickhouse).record("retention.run", "", {})
         return _drop(settings, JobBook(settings, ledger.broker))
-    except (BrokerError, StorageError) as error:
+    except (BrokerError, SharedError, StorageError, AuditError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
@@ -38,11 +42,11 @@ def run(settings: Settings, options: Namespace) -> int:
 
 
 def _list(found: list[Expired]) -> int:
-    print("table", "day", "kept_days", "workspace", "rows", "bytes", sep="\t")
+    print("table", "day", "kept_days", "workspace", "rows", "bytes", "why", sep="\t")
     for each in found:
         day, kept = day_and_retention(each.partition)
         workspace = each.workspace_id or "(all)"
-        print(each.table, _date(day), kept, workspace, each.rows, each.bytes, sep="\t")
+        print(each.table, _date(day), kept, workspace, each.rows, each.bytes, each.why, sep="\t")
     rows, size = sum(each.rows for each in found), sum(each.bytes for each in found)
     print(f"{rows} rows, {size} bytes would be deleted", file=sys.stderr)
     return 0

@@ -11,16 +11,19 @@ from types import FrameType
 
 from honcho.environ import parse_procfile
 
+from access.audit import AuditError
 from cli.announce import announcement, clear, publish
 from cli.errors import StartError, StopAskedError
 from cli.folder import claim
 from cli.keeper import Keeper
+from cli.keys import first_key
 from cli.output import Output
 from cli.ports import check_free
 from cli.ready import Probe, process_probes, server_probes
 from cli.supervise import Supervisor
 from config import logging
 from config.settings import Settings
+from ledger.shared import SharedError
 from storage.clickhouse.errors import StorageError
 from storage.schema.migrate import migrate
 
@@ -75,12 +78,12 @@ def _run(
 ) -> int:
     code = 0
     try:
-        _boot(settings, commands, supervisor)
-        output.block(announcement(settings))
+        key = _boot(settings, commands, supervisor)
+        output.block(announcement(settings, key))
         supervisor.watch(lambda: publish(settings, supervisor.pids, ready=True))
     except StopAskedError:
         pass
-    except (StartError, StorageError) as error:
+    except (StartError, StorageError, SharedError, AuditError) as error:
         output.say(str(error))
         code = 1
     output.say("stopping; press Ctrl-C again to hurry")
@@ -92,7 +95,9 @@ def _run(
     return 1 if killed else code
 
 
-def _boot(settings: Settings, commands: dict[str, str], supervisor: Supervisor) -> None:
+def _boot(settings: Settings, commands: dict[str, str], supervisor: Supervisor) -> str:
+    """Start everything in order; gives the first key, if one was made."""
+
     def start(names: Iterable[str], probes: Mapping[str, Probe]) -> None:
         for name in names:
             supervisor.start(name)
@@ -101,10 +106,12 @@ def _boot(settings: Settings, commands: dict[str, str], supervisor: Supervisor) 
 
     start([name for name in commands if name in _SERVERS], server_probes(settings))
     migrate(settings)
+    key = first_key(settings)
     probes = process_probes(settings)
     for names in _phases(commands):
         start(names, {name: probes[name] for name in names if name in probes})
     publish(settings, supervisor.pids, ready=True)
+    return key
 
 
 def _phases(commands: Mapping[str, str]) -> Iterator[list[str]]:

@@ -49,15 +49,43 @@ WAITING = dict(
         _of_ledger("oldest_seconds", "gauge", "Age of the oldest waiting chunk, in seconds."),
         _of_ledger("dead_chunks", "gauge", "Dead letters in the ledger."),
         _of_ledger(
-            "dead_bytes", "gauge", "Compressed bytes of dead letters; see LEDGER_MAX_BYTES."
+            "dead_bytes", "gauge", "Compressed bytes of dead letters; see DEAD_LETTERS_MAX_BYTES."
         ),
+        _of_ledger("spilled_chunks", "gauge", "Dead letters that moved to ClickHouse."),
     )
 )
 """The current backlog, by the fields of `ledger.waiting.LedgerStats`."""
 
-BROKER_UP = ExposedMetric(
-    "sheaf_broker_up", "gauge", "1 if the broker answers; otherwise all others are missing."
+SPACE = {
+    "clickhouse_free": ExposedMetric(
+        "sheaf_clickhouse_free_bytes",
+        "gauge",
+        "Free bytes on ClickHouse's disk; see DISK_MIN_FREE.",
+    ),
+    "broker_free": ExposedMetric(
+        "sheaf_broker_free_bytes",
+        "gauge",
+        "Free bytes on the embedded Valkey's disk; see BROKER_MIN_FREE.",
+    ),
+    "broker_memory": ExposedMetric(
+        "sheaf_broker_memory_bytes", "gauge", "Memory that the broker uses."
+    ),
+    "broker_max_memory": ExposedMetric(
+        "sheaf_broker_max_memory_bytes", "gauge", "The broker's `maxmemory`; 0: no limit."
+    ),
+}
+"""The free space of the stores, by the fields of `ledger.space.Space`; unknown ones are missing."""
+
+SHORT_OF_SPACE = ExposedMetric(
+    "sheaf_short_of_space",
+    "gauge",
+    "1 while a store (broker, clickhouse) is short of space.",
+    ("store",),
 )
 
-ALL = (*TOTALS.values(), *WAITING.values(), BROKER_UP)
+BROKER_UP = ExposedMetric(
+    "sheaf_broker_up", "gauge", "1 if the broker answers; otherwise what it would tell is missing."
+)
+
+ALL = (*TOTALS.values(), *WAITING.values(), *SPACE.values(), SHORT_OF_SPACE, BROKER_UP)
 """All metrics. The endpoints add the Prometheus client's metrics of the process."""

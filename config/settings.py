@@ -4,12 +4,15 @@ The code that starts a process reads them from the environment with :func:`load`
 them on as arguments. Nothing else reads the environment.
 """
 
+import ipaddress
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.single_sign_on import check_single_sign_on
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -67,8 +70,75 @@ class Settings(BaseSettings):
     )
 
     listen_host: str = Field(
-        "0.0.0.0",  # noqa: S104 - clients are on other machines
-        description="Address that the doors and the API listen on.",
+        "127.0.0.1",
+        description="Address on which the doors, the API and Flower listen. Beyond this machine: "
+        "`0.0.0.0`, with `AUTH=keys`.",
+    )
+    auth: Literal["off", "keys"] = Field(
+        "off",
+        description="`keys`: every request needs a key. `off`: anyone who reaches a port may do "
+        "anything; only on loopback, or with `ALLOW_OPEN`.",
+    )
+    allow_open: bool = Field(
+        default=False, description="Allow `AUTH=off` on addresses that others can reach."
+    )
+    secret_key: str = Field(
+        "",
+        repr=False,
+        description="Secret of the installation, the same in all processes: it keys the hashes of "
+        "keys and signs sessions. Empty: made once, in `DATA_DIR`.",
+    )
+    sheaf_admin_key: str = Field(
+        "",
+        repr=False,
+        description="A key with the scope `admin`, valid as long as it is set. Empty: `sheaf run` "
+        "makes one at its first start and prints it.",
+    )
+    sheaf_key: str = Field(
+        "",
+        repr=False,
+        description="The key that `sheaf tail` and `sheaf generate` send.",
+    )
+    tls_cert: str = Field(
+        "",
+        description="File with the certificate of the doors, the API and Flower, PEM, with its "
+        "chain. It is read again when it changes. Empty: no TLS.",
+    )
+    tls_key: str = Field("", description="File with the certificate's key, PEM.")
+    tls_client_ca: str = Field(
+        "",
+        description="File with certificates, PEM, that sign those of clients. Empty: clients "
+        "need none.",
+    )
+    tls_min_version: Literal["1.2", "1.3"] = Field(
+        "1.2", description="Minimum version of TLS, over HTTP."
+    )
+    session_hours: float = Field(
+        12.0, gt=0, le=24 * 90, description="Hours after which the page asks to sign in again."
+    )
+    public_url: str = Field(
+        "",
+        description="Address at which browsers reach the page when that is a proxy, such as "
+        "`https://sheaf.example.com`. Empty: the one that the request names.",
+    )
+    oidc_issuer: str = Field(
+        "",
+        description="Issuer of the OpenID Connect provider for single sign-on, exactly as it calls "
+        "itself. Empty: no single sign-on.",
+    )
+    oidc_client_id: str = Field("", description="Id of Sheaf at the provider.")
+    oidc_client_secret: str = Field("", repr=False, description="Secret of Sheaf at the provider.")
+    oidc_scopes: str = Field(
+        "openid profile email groups",
+        description="Scopes that Sheaf asks the provider for, separated by spaces.",
+    )
+    oidc_groups_claim: str = Field(
+        "groups", min_length=1, description="Claim that has the names of the user's groups."
+    )
+    oidc_roles: str = Field(
+        "",
+        description="What the members of a group may do: comma-separated `group=scope` or "
+        "`group=scope:workspace`, such as `sre=admin, payments=read:payments`.",
     )
     otel_grpc_port: Port = Field(4317, description="OTLP/gRPC door.")
     otel_http_port: Port = Field(4318, description="OTLP/HTTP and JSON door.")
@@ -130,6 +200,14 @@ class Settings(BaseSettings):
             "beyond which the doors refuse requests."
         ),
     )
+    dead_letters_max_bytes: int = Field(
+        0,
+        ge=0,
+        description=(
+            "Maximum bytes of dead letters in the broker; beyond it, the oldest move to "
+            "ClickHouse. 0: a quarter of `LEDGER_MAX_BYTES`."
+        ),
+    )
     broker_timeout: float = Field(
         2.0, gt=0, le=60, description="Seconds a door waits for the broker before it gives up."
     )
@@ -178,10 +256,19 @@ class Settings(BaseSettings):
         default=True, description="Make ClickHouse sync each new part to disk."
     )
     disk_min_free: int = Field(
-        64 * MIB,
+        512 * MIB,
         ge=0,
         description=(
-            "Minimum free bytes on ClickHouse's disk; with fewer, `/ready` reports a full disk."
+            "Minimum free bytes on ClickHouse's disk; with fewer, the doors refuse requests. "
+            "0: not watched."
+        ),
+    )
+    broker_min_free: int = Field(
+        256 * MIB,
+        ge=0,
+        description=(
+            "Minimum free bytes on the embedded Valkey's disk (`DATA_DIR`); with fewer, the doors "
+            "refuse requests. 0: not watched."
         ),
     )
     sweep_interval: float = Field(
@@ -199,6 +286,21 @@ class Settings(BaseSettings):
         ge=0,
         le=24 * 3650,
         description="Hours to keep spans, unless the workspace has an override; 0: forever.",
+    )
+    audit_retention_days: int = Field(
+        400,
+        ge=0,
+        le=36_500,
+        description="Days to keep entries of the audit log, at least; 0: forever. Whole months of "
+        "older entries are deleted.",
+    )
+    retain_max_bytes: int = Field(
+        0,
+        ge=0,
+        description=(
+            "Maximum compressed bytes of all tables in ClickHouse; beyond it, the oldest days are "
+            "deleted. 0: no limit."
+        ),
     )
     job_window: int = Field(
         604_800,
@@ -310,6 +412,36 @@ class Settings(BaseSettings):
             taken[port] = name
         return self
 
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.auth == "off" and not (self.allow_open or is_loopback(self.listen_host)):
+            raise ValueError(
+                f"AUTH=off and LISTEN_HOST={self.listen_host}: anyone who reaches this address may "
+                "read and delete everything. Set AUTH=keys, or LISTEN_HOST=127.0.0.1, or "
+                "ALLOW_OPEN=true"
+            )
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("TLS_CERT and TLS_KEY belong together: set both, or none")
+        if self.auth == "keys" and not self.secret_key and (self.clickhouse_host or self.redis_url):
+            raise ValueError(
+                "AUTH=keys with CLICKHOUSE_HOST or REDIS_URL needs SECRET_KEY, the same in all "
+                "processes: 32 characters or more, such as `openssl rand -hex 32` makes"
+            )
+        for name in ("secret_key", "sheaf_admin_key"):
+            if 0 < len(getattr(self, name)) < _LEAST_SECRET:
+                raise ValueError(f"{name.upper()} must have at least {_LEAST_SECRET} characters")
+        return self
+
+    @model_validator(mode="after")
+    def _single_sign_on(self) -> Self:
+        check_single_sign_on(self)
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """`https`, or `http` without a certificate."""
+        return "https" if self.tls_cert else "http"
+
     @property
     def embedded_clickhouse(self) -> bool:
         """Whether Sheaf runs its own ClickHouse."""
@@ -319,6 +451,11 @@ class Settings(BaseSettings):
     def embedded_valkey(self) -> bool:
         """Whether Sheaf runs its own Valkey."""
         return not self.redis_url
+
+    @property
+    def most_dead_bytes(self) -> int:
+        """Bytes of dead letters that the broker keeps."""
+        return self.dead_letters_max_bytes or self.ledger_max_bytes // 4
 
     @property
     def clickhouse_address(self) -> str:
@@ -361,4 +498,18 @@ def _sentences(error: ValidationError) -> list[str]:
     return sentences
 
 
-_SECRET = frozenset({"CLICKHOUSE_PASSWORD", "REDIS_URL"})
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address or name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_SECRET = frozenset(
+    {
+        *("CLICKHOUSE_PASSWORD", "REDIS_URL"),
+        *("SECRET_KEY", "SHEAF_ADMIN_KEY", "OIDC_CLIENT_SECRET"),
+    }
+)
+_LEAST_SECRET = 20

@@ -31,7 +31,9 @@ def keep_synced(folder: Path, parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY)
         if time.monotonic() >= due:
-            sync(folder)
+            # A full or failing disk may recover, and syncing must go on then.
+            with contextlib.suppress(OSError):
+                sync(folder)
             due = time.monotonic() + INTERVAL
 
 

@@ -9,6 +9,8 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
+from access.principal import AccessError, KeysUnavailableError, NotAuthenticatedError
+
 
 class Reason(Enum):
     """Kinds of refusals; the OTLP specification says which of them a client retries."""
@@ -19,6 +21,10 @@ class Reason(Enum):
     """Well-formed, but a field has an invalid value."""
     UNSUPPORTED = "unsupported"
     """A content type or encoding that this door does not support."""
+    UNAUTHENTICATED = "unauthenticated"
+    """There is no key, or it is not valid."""
+    FORBIDDEN = "forbidden"
+    """The key is valid, but not for this."""
     TOO_LARGE = "too_large"
     OVERLOADED = "overloaded"
     """A limit or the high-water mark is reached: retry later."""
@@ -41,6 +47,8 @@ ANSWERS: dict[Reason, StatusCodes] = {
     Reason.INVALID: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 400, retryable=False),
     Reason.WRONG_FIELD: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 422, retryable=False),
     Reason.UNSUPPORTED: StatusCodes(grpc.StatusCode.INVALID_ARGUMENT, 415, retryable=False),
+    Reason.UNAUTHENTICATED: StatusCodes(grpc.StatusCode.UNAUTHENTICATED, 401, retryable=False),
+    Reason.FORBIDDEN: StatusCodes(grpc.StatusCode.PERMISSION_DENIED, 403, retryable=False),
     Reason.TOO_LARGE: StatusCodes(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, retryable=False),
     Reason.OVERLOADED: StatusCodes(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, retryable=True),
     Reason.UNAVAILABLE: StatusCodes(grpc.StatusCode.UNAVAILABLE, 503, retryable=True),
@@ -76,6 +84,11 @@ class RefusedError(Exception):
         self.more = more or {}
 
     @property
+    def outcome(self) -> str:
+        """Under which name usage counts it."""
+        return self.reason.value
+
+    @property
     def answer(self) -> StatusCodes:
         """Its status in each protocol."""
         return ANSWERS[self.reason]
@@ -97,6 +110,18 @@ class RefusedError(Exception):
             delay.FromMilliseconds(int(self.retry_after * 1000))
             status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
         return status
+
+
+def denied(error: AccessError) -> RefusedError:
+    """The refusal of a request that may not do what it asks for."""
+    match error:
+        case NotAuthenticatedError():
+            reason = Reason.UNAUTHENTICATED
+        case KeysUnavailableError():
+            reason = Reason.UNAVAILABLE
+        case _:
+            reason = Reason.FORBIDDEN
+    return RefusedError(reason, error.text, field=error.field)
 
 
 def invalid(text: str, field: str = "") -> RefusedError:

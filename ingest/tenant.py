@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ingest.status import RefusedError, invalid
+from access.principal import Principal
+from ingest.status import Reason, RefusedError, invalid
 from storage.decode import any_value
 
 _VALID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -26,34 +27,86 @@ class Tenant(NamedTuple):
 _DEFAULT = Tenant()
 
 
-def from_headers(headers: Mapping[str, str]) -> Tenant:
-    """The tenant in headers or gRPC metadata; `default` for what they do not name.
+class Sender(NamedTuple):
+    """Who sends a request: whose its records are, and whose they may be.
+
+    Attributes:
+        tenant: of resources that name none.
+        workspace_id: the only workspace they may name; empty: any.
+        client_id: the only client they may name; empty: any.
+    """
+
+    tenant: Tenant = _DEFAULT
+    workspace_id: str = ""
+    client_id: str = ""
+
+    def tenant_of(self, attributes: Iterable[Any]) -> Tenant:
+        """The tenant that a resource's attributes (OTLP `KeyValue`s) name, else the sender's.
+
+        Raises:
+            RefusedError: a name has characters or a length that a tenant's name may not have, or
+                the sender is bound to another.
+        """
+        tenant = self.tenant
+        for attribute in attributes:
+            key = attribute.key
+            if key in _WORKSPACE_KEYS:
+                tenant = Tenant(self.workspace(_name(attribute), key), tenant.client_id)
+            elif key in _CLIENT_KEYS:
+                tenant = Tenant(tenant.workspace_id, self.client(_name(attribute), key))
+        return tenant
+
+    def workspace(self, name: str, field: str) -> str:
+        """The name of a workspace, if the sender may send for it.
+
+        Raises:
+            RefusedError: it may not; the error names `field`.
+        """
+        return _allowed("workspace", name, self.workspace_id, field)
+
+    def client(self, name: str, field: str) -> str:
+        """As :meth:`workspace`, for a client."""
+        return _allowed("client", name, self.client_id, field)
+
+
+def sender_of(principal: Principal, headers: Mapping[str, str]) -> Sender:
+    """The sender of a request with these headers, or gRPC metadata, in lower case.
+
+    Resources that name no tenant are the one's that the headers name, else the one's that the
+    principal is bound to, else `default`.
 
     Raises:
-        RefusedError: a name has invalid characters or an invalid length.
+        RefusedError: as :meth:`Sender.tenant_of`, of the headers.
     """
-    workspace = headers.get(WORKSPACE_HEADER)
-    client = headers.get(CLIENT_HEADER)
-    if not workspace and not client:
-        return _DEFAULT
-    workspace, client = workspace or _DEFAULT.workspace_id, client or _DEFAULT.client_id
-    return Tenant(checked(workspace, WORKSPACE_HEADER), checked(client, CLIENT_HEADER))
+    workspace, client = headers.get(WORKSPACE_HEADER), headers.get(CLIENT_HEADER)
+    bound = Sender(_DEFAULT, principal.workspace_id, principal.client_id)
+    if not (workspace or client or bound.workspace_id):
+        return ANY
+    if workspace:
+        bound.workspace(checked(workspace, WORKSPACE_HEADER), WORKSPACE_HEADER)
+    if client:
+        bound.client(checked(client, CLIENT_HEADER), CLIENT_HEADER)
+    tenant = Tenant(
+        workspace or bound.workspace_id or _DEFAULT.workspace_id,
+        client or bound.client_id or _DEFAULT.client_id,
+    )
+    return bound._replace(tenant=tenant)
 
 
-def from_attributes(attributes: Iterable[Any], otherwise: Tenant) -> Tenant:
-    """The tenant in a resource's attributes (OTLP `KeyValue`s), else `otherwise`.
+ANY = Sender()
+"""Of any tenant, and `default` where none is named."""
 
-    Raises:
-        RefusedError: as for :func:`from_headers`.
-    """
-    tenant = otherwise
-    for attribute in attributes:
-        key = attribute.key
-        if key in _WORKSPACE_KEYS:
-            tenant = Tenant(_name(attribute), tenant.client_id)
-        elif key in _CLIENT_KEYS:
-            tenant = Tenant(tenant.workspace_id, _name(attribute))
-    return tenant
+
+def lowered(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """HTTP headers by their names in lower case, as gRPC has them."""
+    return {name.lower(): value for name, value in headers}
+
+
+def _allowed(kind: str, name: str, bound: str, field: str) -> str:
+    if bound and name != bound:
+        text = f"{field} is {name}, but you are bound to the {kind} {bound}"
+        raise RefusedError(Reason.FORBIDDEN, text, field=field)
+    return name
 
 
 def _name(attribute: Any) -> str:  # noqa: ANN401 - the generated messages are untyped

@@ -42,13 +42,24 @@ class BrokerReturnedError(BrokerError):
     """The broker may have been away since the caller last checked: the command has not run."""
 
 
+PARTS = ("enqueue", "outdate")
+"""What several scripts do."""
+
+
 class Script:
     """One atomic Lua script of `ledger/scripts`."""
 
     def __init__(self, name: str) -> None:
-        """Read the script's text; the file is `<name>.lua`."""
-        file = resources.files("ledger").joinpath("scripts", f"{name}.lua")
-        self.text = keys.in_script(file.read_text(encoding="utf-8")).encode()
+        """Read the script's text; the file is `<name>.lua`.
+
+        Of `<part>.part.lua`, a script has what it calls.
+        """
+        folder = resources.files("ledger").joinpath("scripts")
+        text = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        for part in PARTS:
+            if f"{part}(" in text:
+                text = _with_part(text, folder.joinpath(f"{part}.part.lua").read_text("utf-8"))
+        self.text = keys.in_script(text).encode()
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
 
@@ -153,8 +164,21 @@ class Broker:
             raise BrokerAwayError(f"the broker cannot be reached: {error}") from error
 
 
+def _with_part(text: str, part: str) -> str:
+    """A script with a part in front; the line of its flags stays the first."""
+    if not text.startswith("#!"):
+        return part + text
+    flags, _, rest = text.partition("\n")
+    return f"{flags}\n{part}{rest}"
+
+
 def _refusal(error: ResponseError) -> BrokerError:
     text = str(error)
     if "OOM" in text or "used memory > 'maxmemory'" in text:
         return BrokerFullError("the broker's memory is full")
+    if text.startswith("MISCONF") or "-MISCONF" in text:
+        return BrokerAwayError(
+            f"the broker takes no writes because its disk is full or fails; free space there "
+            f"({text})"
+        )
     return BrokerAwayError(f"the broker refused the command: {text}")

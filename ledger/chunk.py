@@ -56,6 +56,8 @@ class Chunk:
     header: Header
     payload: bytes
     """zstd-compressed bytes of one OTLP export request."""
+    tries: int = 0
+    """Above 0: some of its rows may have been stored before it was in the ledger."""
 
     def otlp(self) -> bytes:
         """The uncompressed payload: an OTLP export request for any OTLP endpoint."""
@@ -104,9 +106,9 @@ def pack_header(header: Header) -> bytes:
     return msgspec.json.encode(header)
 
 
-def unpack(header: bytes, payload: bytes) -> Chunk:
+def unpack(header: bytes, payload: bytes, tries: int = 0) -> Chunk:
     """A chunk from the ledger's bytes."""
-    return Chunk(unpack_header(header), payload)
+    return Chunk(unpack_header(header), payload, tries)
 
 
 def unpack_header(header: bytes) -> Header:

@@ -8,25 +8,28 @@ from prometheus_client.metrics_core import Metric as Family
 
 from config import metrics
 from ledger.ledger import BrokerError, Ledger
+from ledger.space import Space
 from ledger.waiting import LedgerStats
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
 
-def exposition(ledger: Ledger) -> bytes:
+def exposition(ledger: Ledger, space: Space) -> bytes:
     """All metrics of `config.metrics`, and those of this process, in Prometheus' text format."""
     registry = prometheus_client.CollectorRegistry()
-    registry.register(_Figures(ledger))
+    registry.register(_Figures(ledger, space))
     return prometheus_client.generate_latest() + prometheus_client.generate_latest(registry)
 
 
 class _Figures:
     """A collector for the registry."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, space: Space) -> None:
         self._ledger = ledger
+        self._space = space
 
     def collect(self) -> Iterator[Family]:
+        yield from _of_space(self._space)
         up = metrics.BROKER_UP
         try:
             stats = self._ledger.waiting.stats()
@@ -38,6 +41,19 @@ class _Figures:
             yield GaugeMetricFamily(metric.name, metric.meaning, value=getattr(stats, name))
         for name, metric in metrics.TOTALS.items():
             yield _counter(name, metric, stats)
+
+
+def _of_space(space: Space) -> Iterator[Family]:
+    for name, metric in metrics.SPACE.items():
+        value = getattr(space, name)
+        if value is not None:
+            yield GaugeMetricFamily(metric.name, metric.meaning, value=value)
+    if space.short:
+        metric = metrics.SHORT_OF_SPACE
+        family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+        for store, is_short in space.short.items():
+            family.add_metric([store], int(is_short))
+        yield family
 
 
 def _counter(name: str, metric: metrics.ExposedMetric, stats: LedgerStats) -> Family:

@@ -10,13 +10,25 @@ from config.units import NS_PER_MS
 
 CHUNK = "sheaf:chunk:"
 """By chunk id, a hash: header, payload, records, bytes, size (compressed bytes of the payload),
-tries, and the reason of a dead letter."""
+tries, workspace, client, and the reason of a dead letter."""
 
 LEDGER = "sheaf:ledger"
 """Sorted set of the ids of all waiting chunks, by the time they were accepted, in ms."""
 
 OPEN = "sheaf:open:"
 """By signal, a sorted set of the ids of chunks that are not in a batch yet."""
+
+QUEUE = "sheaf:queue:"
+"""By signal and workspace, a sorted set of the same ids: those of one workspace. An older version
+that seals takes ids from the open ones alone, so an id counts only if it is there too."""
+
+TURNS = "sheaf:turns:"
+"""By signal, a sorted set of the workspaces that have open chunks, or had some at their last turn,
+by the rows they have had in batches; the one that has had the fewest is next."""
+
+ALLOWANCE = "sheaf:allowance:"
+"""By workspace, a hash: how many records and bytes may come at once as of when (`at`, ms), and the
+bytes that came on which day."""
 
 BATCHES = "sheaf:batches"
 """Sorted set of the ids of sealed batches, by when they are due again in ms."""
@@ -27,6 +39,17 @@ fence), lease (the lease's name)."""
 
 DEAD = "sheaf:dead"
 """Sorted set of the ids of dead letters, by when they became dead letters in ms."""
+
+SPILLING = "sheaf:spilling"
+"""Set of the ids of dead letters here that may have a copy in ClickHouse: they move there."""
+
+SPILLED = "sheaf:spilled:"
+"""By the id of a dead letter that moved to ClickHouse, for the longer window: its records, when it
+became one in ms, and its reason, for receipts."""
+
+OUTDATED = "sheaf:outdated"
+"""Set of copies of dead letters in ClickHouse that no longer count, until ClickHouse knows it: the
+chunk id, a space, when it became a dead letter in ms."""
 
 REQUEST = "sheaf:request:"
 """By request id, for the request window: the id of its chunk, then the digest of its body if it
@@ -43,8 +66,9 @@ DROPPED = "sheaf:dropped:"
 """By the id of a dropped dead letter, for the longer window: its records and the time in ms."""
 
 WAITING = "sheaf:waiting"
-"""A hash: records, bytes, open records by signal, and dead_bytes, which is missing until the dead
-letters are first counted."""
+"""A hash: records, bytes, records open by signal, the place of the last turn by signal, and
+dead_bytes, which is missing until the dead letters have been counted once, and spilled, how many of
+them are in ClickHouse, which is missing until they have been counted there."""
 
 TOTALS = "sheaf:totals"
 """A hash of counters, by the names of `config.metrics.TOTALS`."""
@@ -61,6 +85,30 @@ WORKSPACE_JOBS = "sheaf:jobs:"
 
 RETENTION = "sheaf:retention"
 """A hash of workspaces to their retention overrides: days by signal, in JSON."""
+
+HURRIED = "sheaf:hurried"
+"""Exists for some minutes after retention was ordered because of space."""
+
+SHARED = "sheaf:shared:"
+"""By kind of settings that all processes share, a hash of names to entries in JSON."""
+
+SHARED_CHANGES = "sheaf:shared_changes"
+"""A hash: how often something of a kind was changed."""
+
+USAGE = "sheaf:usage"
+"""A hash of counters of what tenants send: see `ledger.usage`."""
+
+USAGE_MOVING = "sheaf:usage_moving"
+"""The same, while they are moved to ClickHouse; `id` is that of the rows there."""
+
+USAGE_ADDED = "sheaf:usage_added:"
+"""Prefix: what a door has added to the counters, so that it is not added again; for an hour."""
+
+USAGE_MOVES = "sheaf:usage_moves"
+"""How often counters have been set aside to be moved."""
+
+AUDIT = "sheaf:audit"
+"""A list of entries of the audit log, in JSON, that are not in ClickHouse yet."""
 
 WRITABLE = "sheaf:writable"
 """Written to check whether the broker takes writes; expires within a millisecond."""

@@ -6,7 +6,8 @@ the ledger, use `waiting`, `receipts` and `dead_letters`.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from ledger.broker import (
 from ledger.chunk import SIGNALS, Chunk, SignalName
 from ledger.dead_letters.kept import DeadLetterStore
 from ledger.leases import AbandonedLeases, new_lease
+from ledger.limits import BURST_SECONDS, UNLIMITED, Exceeded, Limits, exceeded
 from ledger.receipts import Receipts, claim
 from ledger.waiting import Waiting
 
@@ -38,6 +40,7 @@ __all__ = [
     "Entry",
     "Ledger",
     "LedgerFullError",
+    "LimitedError",
     "LostLeaseError",
     "RepeatedRequestsError",
 ]
@@ -69,6 +72,19 @@ class RepeatedRequestsError(Exception):
         super().__init__(f"{len(known)} requests were accepted before")
         self.known = {request: text.partition(" ")[0] for request, text in known.items()}
         self.bodies = {request: text.partition(" ")[2] for request, text in known.items()}
+
+
+class LimitedError(Exception):
+    """Workspaces have used up a limit; nothing was accepted.
+
+    Attributes:
+        exceeded: a limit of each of these workspaces.
+    """
+
+    def __init__(self, exceeded: Sequence[Exceeded]) -> None:
+        names = ", ".join(f"{each.limit} of {each.workspace_id}" for each in exceeded)
+        super().__init__(f"used up: {names}")
+        self.exceeded = tuple(exceeded)
 
 
 class LostLeaseError(Exception):
@@ -132,6 +148,11 @@ class Ledger:
         return self._broker
 
     @property
+    def max_bytes(self) -> int:
+        """The high-water mark."""
+        return self._settings.ledger_max_bytes
+
+    @property
     def min_batch_rows(self) -> int:
         """Rows that are worth a batch of their own."""
         return self._settings.log_batch_size // 6
@@ -141,12 +162,18 @@ class Ledger:
         """How long a lease lasts: longer than an insert may take."""
         return self._settings.insert_timeout + self._settings.lease_margin
 
-    def accept(self, entries: Sequence[Entry], connects: int | None = None) -> int:
+    def accept(
+        self,
+        entries: Sequence[Entry],
+        connects: int | None = None,
+        limits_of: Callable[[str], Limits] = lambda _: UNLIMITED,
+    ) -> int:
         """Accept chunks, all or none; afterwards their clients may be acknowledged.
 
         Args:
             entries: the chunks.
             connects: accept them only if :meth:`Broker.connects` would still return this.
+            limits_of: the limits of a workspace.
 
         Returns: bytes waiting now.
 
@@ -154,6 +181,7 @@ class Ledger:
             BrokerReturnedError: it would not; nothing was accepted.
             RepeatedRequestsError: some requests were accepted before; nothing was accepted now.
             LedgerFullError: the high-water mark is reached; nothing was accepted.
+            LimitedError: workspaces have used up a limit; nothing was accepted.
         """
         settings = self._settings
         args: list[str | bytes | int] = [
@@ -164,9 +192,11 @@ class Ledger:
         ]
         for entry in entries:
             header = entry.chunk.header
-            args += [header.id, header.signal, chunks.pack_header(header), entry.chunk.payload]
+            args += [header.id, header.signal, header.workspace_id, header.client_id]
+            args += [chunks.pack_header(header), entry.chunk.payload]
             args += [header.records, header.bytes, int(entry.tried)]
             args += [len(entry.requests), *_claims(entry)]
+        args += _limits(entries, limits_of)
         answer = self._broker.run(self._scripts["accept"], *args, connects=connects)
         return _accepted(answer)
 
@@ -214,9 +244,9 @@ class Ledger:
             with self._broker.reading() as client:
                 pipeline = client.pipeline(transaction=False)
                 for chunk_id in chunk_ids[start : start + _FETCH]:
-                    pipeline.hmget(keys.CHUNK + chunk_id, "header", "payload")
+                    pipeline.hmget(keys.CHUNK + chunk_id, "header", "payload", "tries")
                 replies = pipeline.execute()
-            found += [chunks.unpack(h, p) for h, p in replies if h is not None]
+            found += [chunks.unpack(h, p, int(t or 0)) for h, p, t in replies if h is not None]
         return found
 
     def renew(self, batch: Batch) -> None:
@@ -249,12 +279,17 @@ class Ledger:
         args = [value for part in parts for value in (secrets.token_hex(8), " ".join(part))]
         self._fenced("split", batch, keys.now_ms(), attempts or batch.attempt, *args)
 
-    def dead_letter(self, batch: Batch, chunk_id: str, reason: str) -> Batch:
+    def dead_letter(
+        self, batch: Batch, chunk_id: str, reason: str, content: Chunk | None = None
+    ) -> Batch:
         """Make one chunk a dead letter. Returns the batch without it. Raises LostLeaseError."""
         rest = tuple(other for other in batch.chunk_ids if other != chunk_id)
-        self._fenced(
-            "dead_letter", batch, keys.now_ms(), chunk_id, batch.signal, reason, " ".join(rest)
-        )
+        args: list[str | bytes | int] = [keys.now_ms(), chunk_id, batch.signal, reason]
+        args.append(" ".join(rest))
+        if content:
+            header = content.header
+            args += [chunks.pack_header(header), content.payload, header.bytes]
+        self._fenced("dead_letter", batch, *args)
         return replace(batch, chunk_ids=rest)
 
     def ping(self) -> None:
@@ -291,6 +326,25 @@ def _claims(entry: Entry) -> Sequence[str]:
     return [claim(request, entry.bodies.get(request, "")) for request in entry.requests]
 
 
+def _limits(
+    entries: Sequence[Entry], limits_of: Callable[[str], Limits]
+) -> list[str | bytes | int]:
+    """The limits of the workspaces that have any, and what of them comes now."""
+    records: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        header = entry.chunk.header
+        records[header.workspace_id] += header.records
+        sizes[header.workspace_id] += header.bytes
+    args: list[str | bytes | int] = []
+    for workspace_id, count in records.items():
+        limits = limits_of(workspace_id)
+        if any(limits.of_intake):
+            args += [workspace_id, *(str(most or 0) for most in limits.of_intake)]
+            args += [str(BURST_SECONDS), count, sizes[workspace_id]]
+    return args
+
+
 def _accepted(answer: list[bytes | int]) -> int:
     kind, *rest = answer
     if kind == b"full":
@@ -298,4 +352,9 @@ def _accepted(answer: list[bytes | int]) -> int:
     if kind == b"repeats":
         texts = [value.decode() for value in cast("list[bytes]", rest)]
         raise RepeatedRequestsError(dict(zip(texts[::2], texts[1::2], strict=True)))
+    if kind == b"limited":
+        values = cast("list[Any]", rest)
+        width = len(Exceeded._fields)
+        rows = [values[at : at + width] for at in range(0, len(values), width)]
+        raise LimitedError([exceeded(*row) for row in rows])
     return int(rest[0])

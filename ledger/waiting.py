@@ -19,6 +19,8 @@ class LedgerStats:
     oldest_seconds: float
     dead_chunks: int
     dead_bytes: int
+    spilled_chunks: int
+    """Dead letters in ClickHouse."""
     totals: Mapping[str, int]
     """Counters since the ledger was created, by the names of `config.metrics.TOTALS`."""
 
@@ -52,6 +54,7 @@ class Waiting:
             oldest_seconds=max(0.0, age),
             dead_chunks=dead,
             dead_bytes=max(0, int(dead_bytes)),
+            spilled_chunks=max(0, int(waiting.get(b"spilled", 0))),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
 

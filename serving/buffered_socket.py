@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from serving.tls import TlsSocket
+
 PATIENCE = 30.0
 """Seconds in which a client must read some of what is sent."""
 
@@ -45,7 +47,7 @@ class BufferedSocket:
     thread can serve another request. For an endless answer, the thread waits for the client.
     """
 
-    def __init__(self, connection: socket.socket, crowd: WaitingThreads) -> None:
+    def __init__(self, connection: socket.socket | TlsSocket, crowd: WaitingThreads) -> None:
         """Send to a non-blocking socket; `crowd` limits how long a thread waits."""
         self.socket = connection
         self.size = 0

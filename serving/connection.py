@@ -13,6 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from serving.arrival import MOST_HEAD, MOST_LINE, Arrival
 from serving.buffered_socket import BufferedSocket, WaitingThreads
+from serving.tls import TlsSocket
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -42,14 +43,13 @@ class Connection:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: socket.socket | TlsSocket,
         client: tuple[str, int],
         server: tuple[str, int],
         crowd: WaitingThreads,
         most_body: int,
     ) -> None:
-        """Wrap a newly accepted socket; bodies may have `most_body` bytes."""
-        connection.setblocking(False)
+        """Wrap a newly accepted, non-blocking socket; bodies may have `most_body` bytes."""
         self.socket = connection
         self.sock = BufferedSocket(connection, crowd)
         self.client = client
@@ -125,6 +125,8 @@ class Connection:
         received, arrival.body = arrival.body, []
         pieces = [arrival.head, *received] if arrival.is_chunked else [arrival.head]
         request = next(get_parser(config, pieces, self.client))
+        if isinstance(self.socket, TlsSocket):
+            request.scheme = "https"
         request._expected_100_continue = False  # noqa: SLF001 - the front has asked already
         # Malformed chunks are found here, before the app runs.
         body = request.body.read() if arrival.is_chunked else b"".join(received)

@@ -1,6 +1,7 @@
 """Errors that the front answers itself, in the JSON shape of all errors."""
 
 import json
+import re
 import secrets
 from http import HTTPStatus
 
@@ -23,6 +24,7 @@ _STATUS = {
     errors.UnsupportedTransferCoding: 501,
     errors.ForbiddenProxyRequest: 403,
 }
+_SECRET_HEADERS = re.compile("authorization|cookie|sheaf_|sec-websocket-protocol", re.IGNORECASE)
 _FAULTS = (
     errors.InvalidResponseHeader,
     errors.InvalidResponseHeaderName,
@@ -44,8 +46,15 @@ def refusal_of(error: Exception) -> FrontError | None:
     if isinstance(error, errors.NoMoreData):
         return FrontError(400, "The body's chunks are malformed.")
     if isinstance(error, errors.ParseException):
-        return FrontError(_STATUS.get(type(error), 400), f"{error}."[:500])
+        return FrontError(_STATUS.get(type(error), 400), _without_secrets(f"{error}."[:500]))
     return None
+
+
+def _without_secrets(text: str) -> str:
+    """The text, unless it quotes a header that may hold a key: it is logged too."""
+    if _SECRET_HEADERS.search(text):
+        return "A header that holds a key or a cookie is malformed."
+    return text
 
 
 def answer(error: FrontError) -> bytes:

@@ -15,6 +15,7 @@ from config.memory import TRIM_SECONDS, Trimmer
 from serving.buffered_socket import PATIENCE, WaitingThreads
 from serving.connection import Connection, Wait
 from serving.refusal import FrontError, answer, refusal_of
+from serving.tls import TlsSocket
 from serving.waiting import Limits, WaitingConnections
 
 
@@ -85,10 +86,19 @@ class Worker(ThreadWorker):
             self.nr_conns += 1
             if self.nr_conns > self._most:
                 self._waiting.drop_oldest(1)
+            connection.setblocking(False)
             made = Connection(
-                connection, client, listener.getsockname(), self._crowd, self._limits.body
+                self._secured(connection),
+                client,
+                listener.getsockname(),
+                self._crowd,
+                self._limits.body,
             )
             self._waiting.add(made, Wait.REQUEST, self._limits.receive_seconds)
+
+    def _secured(self, connection: socket) -> socket | TlsSocket:
+        context = self.app.tls
+        return TlsSocket(connection, context.get()) if context else connection
 
     def _lower_limit(self, error: OSError) -> None:
         """Hold fewer connections from now on: descriptors or memory have run out."""

@@ -9,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from config.certificates import CertificateError, CertificateFiles, FreshContext
 from config.descriptors import allow_many
 from config.settings import Settings
 from serving.waiting import Limits
@@ -68,6 +69,7 @@ class Server(BaseApplication):
         room = allow_many(settings.http_connections + _OTHER_FILES) - _OTHER_FILES
         connections = max(threads + 1, min(settings.http_connections, room))
         self.limits = Limits(most_body, connections, settings.receive_seconds)
+        self.tls = _context(settings)
         self._options = {
             "bind": f"{settings.listen_host}:{port}",
             "worker_class": Worker,
@@ -95,6 +97,13 @@ class Server(BaseApplication):
     def load(self) -> Any:  # noqa: ANN401 - a WSGI app
         """The app, for gunicorn's worker."""
         return self._build()
+
+
+def _context(settings: Settings) -> FreshContext | None:
+    try:
+        return FreshContext(CertificateFiles(settings)) if settings.tls_cert else None
+    except CertificateError as error:
+        raise SystemExit(str(error)) from None
 
 
 def _call_on_stop(worker: Any, stopping: Callable[[Any], None]) -> None:  # noqa: ANN401 - gunicorn's

@@ -5,9 +5,16 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
+from access.audit import AuditLog
+from access.store import KeyStore
 from config import logging, settings
 from config.once import Once
+from ledger.dead_letters.spill import Spill
 from ledger.ledger import Ledger
+from ledger.limits import LimitBook
+from ledger.redaction import RedactionBook
+from ledger.shared import SharedTable, reconcile
+from ledger.usage import UsageCounters
 from storage import decode
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import Inserter
@@ -20,6 +27,7 @@ from tasks.jobs.export import drop_old_exports
 from tasks.jobs.job import EVERY_WORKSPACE, new_order
 from tasks.jobs.kinds import KINDS
 from tasks.jobs.retention import UNIT as EXPIRED_ROWS
+from tasks.jobs.retention import hurry
 from tasks.jobs.run import JobRunner, Stores
 from worker.storing import Storing
 from worker.write import Writer
@@ -38,7 +46,9 @@ def _ledger() -> Ledger:
 
 @Once
 def _writer() -> Writer:
-    return Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
+    writer = Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
+    writer.start()
+    return writer
 
 
 @Once
@@ -51,6 +61,21 @@ def _storing() -> Storing:
 def _jobs() -> JobRunner:
     stores = Stores(_settings, Clickhouse(_settings), _ledger())
     return JobRunner(JobBook(_settings, _ledger().broker), stores, KINDS)
+
+
+@Once
+def _clickhouse() -> Clickhouse:
+    return Clickhouse(_settings)
+
+
+@Once
+def _shared_tables() -> list[SharedTable[Any]]:
+    stores = (_ledger().broker, _clickhouse())
+    return [
+        KeyStore(_settings, *stores).table,
+        LimitBook(*stores).table,
+        RedactionBook(*stores).table,
+    ]
 
 
 @Once
@@ -102,6 +127,28 @@ def retention() -> str:
     JobBook(_settings, _ledger().broker).add(order)
     announce.wake_for_jobs(app)
     return f"queued as job {order.id}"
+
+
+@app.task(name="sheaf.shared")
+def shared() -> str:
+    """Bring shared settings to the store that missed them; move usage and audit to ClickHouse."""
+    written = reconcile(_shared_tables())
+    stores = (_ledger().broker, _clickhouse())
+    rows = UsageCounters(stores[0]).move(stores[1])
+    acts = AuditLog(*stores).move()
+    moved = f"{counted(rows, 'usage row')} and {counted(acts, 'audit log entry')} moved"
+    return f"{counted(written, 'shared setting')} reconciled, {moved}"
+
+
+@app.task(name="sheaf.space")
+def space() -> str:
+    """Make room: move dead letters beyond their limit, and hurry retention if space is short."""
+    clickhouse, broker = _clickhouse(), _ledger().broker
+    hurried = hurry(_settings, JobBook(_settings, broker), clickhouse, broker)
+    if hurried:
+        announce.wake_for_jobs(app)
+    moved = counted(Spill(_settings, _ledger(), clickhouse).run(), "dead letter")
+    return f"{moved} moved, retention {'ordered' if hurried else 'not needed'}"
 
 
 @app.task(name="sheaf.rollups")

@@ -9,11 +9,15 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 
 _GRAFANA = "tests/integration/test_grafana.py"
 _TRACES = "tests/integration/web/traces/test_traces_page.py"
+_SETTINGS = "tests/unit/config/test_documented_settings.py"
+_REDACTION = "tests/integration/web/test_redaction.py"
 _COMMANDS = "tests/e2e/test_documentation.py"
 
 CHECKS = (
     ("docs/grafana.md", "sql", _GRAFANA, "test_the_page_tells_the_runs_apart"),
+    ("docs/access.md", "env", _SETTINGS, "test_documented_settings_are_accepted"),
     ("docs/traces.md", "python", _TRACES, "test_the_documented_function_nests_the_flat_list"),
+    ("docs/redaction.md", "json", _REDACTION, "test_the_documented_rules_can_be_set"),
     ("docs/statistics.md", "text", _COMMANDS, "test_a_customer_has_the_documented_statistics"),
     ("docs/statistics.md", "json", _COMMANDS, "test_a_customer_has_the_documented_statistics"),
     ("ARCHITECTURE.md", "text", "tests/unit/test_docs.py", "test_the_ports_of_the_diagram"),

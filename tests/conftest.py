@@ -98,6 +98,19 @@ def require():
     return find
 
 
+@pytest.fixture(scope="module")
+def provider(require, tmp_path_factory, free_port, wait_until):
+    """A running OpenID Connect provider, to be configured by the test."""
+    # Not for all tests: this file is also copied to where the module is not.
+    from tests.glewlwyd import Glewlwyd
+
+    folder = tmp_path_factory.mktemp("provider")
+    running = Glewlwyd(require("glewlwyd"), folder, free_port())
+    wait_until(running.answers)
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="session")
 def runs():
     """Whether a `psutil.Process` runs; a zombie does not."""

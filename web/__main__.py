@@ -10,6 +10,7 @@ from tasks.app import app as celery_app
 from tasks.hints import wake_for_jobs
 from web.app import MAX_REQUEST_BYTES, create_app
 from web.http.admission import close_lanes, held_threads
+from web.http.workspace_limits import KEY as LIMITS
 from web.logs.live.routes import end_streams
 
 
@@ -20,6 +21,8 @@ def main() -> None:
 
     def build() -> Flask:
         app = create_app(loaded, wake=lambda: wake_for_jobs(celery_app))
+        app.extensions["sheaf.access"].start()
+        app.extensions[LIMITS].start()
         # Exempts permanent objects from garbage collection: a trace of 5,000 spans, which makes
         # many objects at once, takes 110 ms of CPU instead of 190.
         gc.collect()

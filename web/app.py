@@ -5,15 +5,27 @@ from typing import Any
 
 from flask import Flask
 
+from access.audit import AuditLog
+from access.store import KeyStore
+from access.view import access_of
 from config.settings import Settings
 from ledger.ledger import Ledger
+from ledger.limits import LimitView
 from serving.paths import ignore_extra_slashes
 from storage.clickhouse.client import Clickhouse
 from storage.query.logs.read import LogReader
 from tasks.jobs.book import JobBook
+from web.access.audit import audit_blueprint
+from web.access.keys import keys_blueprint
+from web.access.limits import limits_blueprint
+from web.access.redaction import redaction_blueprint
+from web.access.sign_in import sign_in_blueprint
+from web.access.single_sign_on import provide_single_sign_on
+from web.access.usage import usage_blueprint
 from web.admin.dead_letters import dead_letters_blueprint
 from web.admin.jobs import jobs_blueprint
 from web.admin.retention import retention_blueprint
+from web.http.access import guard_requests, needs
 from web.http.admission import admit_requests
 from web.http.arguments import Attributes
 from web.http.blueprint import ApiBlueprint
@@ -21,6 +33,8 @@ from web.http.errors import SheafApi, answer_errors
 from web.http.health import health_blueprint, metrics
 from web.http.middleware import watch_requests
 from web.http.resources import Resources, provide
+from web.http.sessions import keep_sessions
+from web.http.workspace_limits import follow_limits
 from web.logs.counts import stats_blueprint
 from web.logs.customer_list import customer_list_blueprint
 from web.logs.customers import customers_blueprint
@@ -59,6 +73,11 @@ ENDPOINTS: tuple[tuple[str, Callable[[], ApiBlueprint]], ...] = (
     ("/jobs", export_jobs_blueprint),
     ("/dead-letters", dead_letters_blueprint),
     ("", retention_blueprint),
+    ("/keys", keys_blueprint),
+    ("", limits_blueprint),
+    ("", usage_blueprint),
+    ("", audit_blueprint),
+    ("", redaction_blueprint),
 )
 """The API's blueprints, and their paths below API_V1_PREFIX."""
 
@@ -90,9 +109,16 @@ def create_app(
     reader = LogReader(database, settings)
     waiting = ledger or Ledger(settings)
     jobs = JobBook(settings, waiting.broker)
-    provide(app, Resources(settings, database, waiting, reader, jobs, wake))
+    keys = KeyStore(settings, waiting.broker, database)
+    audit = AuditLog(waiting.broker, database)
+    access = access_of(settings, keys)
+    provide(app, Resources(settings, database, waiting, reader, jobs, access, keys, audit, wake))
+    watch_requests(app, settings)
+    keep_sessions(app, settings)
+    provide_single_sign_on(app, settings)
+    guard_requests(app, access, settings)
     admit_requests(app, settings)
-    watch_requests(app, settings.cors_origins)
+    follow_limits(app, LimitView(waiting.broker, database))
     answer_errors(app)
     hub = app.extensions[LIVE] = LiveHub(settings)
     _register(app, settings.api_v1_prefix, hub)
@@ -108,8 +134,10 @@ def _register(app: Flask, prefix: str, hub: LiveHub) -> None:
     for below, blueprint in ENDPOINTS:
         api.register_blueprint(blueprint(), url_prefix=prefix + below)
     api.register_blueprint(live_blueprint(hub), url_prefix=prefix)
+    needs(metrics, scope="read", everywhere=True, by_client=True)
     app.add_url_rule("/metrics", "metrics", metrics)
     app.register_blueprint(page_blueprint())
+    app.register_blueprint(sign_in_blueprint())
 
 
 def _attributes_as_keys(_converter: object, field: object, **_: Any) -> dict[str, Any]:  # noqa: ANN401 - apispec's

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
+from zstandard import ZstdError
 
-from ledger.chunk import row_id
+from access.secret import redaction_secret
+from config.units import NS_PER_S
+from ledger.chunk import Chunk, compress, row_id
 from ledger.ledger import Batch, BrokerError, Ledger, LostLeaseError
+from ledger.limits import LimitView
 from ledger.live import LivePublisher
+from ledger.redaction import RedactionView, RulesUnknownError
 from storage import decode
 from storage.clickhouse.errors import RowsRefusedError, StorageError, UnavailableError
 from storage.decode import UndecodableError
-from storage.lifecycle import presence
+from storage.decode.attribute_limits import limit_attributes
+from storage.lifecycle import presence, usage
+from storage.lifecycle.usage import Usage
 from storage.query.rollups.marks import Marker
+from storage.redaction.payload import WITHHELD, redacted
+from storage.redaction.rows import redact
 from worker.settling import Settling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
     from config.settings import Settings
-    from ledger.chunk import Chunk
     from storage.clickhouse.client import Clickhouse
     from storage.clickhouse.insert import Inserter
 
@@ -62,7 +73,11 @@ class Writer:
     """Stores sealed batches. Thread-safe."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, clickhouse: Clickhouse, inserter: Inserter
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clickhouse: Clickhouse,
+        inserter: Inserter,
     ) -> None:
         """Write from `ledger` to ClickHouse, through `clickhouse` and `inserter`."""
         self._lease_margin = settings.lease_margin
@@ -74,6 +89,8 @@ class Writer:
         self._in_doubt = threading.Event()
         self._in_doubt.set()
         self._stopping = threading.Event()
+        self._redaction = RedactionView(redaction_secret(settings), ledger.broker, clickhouse)
+        self._limits = LimitView(ledger.broker, clickhouse)
         self._settling = Settling(ledger, self._live, self._lease_margin, self._stopping)
 
     def drain(self, until: float = math.inf) -> list[BatchOutcome]:
@@ -84,7 +101,7 @@ class Writer:
         """
         outcomes: list[BatchOutcome] = []
         more = True
-        while more and self._may_start(until) and self._clickhouse_answers():
+        while more and self._may_start(until) and self._may_store():
             batch, outcome = self._store_next()
             outcomes += filter(None, [outcome])
             more = bool(batch and outcome and self._more_is_worth_it(batch, outcome))
@@ -94,8 +111,15 @@ class Writer:
         """Start no more batches; running ones are finished."""
         self._stopping.set()
 
+    def start(self) -> None:
+        """Learn the rules of redaction and the limits, and follow them from now on."""
+        self._redaction.start()
+        self._limits.start()
+
     def close(self) -> None:
         """Publish the last rows to the live tail; call it when no batch is running."""
+        self._redaction.stop()
+        self._limits.stop()
         self._live.close()
 
     def wait(self, seconds: float) -> bool:
@@ -106,6 +130,8 @@ class Writer:
         """Ensure that every row of a leased batch is in ClickHouse once, and settle it."""
         try:
             return self._store(batch)
+        except RulesUnknownError as error:
+            return self._postpone(batch, error)
         except LostLeaseError as error:
             log.warning("batch: lease lost", batch=batch.id, attempt=batch.attempt)
             return BatchOutcome(batch.id, problem=str(error))
@@ -113,6 +139,9 @@ class Writer:
             self._ledger.abandon(batch)
             log.warning("batch: broker away", batch=batch.id, error=str(error))
             return BatchOutcome(batch.id, problem=str(error), postponed=True, broker_away=True)
+
+    def _may_store(self) -> bool:
+        return self._clickhouse_answers() and self._rules_known()
 
     def _may_start(self, until: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < until
@@ -131,21 +160,28 @@ class Writer:
         return not outcome.postponed and (not fresh or much_waits)
 
     def _store(self, batch: Batch) -> BatchOutcome:
+        self._redaction.check_known()
         if batch.attempt % _HALVED_EVERY == 0 and len(batch.chunk_ids) > 1:
             return self._try_smaller(batch)
         chunks = self._ledger.fetch(batch.chunk_ids)
         try:
             rows = [chunk.rows() for chunk in _by_tenant(chunks)]
             tables = decode.keep_late(decode.decode(batch.signal, rows))
+            # Only then: what a rule would find may be cut in two.
+            tables = redact(tables, self._redaction.redactor)
+            tables = limit_attributes(tables, self._limits.attributes)
         except UndecodableError as error:
             return self._dead_letter(batch, _chunk_id_of(batch, error.chunk_id), str(error))
-        except Exception as error:
-            log.exception("batch: cannot be decoded", batch=batch.id)
-            return self._suspect(batch, error)
+        except Exception as error:  # noqa: BLE001 - logged
+            # Its text may quote a record.
+            shown = self._shown(chunks, traceback.format_exc())
+            log.error("batch: cannot be decoded", batch=batch.id, exception=shown)  # noqa: TRY400 - redacted
+            return self._suspect(batch, self._shown(chunks, repr(error)))
         try:
             records = self._insert_all(batch, tables)
+            usage.record(self._clickhouse, _usage_of_tried(chunks))
         except RowsRefusedError as error:
-            return self._isolate(batch, str(error))
+            return self._isolate(batch, self._shown(chunks, str(error)))
         except StorageError as error:
             return self._postpone(batch, error)
         self._settling.settle(batch, tables)
@@ -209,18 +245,36 @@ class Writer:
         self._ledger.split(batch, halves, attempts)
 
     def _dead_letter(self, batch: Batch, chunk_id: str, reason: str) -> BatchOutcome:
-        rest = self._ledger.dead_letter(batch, chunk_id, reason)
+        content, reason = self._redacted(chunk_id, reason)
+        rest = self._ledger.dead_letter(batch, chunk_id, reason, content)
         log.error("chunk: dead letter", chunk=chunk_id, reason=reason)
         if rest.chunk_ids:
             return self._store(rest)
         return BatchOutcome(batch.id, problem=f"dead letter: {reason}")
 
-    def _suspect(self, batch: Batch, error: Exception) -> BatchOutcome:
+    def _redacted(self, chunk_id: str, reason: str) -> tuple[Chunk | None, str]:
+        """A chunk as it may be kept, if its workspace has rules of redaction, and the reason."""
+        for chunk in self._ledger.fetch([chunk_id]):
+            header = chunk.header
+            if redactor := self._redaction.redactor(header.workspace_id):
+                try:
+                    payload = redacted(header.signal, chunk.otlp(), redactor)
+                except ZstdError:
+                    payload = WITHHELD
+                kept = msgspec.structs.replace(header, bytes=len(payload))
+                return Chunk(kept, compress(payload)), redactor.text(reason)
+        return None, reason
+
+    def _shown(self, chunks: Sequence[Chunk], text: str) -> str:
+        """A text about records of chunks as it may be logged and kept."""
+        return self._redaction.text((chunk.header.workspace_id for chunk in chunks), text)
+
+    def _suspect(self, batch: Batch, error: str) -> BatchOutcome:
         """Handle an unexpected error, which may be temporary or caused by one chunk."""
         if batch.attempt > _SUSPECTED_AFTER or len(batch.chunk_ids) > 1:
-            return self._isolate(batch, repr(error))
+            return self._isolate(batch, error)
         self._ledger.release(batch, backoff_seconds(batch.attempt))
-        return BatchOutcome(batch.id, problem=repr(error), postponed=True)
+        return BatchOutcome(batch.id, problem=error, postponed=True)
 
     def _postpone(self, batch: Batch, error: StorageError) -> BatchOutcome:
         if isinstance(error, UnavailableError) and not error.code:
@@ -228,6 +282,14 @@ class Writer:
         self._ledger.release(batch, backoff_seconds(batch.attempt))
         log.warning("batch: postponed", batch=batch.id, attempt=batch.attempt, error=str(error))
         return BatchOutcome(batch.id, problem=str(error), postponed=True)
+
+    def _rules_known(self) -> bool:
+        try:
+            self._redaction.check_known()
+        except RulesUnknownError as error:
+            log.warning("batch: none sealed", error=str(error))
+            return False
+        return True
 
     def _clickhouse_answers(self) -> bool:
         if self._in_doubt.is_set():
@@ -253,3 +315,21 @@ def _by_tenant(chunks: Sequence[Chunk]) -> list[Chunk]:
 
 def _chunk_id_of(batch: Batch, row_chunk_id: int) -> str:
     return next(chunk for chunk in batch.chunk_ids if row_id(chunk) == row_chunk_id)
+
+
+def _usage_of_tried(chunks: Sequence[Chunk]) -> Iterator[tuple[str, Usage]]:
+    """The usage of chunks that may be counted already, each under its id."""
+    for chunk in chunks:
+        if chunk.tries:
+            header = chunk.header
+            used = Usage(
+                dt.datetime.fromtimestamp(header.received_at / NS_PER_S, dt.UTC).date(),
+                header.workspace_id,
+                header.client_id,
+                header.signal,
+                usage.STORED,
+                0,
+                header.records,
+                header.bytes,
+            )
+            yield header.id, used

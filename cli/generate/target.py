@@ -17,7 +17,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from cli.announce import addresses
 from cli.tail.lines import read_line, request_line
 from cli.tail.request import log_record
-from cli.tail.send import Door, HttpDoor, Reply, deliver, tenant_headers
+from cli.tail.send import Door, HttpDoor, Reply, deliver, sender_headers
 from config.settings import Settings
 from config.signals import Stop
 from ingest.convert.json.any_value import key_values
@@ -67,14 +67,20 @@ def _request(lines: Sequence[str], service: str) -> bytes:
 
 @contextmanager
 def _door(settings: Settings, options: argparse.Namespace) -> Iterator[Door]:
-    tenant = tenant_headers(options)
+    headers = sender_headers(settings, options)
     address = options.endpoint or addresses(settings)[options.door]
     if options.door == "http":
-        yield HttpDoor(address, tenant)
+        yield HttpDoor(address, headers)
     else:
-        with closing(grpc.insecure_channel(address)) as channel:
+        with closing(_channel(settings, address)) as channel:
             export = channel.unary_unary(f"/{LOGS.name}/Export")
-            yield partial(_export, export, tuple(tenant.items()))
+            yield partial(_export, export, tuple(headers.items()))
+
+
+def _channel(settings: Settings, address: str) -> grpc.Channel:
+    if settings.tls_cert:
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials())
+    return grpc.insecure_channel(address)
 
 
 def _export(export: Any, metadata: tuple[tuple[str, str], ...], payload: bytes) -> Reply:  # noqa: ANN401 - grpc ships no types

@@ -13,7 +13,7 @@ from cli.errors import StartError, StopAskedError
 from cli.tail.checkpoint import CheckpointFile, claim
 from cli.tail.lines import FORMATS, Format, regex_format
 from cli.tail.request import export_request
-from cli.tail.send import HttpDoor, deliver, tenant_headers
+from cli.tail.send import HttpDoor, deliver, sender_headers
 from cli.tail.tail import Tail
 from config import logging
 from config.settings import Settings
@@ -27,7 +27,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Follow the files until SIGINT or SIGTERM, or to their ends; returns the exit code."""
     logging.configure(settings)
     try:
-        door = HttpDoor(options.endpoint or addresses(settings)["http"], tenant_headers(options))
+        headers = sender_headers(settings, options)
+        door = HttpDoor(options.endpoint or addresses(settings)["http"], headers)
         formats = _formats(options)
         with claim(_checkpoint(settings, options)) as kept, stop_signals() as stop:
             _follow(options, kept, formats, door, stop)

@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from cli.errors import StartError, StopAskedError
+from config.settings import Settings
 from ingest.tenant import CLIENT_HEADER, WORKSPACE_HEADER, checked
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ class HttpDoor:
     """`POST /v1/logs` over HTTP."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
-        """Post to `endpoint`, a URL without the path of OTLP; `headers` name the tenant."""
+        """Post to `endpoint`, a URL without the path of OTLP; `headers` name the sender."""
         self._url = f"{endpoint.rstrip('/')}/v1/logs"
         self._headers = {"Content-Type": PROTOBUF, "Content-Encoding": "gzip", **headers}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
@@ -67,15 +68,17 @@ class HttpDoor:
         return Reply(answer.status, answer.headers, answer.data)
 
 
-def tenant_headers(options: argparse.Namespace) -> dict[str, str]:
-    """The headers that name `--workspace` and `--client`.
+def sender_headers(settings: Settings, options: argparse.Namespace) -> dict[str, str]:
+    """The headers that say who sends: `--workspace`, `--client` and the key of `SHEAF_KEY`.
 
     Raises:
         RefusedError: one of them is not a valid name.
     """
+    key = settings.sheaf_key
     return {
         WORKSPACE_HEADER: checked(options.workspace, "--workspace"),
         CLIENT_HEADER: checked(options.client, "--client"),
+        **({"authorization": f"Bearer {key}"} if key else {}),
     }
 
 

@@ -1,12 +1,15 @@
-"""Refusals before a request is decoded: too large, ledger full, door stopping."""
+"""Refusals before a request is decoded: too large, no room, door stopping."""
 
 import threading
 
 import structlog
 
 from config.settings import MIB, Settings
+from ingest.commit.gate import Gate
+from ingest.commit.space import SpaceWatch
 from ingest.status import Reason, RefusedError, too_large, unavailable
 from ledger.ledger import BrokerError, Ledger
+from ledger.limits import LimitView
 from ledger.waiting import LedgerStats
 
 log = structlog.get_logger(__name__)
@@ -22,8 +25,13 @@ beyond it, each would be decoded for nothing."""
 class Admission:
     """Admits requests by cheap checks; a thread reads the state of the ledger twice a second."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        """Apply the limits of `settings`."""
+    def __init__(
+        self, settings: Settings, ledger: Ledger, limits: LimitView, space: SpaceWatch
+    ) -> None:
+        """Apply the limits of `settings`, and those of workspaces; refuse while space is short."""
+        self.limits = limits
+        self.space = space
+        self.gate = Gate()
         self._max_request = settings.max_request_bytes
         self._max_waiting = settings.ledger_max_bytes
         self._ledger = ledger
@@ -34,23 +42,29 @@ class Admission:
         self._thread = threading.Thread(target=self._watch, name="admission", daemon=True)
 
     def start(self) -> None:
-        """Start watching the ledger."""
+        """Start watching the ledger, the limits and the stores' free space."""
+        self.limits.start()
+        self.space.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Refuse everything from now on."""
+        self.limits.stop()
+        self.space.stop()
         self._stopping.set()
 
     def admit(self, size: int) -> None:
         """Admit a request of `size` bytes.
 
         Raises:
-            RefusedError: it is too large, the ledger is full, or the door is stopping.
+            RefusedError: it is too large, the ledger is full, a store is short of space, or the
+                door is stopping.
         """
         if self._stopping.is_set():
             raise unavailable("the door is stopping; try again")
         if size > self._max_request:
             raise too_large("the request", self._max_request)
+        self.space.check()
         if self._full:
             raise self.overloaded()
 

@@ -1,5 +1,6 @@
 """Group commit: pieces that arrive together become few chunks and one call to the broker."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ import structlog
 
 from config.settings import Settings
 from ingest.commit.admission import Admission
+from ingest.commit.allowance import DoorAllowance
 from ingest.commit.direct import DirectPath
 from ingest.commit.group import Group, Receipt, Settle, Submission, WaitingRequest
 from ingest.commit.memory import Memory
@@ -25,8 +27,10 @@ from ledger.ledger import (
     Entry,
     Ledger,
     LedgerFullError,
+    LimitedError,
     RepeatedRequestsError,
 )
+from ledger.limits import Exceeded
 from ledger.receipts import claim
 from tasks.hints import Announcer
 
@@ -64,6 +68,7 @@ class Binder:
         self._events: Memory[None] = Memory(settings.request_window)
         # For retries while the broker is away; clients retry within a minute.
         self._known: Memory[str] = Memory(min(60, settings.request_window))
+        self._allowance = DoorAllowance()
         self._waiting: deque[WaitingRequest] = deque()
         self._arrived = threading.Event()
         self._stopping = False
@@ -134,11 +139,11 @@ class Binder:
         doubted = False
         while group:
             try:
-                self._ledger.accept(entries, self._unreported.connects)
+                self._ledger.accept(entries, self._unreported.connects, self._admission.limits.of)
             except BrokerReturnedError:
                 self._unreported.catch_up()
-            except RepeatedRequestsError as repeats:
-                self._repeat(group, repeats, entries if doubted else ())
+            except (RepeatedRequestsError, LimitedError) as problem:
+                self._take_out(group, problem, entries if doubted else ())
                 entries = self._bind(group)
             except LedgerFullError:
                 group.fail_all(self._admission.overloaded())
@@ -212,6 +217,18 @@ class Binder:
             if seen is not None and (other_body or request_id in self._direct.done):
                 group.repeat(request_id, request_id, seen.body, "db")
 
+    def _take_out(
+        self,
+        group: Group,
+        problem: RepeatedRequestsError | LimitedError,
+        tried: Iterable[Entry],
+    ) -> None:
+        if isinstance(problem, LimitedError):
+            for exceeded in problem.exceeded:
+                self._limit(group, exceeded)
+        else:
+            self._repeat(group, problem, tried)
+
     def _repeat(self, group: Group, repeats: RepeatedRequestsError, tried: Iterable[Entry]) -> None:
         """Answer requests that the ledger knows, perhaps from the entries this commit `tried`."""
         tried_ids = {entry.chunk.header.id for entry in tried}
@@ -225,6 +242,36 @@ class Binder:
                 self._events.add(request_id)
             if unanswered:
                 self._in_doubt.add(request_id, note=_ANSWERED)
+
+    def _limit(self, group: Group, exceeded: Exceeded) -> None:
+        """Keep what its workspace may still send now, and refuse the rest."""
+        records = math.inf if exceeded.records < 0 else exceeded.records
+        size = math.inf if exceeded.bytes < 0 else exceeded.bytes
+        refused = []
+        concerned = [p for p in group.pieces if p.tenant.workspace_id == exceeded.workspace_id]
+        for piece in concerned:
+            # At least the last, so that less is left for the next attempt.
+            fits = piece.records <= records and len(piece.payload) <= size
+            if fits and piece is not concerned[-1]:
+                records -= piece.records
+                size -= len(piece.payload)
+            else:
+                refused.append(piece.request_id)
+        group.fail(refused, self._admission.gate.close(exceeded))
+
+    def _limit_here(self, group: Group) -> None:
+        """Apply limits without the broker."""
+        for workspace_id in {piece.tenant.workspace_id for piece in group.pieces}:
+            limits = self._admission.limits.of(workspace_id)
+            if not any(limits.of_intake):
+                continue
+            while pieces := [p for p in group.pieces if p.tenant.workspace_id == workspace_id]:
+                records = sum(piece.records for piece in pieces)
+                size = sum(len(piece.payload) for piece in pieces)
+                exceeded = self._allowance.take(workspace_id, limits, records, size)
+                if exceeded is None:
+                    break
+                self._limit(group, exceeded)
 
     def _fail_unknown(self, group: Group, entries: Iterable[Entry], error: Exception) -> None:
         """Fail the group: if the commit did happen, a direct insert would store it twice."""
@@ -243,6 +290,10 @@ class Binder:
             [piece.request_id for piece in group.pieces if piece.request_id in self._in_doubt],
             unavailable("the broker is not available, but may have this request; try again later"),
         )
+        if group and (refusal := self._admission.space.refusal()):
+            group.fail_all(refusal)
+        self._limit_here(group)
         if group:
             log.debug("commit: storing directly", error=str(error))
-            self._direct.store(group, full=isinstance(error, BrokerFullError))
+            full = isinstance(error, BrokerFullError)
+            self._direct.store(group, full=full, why=str(error))

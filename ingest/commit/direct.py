@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from config.units import NS_PER_S
 from ingest.commit.memory import Memory
 from ingest.status import unavailable
 from ledger.chunk import row_id
 from ledger.live import LivePublisher
-from ledger.retention import RetentionView
 from storage import decode
 from storage.clickhouse.errors import OutcomeUnknownError, StorageError
 from storage.decode import ChunkRows
-from storage.lifecycle import presence
+from storage.decode.attribute_limits import limit_attributes
+from storage.lifecycle import presence, usage
 from storage.lifecycle.direct_requests import DirectRequest, DirectRequests
+from storage.lifecycle.usage import Usage
 from storage.query.rollups.marks import Marker
+from storage.redaction.rows import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +36,23 @@ if TYPE_CHECKING:
     from ingest.commit.group import Group
     from ingest.commit.unreported import Unreported
     from ingest.convert.piece import Piece
+    from ledger.limits import LimitView
+    from ledger.redaction import RedactionView
+    from ledger.retention import RetentionView
     from storage.clickhouse.client import Clickhouse
     from storage.clickhouse.insert import Inserter
 
 log = structlog.get_logger(__name__)
 
 _QUEUED = 4
+
+
+class Policies(NamedTuple):
+    """What workspaces have set for their records."""
+
+    retention: RetentionView
+    redaction: RedactionView
+    limits: LimitView
 
 
 class Seen(NamedTuple):
@@ -61,13 +77,10 @@ class DirectPath:
         clickhouse: Clickhouse,
         inserter: Inserter,
         unreported: Unreported,
-        retention: RetentionView | None = None,
+        policies: Policies,
     ) -> None:
-        """Insert at most `DIRECT_INSERTS` groups at a time, and report them with `unreported`.
-
-        Without `retention`, the settings decide how long records are kept.
-        """
-        self.retention = retention or RetentionView(settings)
+        """Insert at most `DIRECT_INSERTS` groups at a time, and report them with `unreported`."""
+        self.retention = policies.retention
         """How long records are kept, stored directly or not."""
         self._max_inserts = settings.direct_inserts
         self._clickhouse = clickhouse
@@ -77,6 +90,8 @@ class DirectPath:
         """What is not yet reported to the ledger."""
         self._window = settings.request_window
         self._marker = Marker(clickhouse, settings)
+        self._redaction = policies.redaction
+        self._limits = policies.limits
         self._live = LivePublisher(settings)
         self._begin_seconds = settings.lease_margin
         self._pool = ThreadPoolExecutor(max(1, self._max_inserts), thread_name_prefix="direct")
@@ -93,13 +108,17 @@ class DirectPath:
         self.done: Memory[None] = Memory(settings.request_window)
         """Those of them that were acknowledged."""
 
-    def store(self, group: Group, *, full: bool = False) -> None:
+    def store(self, group: Group, *, full: bool = False, why: str = "") -> None:
         """Store a group in the background, then answer its requests.
 
-        `full`: the broker is full but reachable, so the ledger is notified before the clients.
+        Args:
+            group: what to store.
+            full: the broker is full but reachable, so the ledger is notified before the clients.
+            why: why the broker does not take it; for clients that must come back.
         """
         if not self._max_inserts or not self._room.acquire(blocking=False):
-            group.fail_all(unavailable("the broker is not available; try again", retry_after=2))
+            text = why or "the broker is not available"
+            group.fail_all(unavailable(f"{text}; try again", retry_after=2))
             return
         request_ids = [piece.request_id for piece in group.pieces]
         self.busy.update(request_ids)
@@ -114,9 +133,11 @@ class DirectPath:
     def _store(self, group: Group, request_ids: Sequence[str], *, full: bool) -> None:
         query_id = f"sheaf-direct-{secrets.token_hex(8)}"
         try:
+            self._redaction.check_known()
             self._place_known(group, request_ids)
             for kind in dict.fromkeys(map(_kind, group.pieces)):
                 self._insert([p for p in group.pieces if _kind(p) == kind], *kind, query_id)
+            usage.record(self._clickhouse, map(self._usage, group.pieces))
         except OutcomeUnknownError as error:
             log.warning("direct: outcome unknown", error=str(error))
             group.fail_all(unavailable("ClickHouse did not answer; repeat the same request", 2))
@@ -124,8 +145,8 @@ class DirectPath:
         except StorageError as error:
             log.warning("direct: not stored", error=str(error))
             group.fail_all(unavailable("neither the broker nor ClickHouse accepts it", 2))
-        except Exception:
-            log.exception("direct: failed")
+        except Exception:  # noqa: BLE001 - logged
+            self._log_failure(group)
             group.fail_all(unavailable("internal error; try again"))
         else:
             self._stored(group, full=full)
@@ -133,6 +154,12 @@ class DirectPath:
             self.unreported.answer(group, at_once=full)
             self.busy.difference_update(request_ids)
             self._room.release()
+
+    def _log_failure(self, group: Group) -> None:
+        # The error's text may quote a record.
+        workspaces = (piece.tenant.workspace_id for piece in group.pieces)
+        shown = self._redaction.text(workspaces, traceback.format_exc())
+        log.error("direct: failed", exception=shown)
 
     def _place_known(self, group: Group, request_ids: Sequence[str]) -> None:
         """Place requests that another door stored, or this one before a restart."""
@@ -184,7 +211,8 @@ class DirectPath:
                 for piece in pieces
             ],
         )
-        for table, rows in decode.keep_late(tables).items():
+        tables = redact(decode.keep_late(tables), self._redaction.redactor)
+        for table, rows in limit_attributes(tables, self._limits.attributes).items():
             time_column = decode.time_column(table)
             self._marker.cover(table, rows)
             wanted = presence.missing(self._clickhouse, table, rows, time_column, since)
@@ -206,6 +234,22 @@ class DirectPath:
             self._live.skip({table: rows})
             raise
         self._live.offer({table: rows})
+
+    def _usage(self, piece: Piece) -> tuple[str, Usage]:
+        """What is used, under the id that a chunk of the request would have."""
+        seen = self.seen.get(piece.request_id)
+        at_s = seen.at_ns / NS_PER_S if seen else time.time()
+        tenant = piece.tenant
+        return piece.request_id, Usage(
+            dt.datetime.fromtimestamp(at_s, dt.UTC).date(),
+            tenant.workspace_id,
+            tenant.client_id,
+            piece.signal,
+            usage.STORED,
+            0,
+            piece.records,
+            len(piece.payload),
+        )
 
     def _rows(self, piece: Piece, received_ns: int) -> ChunkRows:
         return ChunkRows(

@@ -15,7 +15,7 @@ from ingest.convert.services import TRACES, Service
 from ingest.convert.spans import bad_spans
 from ingest.convert.weight import too_heavy
 from ingest.status import RefusedError
-from ingest.tenant import Tenant, from_attributes
+from ingest.tenant import Sender, Tenant
 from ledger.chunk import MAX_BYTES
 
 _MAX_ENVELOPE = MAX_BYTES // 2
@@ -26,7 +26,7 @@ _IN_SCOPE = 2
 
 
 def cut_message(
-    service: Service, request: Message, payload: bytes, otherwise: Tenant, identity: bytes = b""
+    service: Service, request: Message, payload: bytes, sender: Sender, identity: bytes = b""
 ) -> Pieces:
     """Cut an OTLP export request into pieces; an invalid record is refused alone.
 
@@ -34,20 +34,20 @@ def cut_message(
         service: the OTLP service.
         request: the request.
         payload: its bytes.
-        otherwise: tenant of the resources that name none.
+        sender: who sends it.
         identity: what a retry repeats, if that is not the payload.
     """
-    return cut_parsed(service, Parsed(request, payload, identity=identity), otherwise)
+    return cut_parsed(service, Parsed(request, payload, identity=identity), sender)
 
 
 def cut_parsed(
-    service: Service, parsed: Parsed, otherwise: Tenant, most: int = MOST_RECORDS
+    service: Service, parsed: Parsed, sender: Sender, most: int = MOST_RECORDS
 ) -> Pieces:
     """Like :func:`cut_message`, for a request that may already have refused parts."""
     request, payload, refused = parsed.request, parsed.payload, parsed.refused
     if len(payload) > most:
         limits.check_count(len(getattr(request, service.resources)), most)
-    by_tenant = _by_tenant(service, request, otherwise, refused)
+    by_tenant = _by_tenant(service, request, sender, refused)
     scopes = _scopes(service, chain.from_iterable(by_tenant.values()))
     records = sum(map(service.count, scopes))
     limits.check_count(records, most)
@@ -60,7 +60,7 @@ def cut_parsed(
         return _pieces(service, by_tenant, records, payload, identity)
     why = reason(refused, parsed.names or service.names)
     rejected = drop(service, request, refused)
-    kept = _by_tenant(service, request, otherwise, {})
+    kept = _by_tenant(service, request, sender, {})
     records = _count(service, chain.from_iterable(kept.values()))
     pieces = _pieces(service, kept, records, request.SerializeToString(), identity)
     whys = [text for text in (why, pieces.reason) if text]
@@ -83,13 +83,13 @@ def _pieces(
 
 
 def _by_tenant(
-    service: Service, request: Message, otherwise: Tenant, refused: Refused
+    service: Service, request: Message, sender: Sender, refused: Refused
 ) -> dict[Tenant, list[Any]]:
     """The resources of each tenant; those with an invalid tenant become refused."""
     by_tenant: dict[Tenant, list[Any]] = {}
     for number, resource in enumerate(getattr(request, service.resources)):
         try:
-            tenant = from_attributes(resource.resource.attributes, otherwise)
+            tenant = sender.tenant_of(resource.resource.attributes)
         except RefusedError as refusal:
             refused.setdefault((number,), refusal.text)
             continue

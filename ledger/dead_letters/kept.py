@@ -1,16 +1,20 @@
 """Dead letters in the broker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from config.settings import Settings
 from ledger import keys
 from ledger.broker import Broker, Script
 from ledger.chunk import Header, SignalName, unpack_header
 
-_PAGE = 64
-"""Default number of dead letters read at a time."""
+
+class Place(NamedTuple):
+    """A place in the list of dead letters, which has the latest first."""
+
+    dead_ms: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,18 @@ class DeadLetter:
     """Unix seconds."""
     reason: str
     """The message of ClickHouse or of the decoder."""
+    spilled: bool = False
+    """Whether it was in ClickHouse when it was read."""
 
     @property
     def id(self) -> str:
         """The chunk's id, which is also in its clients' receipts."""
         return self.header.id
+
+    @property
+    def dead_ms(self) -> int:
+        """When it became a dead letter, in Unix milliseconds."""
+        return round(self.dead_at * 1000)
 
 
 class DeadLetterStore:
@@ -39,44 +50,42 @@ class DeadLetterStore:
         self._replay = Script("replay")
         self._drop = Script("drop")
 
-    def newest(self, latest_ms: int | None = None) -> Iterator[DeadLetter]:
-        """Dead letters, newest first.
+    def newest(self) -> list[DeadLetter]:
+        """All dead letters in the broker, newest first."""
+        return self.letters(self.places(None, -1))
 
-        Only those dead-lettered at `latest_ms` or before. None is skipped because others are
-        added, replayed or dropped meanwhile.
+    def places(self, latest_ms: int | None, most: int) -> list[Place]:
+        """The newest dead letters that became one at `latest_ms` or before; None: any time.
+
+        At most `most`; -1: all.
         """
-        for page in self.pages(latest_ms):
-            yield from page
-
-    def pages(self, latest_ms: int | None = None, size: int = _PAGE) -> Iterator[list[DeadLetter]]:
-        """Like :meth:`newest`, `size` at a time: two round trips to the broker for each page."""
         highest: float | str = "+inf" if latest_ms is None else latest_ms
-        seen: set[bytes] = set()
-        while True:
-            with self._broker.reading() as client:
-                page = cast(
-                    "list[tuple[bytes, float]]",
-                    client.zrevrangebyscore(
-                        keys.DEAD, highest, "-inf", 0, size + len(seen), withscores=True
-                    ),
-                )
-            fresh = [(chunk_id, at) for chunk_id, at in page if chunk_id not in seen]
-            if not fresh:
-                return
-            yield self._letters(fresh)
-            highest = page[-1][1]
-            seen = {chunk_id for chunk_id, at in page if at == highest}
+        with self._broker.reading() as client:
+            found = cast(
+                "list[tuple[bytes, float]]",
+                client.zrevrangebyscore(keys.DEAD, highest, "-inf", 0, most, withscores=True),
+            )
+        return [Place(int(at), chunk_id.decode()) for chunk_id, at in found]
 
-    def _letters(self, found: Sequence[tuple[bytes, float]]) -> list[DeadLetter]:
+    def oldest(self, most: int) -> list[Place]:
+        """The oldest dead letters."""
+        with self._broker.reading() as client:
+            found = cast(
+                "list[tuple[bytes, float]]",
+                client.zrange(keys.DEAD, 0, most - 1, withscores=True),
+            )
+        return [Place(int(at), chunk_id.decode()) for chunk_id, at in found]
+
+    def letters(self, found: Sequence[Place]) -> list[DeadLetter]:
         """Those that still exist."""
         with self._broker.reading() as client:
             pipeline = client.pipeline(transaction=False)
-            for chunk_id, _ in found:
-                pipeline.hmget(keys.CHUNK + chunk_id.decode(), "header", "reason")
+            for place in found:
+                pipeline.hmget(keys.CHUNK + place.id, "header", "reason")
             replies = pipeline.execute()
         return [
-            DeadLetter(unpack_header(header), at / 1000, (reason or b"").decode())
-            for (_, at), (header, reason) in zip(found, replies, strict=True)
+            DeadLetter(unpack_header(header), place.dead_ms / 1000, (reason or b"").decode())
+            for place, (header, reason) in zip(found, replies, strict=True)
             if header is not None
         ]
 
@@ -106,6 +115,12 @@ class DeadLetterStore:
 
     def drop(self, chunk_id: str) -> bool:
         """Delete a dead letter for good; False if it does not exist."""
-        # For this long, its receipts say `dropped` and its requests may be sent again.
-        window = max(self._settings.request_window, self._settings.receipt_window)
-        return bool(self._broker.run(self._drop, chunk_id, window))
+        return bool(self._broker.run(self._drop, chunk_id, self.window))
+
+    @property
+    def window(self) -> int:
+        """Seconds for which receipts of one that left the broker are available.
+
+        If it was dropped, its requests may be sent again meanwhile.
+        """
+        return max(self._settings.request_window, self._settings.receipt_window)

@@ -12,10 +12,11 @@ import pyarrow as pa
 import zstandard
 
 from config.units import NS_PER_MS
-from ledger.chunk import Chunk
+from ledger.dead_letters.both import BothPlaces
 from ledger.dead_letters.kept import DeadLetter
 from ledger.ledger import Ledger
 from storage import decode
+from storage.clickhouse.client import Clickhouse
 from storage.decode import UndecodableError
 
 PROTOBUF = "application/x-protobuf"
@@ -83,11 +84,11 @@ class DeadLetterPage:
 
 
 class DeadLetters:
-    """The dead letters of a ledger. Every method may raise the broker's errors."""
+    """The dead letters of a ledger. Every method may raise BrokerError or StorageError."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Use the dead letters of `ledger`."""
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, clickhouse: Clickhouse | None = None) -> None:
+        """Use the dead letters of `ledger`, and those that moved from there to `clickhouse`."""
+        self._all = BothPlaces(ledger, clickhouse)
 
     def matching(
         self, filters: DeadLetterFilter, after: DeadLetterPosition | None = None
@@ -101,7 +102,7 @@ class DeadLetters:
     ) -> Iterator[Scanned]:
         """Like :meth:`matching`, for each `size` dead letters searched in one round trip."""
         latest = after.dead_ms if after else filters.latest_ms
-        for page in self._ledger.dead_letters.pages(latest, size):
+        for page in self._all.pages(latest, size):
             behind = [each for each in page if after is None or _behind(each, after)]
             yield Scanned(
                 [letter for letter in behind if filters.match(letter)],
@@ -120,7 +121,7 @@ class DeadLetters:
 
     def one(self, chunk_id: str, workspace_id: str = "") -> DeadLetter | None:
         """The dead letter with that id; None if there is none in that workspace."""
-        letter = self._ledger.dead_letters.one(chunk_id)
+        letter = self._all.one(chunk_id)
         if letter is None or not DeadLetterFilter(workspace_id=workspace_id).match(letter):
             return None
         return letter
@@ -130,7 +131,7 @@ class DeadLetters:
 
         None if it no longer exists or its bytes are damaged.
         """
-        chunk = self._chunk(letter)
+        chunk = self._all.chunk(letter)
         try:
             return chunk.otlp() if chunk else None
         except zstandard.ZstdError:
@@ -141,7 +142,7 @@ class DeadLetters:
 
         `Timestamp` is a whole number of Unix nanoseconds.
         """
-        chunk = self._chunk(letter)
+        chunk = self._all.chunk(letter)
         if chunk is None:
             return []
         try:
@@ -156,9 +157,7 @@ class DeadLetters:
 
     def replay_many(self, letters: Sequence[DeadLetter]) -> int:
         """Replay these at once; returns how many were still dead letters."""
-        return self._ledger.dead_letters.replay_many(
-            [(each.id, each.header.signal) for each in letters]
-        )
+        return self._all.replay_many(letters)
 
     def replay_all(self, filters: DeadLetterFilter) -> int:
         """Replay all that match `filters` as of now; returns how many."""
@@ -167,15 +166,12 @@ class DeadLetters:
 
     def drop(self, letter: DeadLetter) -> bool:
         """Delete it for good; False if it is no longer a dead letter."""
-        return self._ledger.dead_letters.drop(letter.id)
+        return bool(self._all.drop_many([letter]))
 
     def drop_all(self, filters: DeadLetterFilter) -> int:
         """Delete for good all that match `filters` as of now; returns how many."""
-        return sum(self.drop(letter) for letter in self.matching(_as_of_now(filters)))
-
-    def _chunk(self, letter: DeadLetter) -> Chunk | None:
-        found = self._ledger.fetch([letter.id])
-        return found[0] if found else None
+        stretches = self.stretches(_as_of_now(filters), size=REPLAY_BATCH)
+        return sum(self._all.drop_many(stretch.letters) for stretch in stretches)
 
 
 def position_of(letter: DeadLetter) -> DeadLetterPosition:

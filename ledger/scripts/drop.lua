@@ -2,7 +2,9 @@
 -- Deletes one dead letter for good; its requests may be sent again.
 -- ARGV: chunk id, seconds for which the drop is remembered.
 -- Returns 1, or 0 if there is no such dead letter.
-if redis.call('ZREM', keys.dead, ARGV[1]) == 0 then return 0 end
+if not redis.call('ZSCORE', keys.dead, ARGV[1]) then return 0 end
+outdate(ARGV[1])
+redis.call('ZREM', keys.dead, ARGV[1])
 local key, now = keys.chunk .. ARGV[1], redis.call('TIME')
 local chunk = redis.call('HMGET', key, 'records', 'size')
 if redis.call('HEXISTS', keys.waiting, 'dead_bytes') == 1 then

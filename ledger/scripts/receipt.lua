@@ -33,8 +33,14 @@ for _, id in ipairs(ids) do
       if why == '' then why = redis.call('HGET', chunk, 'reason') or '' end
     else
       local gone = redis.call('GET', keys.dropped .. id)
+      local spilled = not gone and redis.call('GET', keys.spilled .. id)
       -- Earlier versions wrote no figures.
       if gone then add(dropped, string.match(gone .. ' 0 0', '(%S+) (%S+)')) end
+      if spilled then
+        local records, at, reason = string.match(spilled, '(%S+) (%S+) (.*)')
+        add(dead, records, at)
+        if why == '' then why = reason end
+      end
     end
   end
 end

@@ -5,13 +5,17 @@
 local now, replayed, bytes, all = ARGV[1], 0, 0, 0
 for i = 2, #ARGV, 2 do
   local id, signal = ARGV[i], ARGV[i + 1]
-  if redis.call('ZREM', keys.dead, id) == 1 then
+  if redis.call('ZSCORE', keys.dead, id) then
+    outdate(id)
+    redis.call('ZREM', keys.dead, id)
     local key = keys.chunk .. id
-    local chunk = redis.call('HMGET', key, 'records', 'size')
+    local chunk = redis.call('HMGET', key, 'records', 'size', 'header')
     redis.call('HDEL', key, 'reason')
     redis.call('HINCRBY', key, 'tries', 1)
     redis.call('ZADD', keys.ledger, now, id)
-    redis.call('ZADD', keys.open .. signal, now, id)
+    local workspace = cjson.decode(chunk[3]).workspace_id
+    redis.call('HSET', key, 'workspace', workspace)
+    enqueue(signal, workspace, id, now)
     redis.call('HINCRBY', keys.waiting, 'open:' .. signal, chunk[1])
     replayed, all, bytes = replayed + 1, all + tonumber(chunk[1]), bytes + tonumber(chunk[2])
   end

@@ -15,17 +15,27 @@ MAX_RESULT_BYTES = 256 * MIB
 """Maximum size of a query's result, before compression."""
 
 
+MOST_ROWS = "max_rows_to_read"
+
+
 class Allowance:
     """Shared by all queries of a request: a deadline, settings, and cancellation. Thread-safe."""
 
-    def __init__(self, end: float = math.inf, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        end: float = math.inf,
+        settings: Mapping[str, Any] | None = None,
+        seconds: float = math.inf,
+    ) -> None:
         """Create an allowance.
 
         Args:
             end: deadline of the request, on the clock `time.monotonic`.
             settings: ClickHouse settings for each of its queries.
+            seconds: how long each :class:`Budget` may last.
         """
         self.end = end
+        self.seconds = seconds
         self.settings = dict(settings or {})
         self._lock = threading.Lock()
         self._abort: Callable[[], None] | None = None
@@ -78,6 +88,14 @@ def current_allowance() -> Allowance:
     return _current.get() or Allowance()
 
 
+def stricter(limits: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """ClickHouse settings with `more` of them; of two limits on the rows read, the lower holds."""
+    both = {**limits, **more}
+    if MOST_ROWS in limits and MOST_ROWS in more:
+        both[MOST_ROWS] = min(limits[MOST_ROWS], more[MOST_ROWS])
+    return both
+
+
 class Budget:
     """The time that a group of queries may use together, and the memory that each may use.
 
@@ -88,7 +106,8 @@ class Budget:
         """Start the clock: `settings.query_max_seconds` from now."""
         self._memory = settings.query_max_memory
         self._allowance = current_allowance()
-        self._end = min(time.monotonic() + settings.query_max_seconds, self._allowance.end)
+        seconds = min(settings.query_max_seconds, self._allowance.seconds)
+        self._end = min(time.monotonic() + seconds, self._allowance.end)
 
     def limits(self) -> dict[str, Any]:
         """ClickHouse settings for the next query.

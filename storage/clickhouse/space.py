@@ -6,7 +6,23 @@ from storage.clickhouse.errors import QueryRefusedError, UnavailableError
 
 
 class NoSpaceError(UnavailableError):
-    """ClickHouse's disks are full."""
+    """ClickHouse's disks have too little free space."""
+
+
+def free_space(clickhouse: Clickhouse) -> int | None:
+    """Free bytes on the disk of ClickHouse that has most; object storage always has space.
+
+    None if ClickHouse's user may not ask for it.
+
+    Raises:
+        StorageError: ClickHouse does not answer.
+    """
+    try:
+        [(free,)] = clickhouse.query("SELECT max(free_space) FROM system.disks")
+    except QueryRefusedError:
+        # At least it answers.
+        return None
+    return int(free)
 
 
 def check_space(clickhouse: Clickhouse, least: int) -> None:
@@ -14,19 +30,16 @@ def check_space(clickhouse: Clickhouse, least: int) -> None:
 
     Args:
         clickhouse: the connection.
-        least: bytes that must be free on at least one disk; object storage always has space.
+        least: bytes that must be free on at least one disk.
 
     Raises:
         NoSpaceError: no disk has that much free space.
-        UnavailableError: ClickHouse does not answer.
+        StorageError: ClickHouse does not answer.
     """
-    try:
-        [(free,)] = clickhouse.query("SELECT max(free_space) FROM system.disks")
-    except QueryRefusedError:
-        # The ClickHouse user may not read the disks. At least it answers.
-        return
-    if free < least:
+    free = free_space(clickhouse)
+    if free is not None and free < least:
         raise NoSpaceError(
-            f"ClickHouse's disk is full: {free // MIB} MiB free, "
-            f"less than DISK_MIN_FREE ({least // MIB} MiB)"
+            f"ClickHouse is short of disk space: {free // MIB:,} MiB free, less than "
+            f"DISK_MIN_FREE ({least // MIB:,} MiB); free or add space, or keep less "
+            "(RETENTION_DAYS, RETAIN_MAX_BYTES)"
         )

@@ -20,6 +20,9 @@ from storage.decode.envelope import Bounds, Envelope, attribute_maps, open_envel
 
 TABLE = "otel_logs"
 
+ENDPOINT_NAMES = ("http.route", "url.path")
+"""Attributes of which the first that is there is also the record's `Endpoint`."""
+
 SCHEMA = pa.schema(
     [
         ("Timestamp", INSTANT),
@@ -77,7 +80,7 @@ def _record_columns(envelope: Envelope, rows: Bounds) -> dict[str, pa.Array]:
         "SeverityNumber": pa.array(np.where(in_range, severity, 0).astype(np.uint8)),
         "Body": any_value_columns.texts(records.field("body")),
         "LogAttributes": attributes.array(),
-        "Endpoint": attributes.lookup("http.route", "url.path").dictionary_encode(),
+        "Endpoint": attributes.lookup(*ENDPOINT_NAMES).dictionary_encode(),
         "EventName": records.field("event_name").dictionary_encode(),
     }
 

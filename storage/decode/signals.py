@@ -84,5 +84,6 @@ def _columnar(decoders: Signal, chunks: Sequence[ChunkRows]) -> Tables | None:
     except BaseException as error:
         if not is_refusal(error):
             raise
-        _log.warning("columnar decoding of %d chunks refused: %s", len(chunks), error)
+        # The text of an error may quote a record.
+        _log.warning("columnar decoding of %d chunks refused: %s", len(chunks), type(error))
         return None

@@ -22,6 +22,10 @@ TABLES = {table: signal for signal in SIGNALS for table in decode(signal, [])}
 """Every table with records, and its signal."""
 
 
+BY_AGE, BY_WORKSPACE, BY_TOTAL = "age", "bytes_kept", "RETAIN_MAX_BYTES"
+"""Why rows go: they are too old, or their workspace's limit or that of all is exceeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionLimits:
     """Days for which records of one signal are kept, 0 forever."""
@@ -42,7 +46,7 @@ class RetentionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Expired rows of one partition."""
+    """Rows of one partition that are to be deleted."""
 
     table: str
     partition: str
@@ -53,6 +57,8 @@ class Expired:
     """Size on disk; for a part of a partition, its share by rows."""
     last_day: int = 0
     """A workspace's rows that existed by this day have expired; days since 1970-01-01."""
+    why: str = BY_AGE
+    """One of :data:`BY_AGE`, :data:`BY_WORKSPACE` and :data:`BY_TOTAL`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ _COLUMN = re.compile(r"ALTER TABLE \w+\$\{local\}.*? ADD COLUMN ", re.DOTALL)
 _SHARDING = {
     "otel_logs_rollup": "cityHash64(WorkspaceId, Width, Start)",
     "otel_logs_rollup_marks": "cityHash64(WorkspaceId, Hour)",
+    "shared": "cityHash64(Kind, Name)",
+    "usage": "cityHash64(Id)",
+    "audit": "cityHash64(Id)",
+    "dead_letters": "cityHash64(Id)",
 }
 
 
@@ -41,6 +45,11 @@ def migrations() -> list[Migration]:
         if (match := _NAME.fullmatch(file.name))
     ]
     return sorted(found, key=lambda migration: migration.version)
+
+
+def tables() -> list[str]:
+    """The names of all tables."""
+    return [name for migration in migrations() for name in _TABLE.findall(migration.sql)]
 
 
 def migrate(settings: Settings) -> None:

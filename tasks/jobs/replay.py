@@ -36,7 +36,7 @@ def replay(work: Work, stores: Stores) -> JobResult:
     """
     filters = msgspec.convert(work.order.arguments, DeadLetterFilter)
     filters = replace(filters, until=min(filters.until, work.order.created_ms / 1000))
-    dead_letters = DeadLetters(stores.ledger)
+    dead_letters = DeadLetters(stores.ledger, stores.clickhouse)
     if work.total is None:
         work.total = _count(work, dead_letters, filters)
         work.save()

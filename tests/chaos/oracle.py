@@ -1,13 +1,17 @@
 """Compares what was acknowledged with what is stored, and with what receipts say.
 
 It compares two multisets of whole records. A record without a time must be stored at least once
-for each answer, and at most once for each time it was sent.
+for each answer, and at most once for each time it was sent. Usage must have as many records as are
+stored; those of a request that was never acknowledged may be left out.
 """
 
+import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
 
 from ledger.ledger import BrokerError
+from ledger.usage import UsageCounters
+from storage.lifecycle.usage import STORED
 
 
 @dataclass
@@ -27,6 +31,8 @@ class Verdict:
     """Bodies of rows that no client sent, or that differ from what was sent."""
     untrue: list
     """Receipts of acknowledged requests that do not say what is stored."""
+    miscounted: list
+    """Tenants, with their records by usage, and the fewest and the most that it should have."""
     redelivered: int
     """Batches that were leased more than once."""
     longest: float
@@ -39,13 +45,14 @@ class Verdict:
             f"chaos {self.scenario}: seed={self.seed} accepted={self.accepted} "
             f"stored={self.stored} lost={len(self.lost)} doubled={len(self.doubled)} "
             f"foreign={len(self.foreign)} untrue={len(self.untrue)} "
+            f"miscounted={len(self.miscounted)} "
             f"redelivered={self.redelivered} dead={self.dead} "
             f"longest={self.longest:.1f}s"
         )
 
     def check(self):
         """Fail unless each acknowledged record is stored once, and nothing else is."""
-        for kind in ("lost", "doubled", "foreign", "untrue"):
+        for kind in ("lost", "doubled", "foreign", "untrue", "miscounted"):
             found = getattr(self, kind)
             assert not found, f"{self}; {kind}: {found[:5]}"
         assert self.accepted > 0, f"{self}: no record was acknowledged, so nothing was tested"
@@ -77,6 +84,7 @@ def judge(system, scenario, seed, load, attempts_before=0):
         doubled=sorted(counts - most),
         foreign=sorted(body for body, row in stored if sent.get(body) != row),
         untrue=sorted(untrue_receipts(load, unchanged, statuses)),
+        miscounted=sorted(miscounted(system, load, stored)),
         redelivered=further_attempts(system) - attempts_before,
         longest=longest_wait(load, statuses),
         dead=system.ledger.waiting.stats().dead_chunks,
@@ -92,6 +100,27 @@ def stored_rows(system, load):
         {"max_execution_time": 60},
     )
     return [(body, (workspace, client, attributes)) for body, workspace, client, attributes in rows]
+
+
+def miscounted(system, load, stored):
+    """Tenants whose usage is not what is stored of them."""
+    acknowledged = {
+        body for request in load.requests if request.acknowledged for body in request.records
+    }
+    most, least = Counter(), Counter()
+    for body, (workspace, client, _) in stored:
+        most[workspace, client] += 1
+        least[workspace, client] += body in acknowledged
+
+    today = dt.datetime.now(dt.UTC).date()
+    days = today - dt.timedelta(days=1), today + dt.timedelta(days=1)
+    used = Counter()
+    for each in UsageCounters(system.ledger.broker).read(system.clickhouse, "", *days):
+        if each.outcome == STORED:
+            used[each.workspace_id, each.client_id] += each.records
+    for tenant in load.tenants:
+        if not least[tenant] <= used[tenant] <= most[tenant]:
+            yield tenant, used[tenant], least[tenant], most[tenant]
 
 
 def further_attempts(system):

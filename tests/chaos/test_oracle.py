@@ -1,10 +1,30 @@
 """The suite notices if a part of Sheaf is missing."""
 
+import time
+
 import pytest
 
+from ledger import keys
 from tests.chaos.load import Shape
 
 pytestmark = pytest.mark.chaos
+
+
+def test_usage_that_counts_too_much_or_too_little_is_found_out(scenario):
+    with scenario.under_load(Shape(records=20), most=20):
+        scenario.load.join(30)
+    scenario.check()
+    broker = scenario.system.broker
+    # Beat may be moving the counters right now; then they are added to what is moved next.
+    workspace, client = scenario.load.tenants[0]
+    day = int(time.time()) // 86_400
+    name = f"{day} {workspace} {client} logs stored records"
+    for wrong in (1, -2):
+        broker.hincrby(keys.USAGE, name, wrong)
+        [found] = scenario.judge().miscounted
+        assert found[0] == (workspace, client)
+    broker.hincrby(keys.USAGE, name, 1)
+    scenario.check()
 
 
 def test_without_the_sweep_the_oracle_reports_lost_records(scenario):

@@ -159,7 +159,8 @@ def reader(sheaf, tmp_path_factory, wait_until, require):
     made.send("/v1/traces", json.dumps({"resourceSpans": spans()}).encode())
     made.send("/v1/metrics", json.dumps({"resourceMetrics": metrics()}).encode())
     found = made.get("/api/v1/logs")["logs"][0]["id"]
-    made.replaced |= {"6f0c...": receipt, "6f0c…": receipt, "<id>": found}
+    key_id = made.run("sheaf keys create --scope read").split("_")[1]
+    made.replaced |= {"6f0c...": receipt, "6f0c…": receipt, "<id>": found, "9f86d081884c": key_id}
     yield made
     made.doors.close()
 

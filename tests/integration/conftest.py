@@ -186,7 +186,33 @@ def ledger(settings):
 
 
 @pytest.fixture(scope="session")
-def migrated(engine):
+def shared_engines():
+    """Settings of the engines that the tests of a session share; whoever starts one adds it."""
+    return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _emptied(shared_engines):
+    """Leave the shared engines empty: deletions and merges would go over other files' rows."""
+    yield
+    for settings in shared_engines:
+        empty(settings)
+
+
+def empty(settings):
+    """Remove all rows of Sheaf's tables."""
+    connection = Clickhouse(settings)
+    tables = connection.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() "
+        "AND name != 'schema_migrations' AND total_rows > 0"
+    )
+    for (name,) in tables:
+        connection.query(f"TRUNCATE TABLE `{name}`")
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(engine, shared_engines):
     """Settings of the engine, whose schema is applied."""
     settings = Settings(
         clickhouse_port=engine.ports["CLICKHOUSE_PORT"],
@@ -194,6 +220,7 @@ def migrated(engine):
         fsync_parts=False,
     )
     migrate(settings)
+    shared_engines.append(settings)
     return settings
 
 

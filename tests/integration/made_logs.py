@@ -39,7 +39,15 @@ def payload(bodies, times=None, **attributes):
 
 
 def new_chunk(
-    content, records, *, workspace="acme", signal="logs", chunk_id=None, kept=0, received_ns=None
+    content,
+    records,
+    *,
+    workspace="acme",
+    client="web",
+    signal="logs",
+    chunk_id=None,
+    kept=0,
+    received_ns=None,
 ):
     """A chunk of these uncompressed bytes; `kept` is in days, 0 forever."""
     header = Header(
@@ -47,7 +55,7 @@ def new_chunk(
         id=chunk_id or chunk.new_id(),
         signal=signal,
         workspace_id=workspace,
-        client_id="web",
+        client_id=client,
         records=records,
         bytes=len(content),
         received_at=received_ns or time.time_ns(),

@@ -62,11 +62,11 @@ def numbers(*points, start=None):
     ]
 
 
-def put_metrics(settings, workspace, *streams):
+def put_metrics(settings, workspace, *streams, client="web"):
     """Decode and insert the streams' data points, as a worker does."""
     request = ExportMetricsServiceRequest(resource_metrics=[each.otlp() for each in streams])
     chunk = ChunkRows(
-        request.SerializeToString(), workspace, "web", next(_chunk_ids), BASE_S * 10**9, 0
+        request.SerializeToString(), workspace, client, next(_chunk_ids), BASE_S * 10**9, 0
     )
     inserter = Inserter(settings)
     try:

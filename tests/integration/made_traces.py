@@ -70,10 +70,10 @@ def export_request(spans):
     return request.SerializeToString()
 
 
-def put(settings, workspace, spans):
-    """Store spans in a workspace, as one chunk."""
+def put(settings, workspace, spans, client="web"):
+    """Store spans of a client in a workspace, as one chunk."""
     chunk_id = secrets.randbits(64)
-    rows = ChunkRows(export_request(spans), workspace, "web", chunk_id, START_NS, 0)
+    rows = ChunkRows(export_request(spans), workspace, client, chunk_id, START_NS, 0)
     inserter = Inserter(settings)
     try:
         for table, batch in decode("traces", [rows]).items():

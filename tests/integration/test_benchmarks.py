@@ -34,6 +34,13 @@ def test_decoding_prints_a_line_for_each_shape(project_root, script, shapes):
     assert all(float(figure) > 0 for figure in figures)
 
 
+def test_redaction_prints_a_line_for_each_set_of_rules(project_root):
+    head, *lines = lines_of(project_root, "redaction.py", "1", "0.01")
+    assert "µs of CPU a record" in head
+    assert len(lines) == 7
+    assert all(float(line.split()[-1]) > 0 for line in lines)
+
+
 @pytest.mark.parametrize(("script", "questions"), [("queries.py", 36), ("rollups.py", 10)])
 def test_reading_prints_a_line_for_each_question(project_root, script, questions):
     lines = lines_of(project_root, script, "--rows", "200000", "--repeats", "1")

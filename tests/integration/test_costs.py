@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from ingest.commit.receive import Receiver
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS
-from ingest.tenant import Tenant
+from ingest.tenant import Sender, Tenant
 from ledger.ledger import Entry, Ledger
 from storage import decode
 from storage.clickhouse.client import Clickhouse
@@ -141,7 +141,7 @@ def test_a_batch_costs_one_insert_no_query_and_three_scripts_however_many_chunks
 def test_requests_that_come_together_are_committed_together(stores, valkey, meter):
     settings = stores(commit_interval_ms=200.0)
     receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
-    tenant = Tenant("acme", "web")
+    tenant = Sender(Tenant("acme", "web"))
     outcomes = queue.SimpleQueue()
     receiver.start()
     try:
@@ -159,7 +159,7 @@ def test_requests_that_come_together_are_committed_together(stores, valkey, mete
 
 def test_a_record_is_written_to_the_ledger_in_less_than_half_of_its_bytes(ledger, valkey):
     content = export_of(1000)
-    pieces = cut(LOGS, content, Tenant("acme", "web"))
+    pieces = cut(LOGS, content, Sender(Tenant("acme", "web")))
     assert pieces.records == 1000
 
     before = valkey.client.info("persistence")["aof_current_size"]
@@ -178,7 +178,7 @@ def test_rows_travel_to_clickhouse_in_at_most_half_again_the_bytes_that_came_in(
 
 
 def test_a_door_calls_no_function_for_a_record():
-    tenant = Tenant("acme", "web")
+    tenant = Sender(Tenant("acme", "web"))
     few, many = export_of(2000), export_of(4000)
     # The first call may do more.
     cut(LOGS, few, tenant)

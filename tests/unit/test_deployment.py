@@ -4,7 +4,9 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from xml.etree import ElementTree as ET
 
 import grpc
 import pytest
@@ -52,7 +54,7 @@ def test_every_module_that_is_started_exists(composition, service):
     assert importlib.util.find_spec(module)
 
 
-def test_every_volume_that_is_mounted_is_declared_and_every_folder_is_there(
+def test_every_volume_that_is_mounted_is_declared_and_every_path_is_there(
     composition, project_root
 ):
     mounted = set()
@@ -61,7 +63,7 @@ def test_every_volume_that_is_mounted_is_declared_and_every_folder_is_there(
 
     folders = {name for name in mounted if name.startswith(".")}
     assert mounted - folders == set(composition["volumes"])
-    assert all((project_root / folder).is_dir() for folder in folders)
+    assert all((project_root / folder).exists() for folder in folders)
 
 
 def test_every_service_that_can_be_asked_has_a_health_check(composition):
@@ -127,6 +129,28 @@ def test_what_a_service_waits_for_is_there_and_can_tell(composition):
 def test_the_image_holds_every_package(project_root):
     dockerfile = (project_root / "Dockerfile").read_text()
     ignored = (project_root / ".dockerignore").read_text()
-    for package in ("cli", "config", "ingest", "storage", "tasks", "web"):
-        assert f"COPY {package} {package}" in dockerfile
-        assert f"!{package}" in ignored
+    project = tomllib.loads((project_root / "pyproject.toml").read_text())
+    packages = project["tool"]["importlinter"]["root_packages"]
+    assert "web" in packages
+    for package in packages:
+        assert f"COPY {package} {package}\n" in dockerfile
+        assert f"!{package}\n" in ignored
+
+
+def test_clickhouse_keeps_its_own_logs_small(composition, project_root):
+    mounted = dict(
+        volume.split(":")[:2] for volume in composition["services"]["clickhouse"]["volumes"]
+    )
+    for path in (project_root / "deploy" / "clickhouse").iterdir():
+        inside = mounted[f"./deploy/clickhouse/{path.name}"]
+        assert inside == f"/etc/clickhouse-server/config.d/{path.name}"
+    root = ET.parse(project_root / "deploy/clickhouse/small-system-logs.xml").getroot()
+    assert root.tag == "clickhouse"
+    for log in root:
+        assert log.tag.endswith("_log")
+        # Off, or replaced as a whole, with a few days to live.
+        assert log.get("remove") == "1" or log.get("replace") == "1"
+        if log.get("replace"):
+            assert re.fullmatch(r"event_date \+ INTERVAL \d DAY DELETE", log.findtext("ttl"))
+            assert log.findtext("table") == log.tag
+    assert {"query_log", "trace_log", "text_log", "metric_log"} <= {log.tag for log in root}

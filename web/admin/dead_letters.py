@@ -25,7 +25,7 @@ from web.admin.dead_letter_schemas import (
 )
 from web.common.cursor import TimeAndId, cursor_of, place_of
 from web.common.formats import rfc3339
-from web.common.tenancy import WorkspaceArguments, workspace_of
+from web.common.tenancy import WorkspaceArguments, client_of, workspace_of
 from web.common.time_range import whole_time_range
 from web.http.answers import about_request, answer
 from web.http.blueprint import ApiBlueprint
@@ -148,7 +148,8 @@ def _readable(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dead_letters() -> DeadLetters:
-    return DeadLetters(current_resources().ledger)
+    resources = current_resources()
+    return DeadLetters(resources.ledger, resources.clickhouse)
 
 
 def _found(arguments: Mapping[str, Any], chunk_id: str) -> DeadLetter:
@@ -164,7 +165,7 @@ def filters_of_dead_letters(arguments: Mapping[str, Any]) -> DeadLetterFilter:
     time_range = whole_time_range(arguments)
     return DeadLetterFilter(
         workspace_id=workspace_of(arguments),
-        client_id=arguments.get("client_id", ""),
+        client_id=client_of(arguments),
         signal=arguments.get("signal", ""),
         reason=arguments.get("reason", ""),
         since=time_range.first_ns // NS_PER_MS / 1000,

@@ -8,11 +8,10 @@ from flask import request
 
 from storage.clickhouse.sql import TENANT_ID
 from web.common.time_arguments import end_time, start_time
+from web.http.access import DEFAULT_WORKSPACE, current_principal
 from web.http.arguments import Text, described
 from web.http.errors import WrongParameterError
 from web.http.names import UNKNOWN, wrong_names
-
-DEFAULT_WORKSPACE = "default"
 
 NO_TENANT = "Must be 1 to 128 characters from A-Z a-z 0-9 . _ : -"
 
@@ -61,10 +60,16 @@ class RangeArguments(TenantArguments):
 
 
 def workspace_of(arguments: Arguments) -> str:
-    """The workspace that a request reads from: parameter, else header, else `default`.
+    """The workspace of a request: as :func:`named_workspace`, else `default`. Raises the same."""
+    return named_workspace(arguments) or DEFAULT_WORKSPACE
+
+
+def named_workspace(arguments: Arguments) -> str:
+    """The workspace that a request names: parameter, else header, else the key's; empty: none.
 
     Raises:
         WrongParameterError: the header is malformed, or contradicts the parameter.
+        NotAllowedError: the key is bound to another workspace.
     """
     named: str = arguments.get("workspace_id", "")
     header = request.headers.get("X-Workspace-Id", "")
@@ -72,4 +77,14 @@ def workspace_of(arguments: Arguments) -> str:
         raise WrongParameterError("x-workspace-id", NO_TENANT)
     if named and header and named != header:
         raise WrongParameterError("workspace_id", "Conflicts with the header x-workspace-id.")
-    return named or header or DEFAULT_WORKSPACE
+    field = "workspace_id" if named else "x-workspace-id"
+    return current_principal().workspace(named or header, field)
+
+
+def client_of(arguments: Arguments) -> str:
+    """The client of a request, within its workspace: parameter, else the key's; empty: all.
+
+    Raises:
+        NotAllowedError: the key is bound to another client.
+    """
+    return current_principal().client(arguments.get("client_id", ""), "client_id")

@@ -1,11 +1,12 @@
 """Admission of queries: which run, which wait, and which are refused."""
 
+import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from storage.clickhouse.budget import Allowance
 from storage.clickhouse.errors import QUERY_WAS_CANCELLED, TIMEOUT_EXCEEDED, QueryRefusedError
 from web.http.costs import Cost, CostOf
 from web.http.lanes import ClientGoneError, Lane, LaneFullError
+from web.http.workspace_limits import Places, QueryLimits, limits_of_request
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,7 @@ class QueryAdmission:
     def __init__(self, settings: Settings) -> None:
         slots, waiting = heavy_slots(settings), settings.query_waiting
         self._settings = settings
+        self._places = Places()
         self.lanes: dict[Cost, Lane] = {
             "light": Lane(_LIGHT_PLACES, settings.door_threads),
             "heavy": Lane(slots, waiting),
@@ -61,26 +64,30 @@ class QueryAdmission:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def answer(self, cost: Cost, view: Callable[[], Response]) -> Response:
+    def answer(
+        self, cost: Cost, view: Callable[[], Response], arguments: Mapping[str, Any]
+    ) -> Response:
         """Answer the current request when its turn comes.
 
         Raises:
             BusyError: too many others wait, or the turn does not come in time.
+            LimitReachedError: its workspace has as many queries as it may have.
         """
         if cost == "none":
             return view()
-        lane, began = self.lanes[cost], time.monotonic()
+        lane, began, of_workspace = self.lanes[cost], time.monotonic(), limits_of_request(arguments)
         is_gone = _client_gone()
-        self._enter(lane, began, is_gone)
-        if cost == "stream":
-            return _streamed(lane, view)
-        try:
+        with ExitStack() as held:
+            held.callback(self._places.enter(of_workspace))
+            self._enter(lane, began, is_gone)
+            held.callback(lane.leave)
+            if cost == "stream":
+                allowance = _allowance(math.inf, _HEAVY_LATER, of_workspace)
+                return _streamed(held.pop_all().close, view, allowance)
             end = began + self._settings.query_max_seconds
-            allowance = Allowance(end, self._share(cost, lane))
+            allowance = _allowance(end, self._share(cost, lane), of_workspace)
             with self._watching(allowance, is_gone), allowance.spent():
                 return view()
-        finally:
-            lane.leave()
 
     def _enter(self, lane: Lane, began: float, is_gone: Callable[[], bool]) -> None:
         try:
@@ -145,12 +152,22 @@ def admitted(view: Callable[..., Response], cost: CostOf, *given: Any, **named: 
     arguments = given[0] if given and isinstance(given[0], dict) else {}
     admission: QueryAdmission = current_app.extensions[_KEY]
     of_request = cost(arguments) if callable(cost) else cost
-    return admission.answer(of_request, partial(view, *given, **named))
+    return admission.answer(of_request, partial(view, *given, **named), arguments)
 
 
-def _streamed(lane: Lane, view: Callable[[], Response]) -> Response:
+def _allowance(end: float, settings: Mapping[str, Any], of_workspace: QueryLimits) -> Allowance:
+    """What a request that runs now may use; an answer that streams has no `end`."""
+    seconds = of_workspace.limits.query_seconds or math.inf
+    if end < math.inf:
+        end = min(end, time.monotonic() + seconds)
+    return Allowance(end, {**settings, **of_workspace.settings}, seconds)
+
+
+def _streamed(
+    release: Callable[[], None], view: Callable[[], Response], allowance: Allowance
+) -> Response:
     """A view's answer. Its place becomes free once it is sent or the client has disconnected."""
-    leave, allowance = _once(lane.leave), Allowance(settings=_HEAVY_LATER)
+    leave = _once(release)
     try:
         with allowance.spent():
             response = view()

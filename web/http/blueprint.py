@@ -8,8 +8,11 @@ import marshmallow as ma
 from flask import Response
 from flask_smorest import Blueprint
 
+from access.principal import Scope
+from web.http.access import needs
 from web.http.admission import admitted
 from web.http.arguments import ArgumentsParser
+from web.http.audit import recorded
 from web.http.costs import CostOf
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -31,6 +34,9 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
         status: int = 200,
         body: bool = False,
         cost: CostOf = "heavy",
+        scope: Scope | None = None,
+        everywhere: bool = False,
+        audited: bool | None = None,
     ) -> Callable[[View], View]:
         """Register a view for `rule`. Requests wait for their turn, see :mod:`web.http.admission`.
 
@@ -43,11 +49,18 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc] # flask-smorest ships no ty
             status: the status of success.
             body: take the arguments from a JSON body with any method.
             cost: what a request costs the database.
+            scope: what the key needs; None: `read` for GET, `admin` for the other methods.
+            everywhere: whether it concerns all workspaces.
+            audited: whether it is recorded in the audit log; None: if it changes something.
         """
         location = "json" if body or method in {"POST", "PUT"} else "query"
 
         def register(view: View) -> View:
-            in_turn = update_wrapper(partial(admitted, view, cost), view)
+            acts = method != "GET" and scope != "read" if audited is None else audited
+            act = recorded(view, self.name) if acts else view
+            in_turn = update_wrapper(partial(admitted, act, cost), view)
+            by_client = takes is not None and "client_id" in takes().fields
+            needs(in_turn, scope=scope, everywhere=everywhere, by_client=by_client)
             documented: Any = self.response(status, **_documented(gives))(in_turn)
             for other, meaning in (otherwise or {}).items():
                 documented = self.alt_response(other, description=meaning)(documented)

@@ -10,7 +10,11 @@ from flask import Flask, Response, g, has_request_context, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, NotFound
 
+from access.audit import AuditError
+from access.credentials import BEARER, SCHEMES
+from access.principal import AccessError, KeysUnavailableError, NotAuthenticatedError
 from ledger.ledger import BrokerError
+from ledger.shared import SharedError
 from storage.clickhouse import errors as storage
 from storage.clickhouse.errors import (
     NoAnswerInTimeError,
@@ -23,11 +27,15 @@ from web.http.answers import answer
 from web.http.doors import where_to_send
 from web.http.middleware import request_id
 from web.http.resources import current_resources
+from web.http.workspace_limits import LimitReachedError, limit_behind
 
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 5
 """`Retry-After`, in seconds, while the database or the broker is unavailable or busy."""
+
+RETRY_AFTER_LIMIT = 1
+"""The same while a workspace has as many queries as it may have."""
 
 _TOO_MANY_ROWS_OR_BYTES = 396
 _TOO_MANY_SIMULTANEOUS_QUERIES = 202
@@ -37,6 +45,7 @@ _TOO_HEAVY = {
     storage.TOO_SLOW: "it would take longer than QUERY_MAX_SECONDS",
     storage.MEMORY_LIMIT_EXCEEDED: "it would take more memory than QUERY_MAX_MEMORY",
     storage.QUERY_WAS_CANCELLED: "it was cancelled",
+    storage.TOO_MANY_ROWS: "it would read too many rows",
     _TOO_MANY_ROWS_OR_BYTES: "its answer would be too large",
 }
 _NOT_NOW = {
@@ -107,6 +116,7 @@ class SheafApi(Api):  # type: ignore[misc] # flask-smorest ships no types
 
 def answer_errors(app: Flask) -> None:
     """Turn exceptions into answers, so that no traceback reaches a client."""
+    _answer_denials(app)
 
     @app.errorhandler(WrongParameterError)
     def wrong(error: WrongParameterError) -> Response:
@@ -141,7 +151,8 @@ def answer_errors(app: Flask) -> None:
             why = _NOT_NOW.get(error.code, "The database is short of memory")
             return _later(f"{why}; try again later.", "database")
         if error.code in _TOO_HEAVY:
-            why = _TOO_HEAVY[error.code]
+            settings = current_resources().settings
+            why = limit_behind(error.code, settings) or _TOO_HEAVY[error.code]
             return error_answer(
                 422, f"query_too_heavy: {why}; narrow the time range or the filters."
             )
@@ -151,6 +162,28 @@ def answer_errors(app: Flask) -> None:
     def unexpected(error: Exception) -> Response:
         log.error("http: unexpected", exc_info=error)
         return error_answer(500, "Unexpected error. See the log of the API.")
+
+
+def _answer_denials(app: Flask) -> None:
+    @app.errorhandler(AccessError)
+    def denied(error: AccessError) -> Response:
+        fields = {error.field: [error.text]} if error.field else {}
+        match error:
+            case NotAuthenticatedError():
+                return error_answer(401, error.text, fields, _how_to_authenticate())
+            case KeysUnavailableError():
+                return _later(error.text, "keys")
+        return error_answer(403, error.text, fields)
+
+    @app.errorhandler(LimitReachedError)
+    def limited(error: LimitReachedError) -> Response:
+        headers = {"Retry-After": str(RETRY_AFTER_LIMIT)}
+        return error_answer(429, str(error), {error.limit: [str(error)]}, headers)
+
+    @app.errorhandler(AuditError)
+    @app.errorhandler(SharedError)
+    def not_written(error: AuditError | SharedError) -> Response:
+        return _later(str(error), "keys")
 
 
 def error_answer(
@@ -169,6 +202,15 @@ def error_answer(
     response = answer({"error": detail}, code)
     response.headers.update(headers or {})
     return response
+
+
+def _how_to_authenticate() -> dict[str, str]:
+    # For Basic, browsers would open a dialogue of their own over the page. Without TLS, only the
+    # `Referer` says that it is the page that asks.
+    place = urlsplit(request.headers.get("Referer", "")).netloc
+    mode = request.headers.get("Sec-Fetch-Mode", "cors" if place == request.host else "navigate")
+    in_page = mode != "navigate"
+    return {"WWW-Authenticate": BEARER if in_page else SCHEMES}
 
 
 def _later(reason: str, part: str) -> Response:
@@ -202,7 +244,9 @@ def _flat(messages: Mapping[str, Any]) -> dict[str, list[str]]:
 def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            skipped = isinstance(name, int) or name in {"_schema", "value", "key"}
+            # Of several objects, the wrong one is named; of several texts, the text shows it.
+            place = isinstance(name, int) and not isinstance(inner, Mapping)
+            skipped = place or name in {"_schema", "value", "key"}
             # A client's name may contain a lone surrogate, which UTF-8 cannot encode.
             named = str(name).encode(errors="replace").decode()
             named = named if path else name_as_given(named)

@@ -7,6 +7,7 @@ from flask import Response
 
 from ledger.exposition import CONTENT_TYPE, exposition
 from ledger.ledger import BrokerError
+from ledger.space import check_disk, check_memory, space_of
 from storage.clickhouse.errors import StorageError
 from storage.clickhouse.space import NoSpaceError, check_space
 from web.http.answers import about_request, answer
@@ -42,7 +43,9 @@ def health_blueprint() -> ApiBlueprint:
 
 def metrics() -> Response:
     """`GET /metrics`, in Prometheus' format; not in the OpenAPI document, which is about JSON."""
-    return Response(exposition(current_resources().ledger), content_type=CONTENT_TYPE)
+    resources = current_resources()
+    space = space_of(resources.settings, resources.ledger.broker, resources.clickhouse)
+    return Response(exposition(resources.ledger, space), content_type=CONTENT_TYPE)
 
 
 def checks() -> dict[str, Any]:
@@ -60,6 +63,8 @@ def _look() -> tuple[dict[str, Any], dict[str, str]]:
         queue = asdict(resources.ledger.waiting.stats())
         queue.pop("totals")
         resources.ledger.check_writable()
+        check_disk(resources.settings)
+        check_memory(resources.ledger.broker)
     except BrokerError as error:
         states["broker"] = "away" if queue is None else "full"
         problems["broker"] = (

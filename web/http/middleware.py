@@ -8,6 +8,7 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from config.settings import Settings
 from serving.cors import allow_origin, origins_of
 
 log = structlog.get_logger(__name__)
@@ -20,21 +21,25 @@ _FREQUENT = {"health.health", "health.ready", "page.static"}
 _SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "no-referrer",
+    # Not `no-referrer`: with it, browsers send forms with `Origin: null`, which signing in refuses.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
+_STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 
-def watch_requests(app: Flask, cors_origins: str) -> None:
+
+def watch_requests(app: Flask, settings: Settings) -> None:
     """Give each request an id, log its end, and add the headers that every answer has.
 
     Args:
         app: the app.
-        cors_origins: comma-separated origins that browsers may call from, `*` for any.
+        settings: CORS_ORIGINS, and whether there is TLS.
     """
-    origins = origins_of(cors_origins)
+    origins = origins_of(settings.cors_origins)
+    fixed = _SECURITY | (_STRICT_TRANSPORT if settings.tls_cert else {})
 
     @app.before_request
     def begin() -> None:
@@ -46,7 +51,7 @@ def watch_requests(app: Flask, cors_origins: str) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers["X-Request-Id"] = request_id()
-        for name, value in _SECURITY.items():
+        for name, value in fixed.items():
             response.headers.setdefault(name, value)
         allow_origin(response, origins)
         frequent = request.endpoint in _FREQUENT and response.status_code < 400  # noqa: PLR2004 - HTTP

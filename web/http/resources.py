@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from access.audit import AuditLog
+from access.store import KeyStore
+from access.view import Access
 from config.settings import Settings
 from ledger.ledger import Ledger
 from storage.clickhouse.client import Clickhouse
@@ -23,6 +26,9 @@ class Resources:
     ledger: Ledger
     reader: LogReader
     jobs: JobBook
+    access: Access
+    keys: KeyStore
+    audit: AuditLog
     wake: Callable[[], None]
     """Wakes a worker for a new job."""
 

@@ -22,6 +22,9 @@ class QueueSchema(ma.Schema):
     oldest_seconds = fields.Float(required=True)
     dead_chunks = fields.Integer(required=True)
     dead_bytes = fields.Integer(required=True)
+    spilled_chunks = fields.Integer(
+        required=True, metadata=described("Dead letters that moved to ClickHouse.")
+    )
 
 
 class HealthAnswer(Answer):
@@ -33,7 +36,9 @@ class HealthAnswer(Answer):
     broker = fields.String(
         required=True,
         validate=validate.OneOf(["ok", "away", "full"]),
-        metadata=described("`full`: it answers, but accepts no writes."),
+        metadata=described(
+            "`full`: it answers, but accepts no writes, or has less than BROKER_MIN_FREE left."
+        ),
     )
     database = fields.String(
         required=True,

@@ -13,6 +13,7 @@ from tasks.jobs.delete import LogDeletion
 from web.common.jobs import JobAnswer, accept_job, job_answer
 from web.common.time_arguments import end_time, start_time
 from web.common.time_range import whole_time_range
+from web.http.access import current_principal
 from web.http.arguments import described
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
@@ -28,7 +29,10 @@ class DeletionArguments(FilterArguments):
     all_ = fields.Boolean(
         data_key="all",
         load_default=False,
-        metadata=described("`true`, without any filter: everything in the workspace."),
+        metadata=described(
+            "`true`, without any filter: everything in the workspace, or of the "
+            "client that the key is bound to."
+        ),
     )
 
 
@@ -62,7 +66,11 @@ def log_deletion_blueprint() -> ApiBlueprint:
 
 def _deletion(arguments: Mapping[str, Any]) -> LogDeletion:
     filters, time_range = filters_of(arguments), whole_time_range(arguments)
-    restricted = filters != LogFilters(workspace_id=filters.workspace_id) or time_range != EVER
+    # The client of the key is not a filter that somebody gave.
+    everything = LogFilters(
+        workspace_id=filters.workspace_id, client_id=current_principal().client_id
+    )
+    restricted = filters != everything or time_range != EVER or "client_id" in arguments
     if arguments["all_"] and restricted:
         raise WrongParameterError("all", "Cannot be combined with filters.")
     if not arguments["all_"] and not restricted:

@@ -1,6 +1,6 @@
 """Exporting all records of a search as a file, streamed."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import structlog
@@ -9,6 +9,7 @@ from flask import Response
 from storage.clickhouse.errors import StorageError
 from storage.query.logs.export import ExportQuery, export
 from web.common.time_range import time_range_of
+from web.http.access import NotAuthenticatedError, still_allowed
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
 from web.http.resources import current_resources
@@ -26,7 +27,9 @@ def export_blueprint() -> ApiBlueprint:
     """The route `/logs/export`."""
     blueprint = ApiBlueprint("export", __name__, description="Export")
 
-    @blueprint.endpoint("/logs/export", FILE_TYPES["ndjson"], takes=ExportArguments, cost="stream")
+    @blueprint.endpoint(
+        "/logs/export", FILE_TYPES["ndjson"], takes=ExportArguments, cost="stream", audited=True
+    )
     @blueprint.doc(responses=DOCUMENTED)  # type: ignore[untyped-decorator] # ships no types
     def logs_export(arguments: dict[str, Any]) -> Response:
         """Export all records of a search as one file, however many.
@@ -61,20 +64,29 @@ def _streamed(query: ExportQuery) -> Response:
     # A failure before the first piece can still be answered with an error status.
     first = next(pieces, b"")
     return Response(
-        _watched(first, pieces),
+        _watched(first, pieces, still_allowed()),
         headers={"Content-Disposition": f'attachment; filename="logs.{query.form}"'},
         content_type=FILE_TYPES[query.form],
     )
 
 
-def _watched(first: bytes, pieces: Generator[bytes]) -> Generator[bytes]:
-    """All pieces; an error is raised to the server, which then closes the connection."""
+def _watched(
+    first: bytes, pieces: Generator[bytes], is_allowed: Callable[[], bool]
+) -> Generator[bytes]:
+    """All pieces, while the key is valid; an error makes the server close the connection."""
     try:
         if first:
             yield first
-        yield from pieces
-    except StorageError as error:
+        for piece in pieces:
+            _require(is_allowed)
+            yield piece
+    except (StorageError, NotAuthenticatedError) as error:
         log.warning("export: interrupted", error=str(error))
         raise
     finally:
         pieces.close()
+
+
+def _require(is_allowed: Callable[[], bool]) -> None:
+    if not is_allowed():
+        raise NotAuthenticatedError("The key is no longer valid.", "Authorization")

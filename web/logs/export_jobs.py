@@ -19,7 +19,14 @@ def export_jobs_blueprint() -> ApiBlueprint:
     blueprint = ApiBlueprint("export-jobs", __name__, description="Export jobs")
 
     @blueprint.endpoint(
-        "/export", JobAnswer, takes=ExportArguments, method="POST", status=202, cost="none"
+        "/export",
+        JobAnswer,
+        takes=ExportArguments,
+        method="POST",
+        status=202,
+        cost="none",
+        scope="read",
+        audited=True,
     )
     def export_logs(arguments: dict[str, Any]) -> Response:
         """Export all records of a search to a file, as a job."""

@@ -19,7 +19,9 @@ def ingestion_blueprint() -> ApiBlueprint:
     """The routes below `/ingestion`."""
     blueprint = ApiBlueprint("ingestion", __name__, description="Aliases for existing clients")
 
-    @blueprint.endpoint("/query", PageAnswer, takes=PageArguments, method="POST", cost=of_log_page)
+    @blueprint.endpoint(
+        "/query", PageAnswer, takes=PageArguments, method="POST", cost=of_log_page, scope="read"
+    )
     def query(arguments: dict[str, Any]) -> Response:
         """Alias of `GET /logs` whose parameters are in a JSON body."""
         return read_page(arguments)

@@ -6,7 +6,7 @@ from storage.query.logs.read import LogPage, PageQuery
 from storage.query.logs.search import LogFilters
 from web.common.field_arguments import FIELD_PARAMETERS, named_fields
 from web.common.log_record import log_answer
-from web.common.tenancy import Arguments, workspace_of
+from web.common.tenancy import Arguments, client_of, workspace_of
 from web.common.time_range import check_cursor, time_range_of
 from web.http.answers import about_request
 from web.http.errors import WrongParameterError
@@ -18,7 +18,7 @@ def filters_of(arguments: Arguments) -> LogFilters:
     attributes: dict[str, str] = arguments.get("attributes", {})
     return LogFilters(
         workspace_id=workspace_of(arguments),
-        client_id=arguments.get("client_id", ""),
+        client_id=client_of(arguments),
         severities=tuple(arguments.get("severity", ())),
         min_severity=arguments.get("min_severity", 0),
         search=arguments.get("search", ""),

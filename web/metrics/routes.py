@@ -18,7 +18,7 @@ from storage.query.metrics.read import (
 )
 from storage.query.metrics.streams import Windows
 from web.common.formats import computed, rfc3339
-from web.common.tenancy import Arguments, workspace_of
+from web.common.tenancy import Arguments, client_of, workspace_of
 from web.common.time_range import time_range_of
 from web.http.answers import about_request, answer
 from web.http.blueprint import ApiBlueprint
@@ -60,6 +60,7 @@ def metrics_blueprint() -> ApiBlueprint:
         MetricQueryAnswer,
         takes=MetricQueryArguments,
         method="POST",
+        scope="read",
         otherwise=_UNKNOWN,
     )
     def query_by_body(arguments: dict[str, Any]) -> Response:
@@ -73,7 +74,7 @@ def _catalogue(arguments: Arguments) -> Response:
     resources, limit = current_resources(), arguments["limit"]
     filters = MetricFilters(
         workspace_id=workspace_of(arguments),
-        client_id=arguments.get("client_id", ""),
+        client_id=client_of(arguments),
         prefix=arguments.get("prefix", ""),
         search=arguments.get("search", ""),
         service_name=arguments.get("service_name", ""),
@@ -119,7 +120,7 @@ def series_query(arguments: Arguments) -> SeriesQuery:
     return SeriesQuery(
         filters=MetricFilters(
             workspace_id=workspace_of(arguments),
-            client_id=arguments.get("client_id", ""),
+            client_id=client_of(arguments),
             metric=arguments["metric"],
             service_name=arguments.get("service_name", ""),
             attributes=tuple(sorted(attributes.items())),

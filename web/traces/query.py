@@ -6,7 +6,7 @@ from typing import Any
 from storage.query.traces.listing import TraceQuery
 from storage.query.traces.search import SpanFilters
 from web.common.field_arguments import named_fields
-from web.common.tenancy import workspace_of
+from web.common.tenancy import client_of, workspace_of
 from web.common.time_range import check_cursor, time_range_of
 from web.http.errors import WrongParameterError, name_as_given
 from web.traces.cursor import at_cursor
@@ -19,7 +19,7 @@ def span_filters(arguments: Arguments) -> SpanFilters:
     attributes: dict[str, str] = arguments.get("attributes", {})
     return SpanFilters(
         workspace_id=workspace_of(arguments),
-        client_id=arguments.get("client_id", ""),
+        client_id=client_of(arguments),
         service_name=arguments.get("service_name", ""),
         operation=arguments.get("operation", ""),
         status=arguments.get("status", ""),

@@ -16,12 +16,12 @@ from ingest.convert.json.levels import Severity, severity
 from ingest.convert.json.timestamps import unix_ns
 from ingest.convert.misplaced import otlp_in
 from ingest.status import RefusedError, invalid
-from ingest.tenant import checked
+from ingest.tenant import ANY, Sender, checked
 
 __all__ = ["Converted", "Problem", "convert", "parse"]
 
-Sender = tuple[tuple[str, str], ...]
-"""Resource attributes, by which records are grouped."""
+Names = tuple[tuple[str, str], ...]
+"""Resource attributes that name a record's sender."""
 
 # Fields that describe the sender, by the resource attribute that they become.
 _RESOURCE_FIELDS = (
@@ -30,7 +30,6 @@ _RESOURCE_FIELDS = (
     ("workspace_id", "workspace_id"),
     ("client_id", "client_id"),
 )
-_TENANT = {"workspace_id", "client_id"}
 _UNKNOWN = Severity()
 _ENVELOPE = 1024
 """Enough bytes for the messages around a record, without its sender's names."""
@@ -45,24 +44,28 @@ class Converted:
 
 
 def convert(
-    records: Sequence[Any], problems: Iterable[Problem] = (), most_bytes: int = 0
+    records: Sequence[Any],
+    problems: Iterable[Problem] = (),
+    by: Sender = ANY,
+    most_bytes: int = 0,
 ) -> Converted:
     """Convert JSON records to one OTLP request, without the bad ones.
 
     Args:
         records: decoded JSON values.
         problems: known problems, by index; those records are skipped.
+        by: who sends them.
         most_bytes: maximum bytes of a record with its resource, as OTLP; 0: no limit.
     """
     converted = Converted(ExportLogsServiceRequest(), list(problems))
     known = {problem.index for problem in converted.problems}
-    scopes: dict[Sender, Any] = {}
-    latest: Sender | None = None
+    scopes: dict[Names, Any] = {}
+    latest: Names | None = None
     for index, record in enumerate(records):
         if index in known:
             continue
         try:
-            sender, log_record = _convert_one(record, most_bytes)
+            sender, log_record = _convert_one(record, by, most_bytes)
         except RefusedError as refusal:
             converted.problems.append(Problem(index, refusal.field, refusal.text))
             continue
@@ -78,7 +81,7 @@ def convert(
     return converted
 
 
-def _convert_one(record: Any, most_bytes: int) -> tuple[Sender, LogRecord]:  # noqa: ANN401 - any JSON value
+def _convert_one(record: Any, by: Sender, most_bytes: int) -> tuple[Names, LogRecord]:  # noqa: ANN401 - any JSON value
     if not isinstance(record, dict):
         raise invalid("a record must be a JSON object")
     fields = dict(record)
@@ -91,7 +94,7 @@ def _convert_one(record: Any, most_bytes: int) -> tuple[Sender, LogRecord]:  # n
     for name in ("trace_id", "span_id"):
         if (name in fields or name in adopted) and (found := _id(fields, adopted, name)):
             setattr(log_record, name, found)
-    sender = _sender(fields, adopted)
+    sender = _sender(fields, adopted, by)
     attributes = fields.pop("attributes", None) or {}
     if not isinstance(attributes, dict):
         raise invalid("attributes must be an object", "attributes")
@@ -153,7 +156,7 @@ def _id(fields: Fields, adopted: Mapping[str, Any], name: str) -> bytes:
     return found or b""
 
 
-def _sender(fields: Fields, adopted: Mapping[str, Any]) -> Sender:
+def _sender(fields: Fields, adopted: Mapping[str, Any], by: Sender) -> Names:
     sender = []
     for name, attribute in _RESOURCE_FIELDS:
         value = fields.pop(name, None)
@@ -162,8 +165,10 @@ def _sender(fields: Fields, adopted: Mapping[str, Any]) -> Sender:
             continue
         if not isinstance(text, str):
             raise invalid(f"{name} must be a string", name)
-        if attribute in _TENANT:
-            checked(text, name)
+        if attribute == "workspace_id":
+            by.workspace(checked(text, name), name)
+        elif attribute == "client_id":
+            by.client(checked(text, name), name)
         sender.append((attribute, text))
     return tuple(sender)
 

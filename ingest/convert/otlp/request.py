@@ -9,10 +9,10 @@ from ingest.convert.otlp.repair import rebuilt
 from ingest.convert.piece import Pieces
 from ingest.convert.refused import Parsed
 from ingest.convert.services import Service
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 
 
-def cut(service: Service, payload: bytes, otherwise: Tenant, most: int = MOST_RECORDS) -> Pieces:
+def cut(service: Service, payload: bytes, sender: Sender, most: int = MOST_RECORDS) -> Pieces:
     """Validate an OTLP export request and cut it into pieces.
 
     An invalid record or resource is refused alone.
@@ -20,7 +20,7 @@ def cut(service: Service, payload: bytes, otherwise: Tenant, most: int = MOST_RE
     Args:
         service: the OTLP service.
         payload: the request's uncompressed protobuf bytes.
-        otherwise: tenant of the resources that name none.
+        sender: who sends it.
         most: maximum number of records.
 
     Raises:
@@ -32,5 +32,5 @@ def cut(service: Service, payload: bytes, otherwise: Tenant, most: int = MOST_RE
     try:
         request = service.request.FromString(payload)
     except (DecodeError, RecursionError) as error:
-        return cut_parsed(service, rebuilt(service, payload, str(error)), otherwise, most)
-    return cut_parsed(service, Parsed(request, payload), otherwise, most)
+        return cut_parsed(service, rebuilt(service, payload, str(error)), sender, most)
+    return cut_parsed(service, Parsed(request, payload), sender, most)

@@ -23,15 +23,15 @@ from ingest.convert.piece import Pieces
 from ingest.convert.refused import Parsed
 from ingest.convert.services import Service
 from ingest.status import invalid
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 
 
-def cut(service: Service, body: bytes, otherwise: Tenant, most: int = MOST_RECORDS) -> Pieces:
+def cut(service: Service, body: bytes, sender: Sender, most: int = MOST_RECORDS) -> Pieces:
     """Like :func:`ingest.convert.otlp.request.cut`, for a request in OTLP's JSON encoding."""
     limits.check_json(body, most)
     parsed = parse(service, body)
     parsed.names = service.json_names
-    return cut_parsed(service, parsed, otherwise, most)
+    return cut_parsed(service, parsed, sender, most)
 
 
 def parse(service: Service, body: bytes) -> Parsed:

@@ -1,6 +1,7 @@
 """The OTLP/gRPC door: `python -m ingest.doors.grpc.server`."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import structlog
@@ -8,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from config import logging, settings
+from config.certificates import CertificateError, CertificateFiles
 from config.descriptors import allow_many
 from config.memory import TRIM_SECONDS, Trimmer
 from config.settings import Settings
@@ -19,9 +21,10 @@ from ingest.convert.piece import Pieces
 from ingest.convert.services import SERVICES, Service
 from ingest.doors.grpc import siblings
 from ingest.doors.grpc.calls import OPTIONS, Call, Calls, Take
+from ingest.doors.grpc.certificates import credentials
 from ingest.doors.large import LARGE, LargeRequests
 from ingest.status import RefusedError, unavailable
-from ingest.tenant import from_headers
+from ingest.tenant import Sender
 from tasks.app import app as celery_app
 
 log = structlog.get_logger(__name__)
@@ -39,42 +42,74 @@ def export(service: Service, receiver: Receiver, large: LargeRequests) -> Take:
     """The handler for `Export` of an OTLP service."""
 
     def take(call: Call, payload: bytes) -> None:
-        if len(payload) < LARGE:
-            cut(call, payload)
+        sender = None
+        try:
+            sender = receiver.sender(call.metadata)
+            receiver.check_limits(sender)
+            receiver.admission.admit(len(payload))
+            if len(payload) >= LARGE:
+                large.submit(lambda: cut(call, payload, sender))
+                return
+        except RefusedError as refusal:
+            refuse(call, refusal, sender, len(payload))
             return
-        try:
-            receiver.admission.admit(len(payload))
-            large.submit(lambda: cut(call, payload))
-        except RefusedError as refusal:
-            _refuse(call, refusal)
+        cut(call, payload, sender)
 
-    def cut(call: Call, payload: bytes) -> None:
+    def cut(call: Call, payload: bytes, sender: Sender) -> None:
+        size = len(payload)
         try:
-            tenant = from_headers(call.metadata)
-            receiver.admission.admit(len(payload))
-            pieces = cut_request(service, payload, tenant, receiver.settings.max_request_records)
-            receiver.submit(pieces, lambda outcome: _settle(service, call, pieces, outcome))
+            pieces = cut_request(service, payload, sender, receiver.settings.max_request_records)
+            receiver.submit(pieces, lambda outcome: settle(call, pieces, sender, size, outcome))
         except RefusedError as refusal:
-            _refuse(call, refusal)
+            refuse(call, refusal, sender, size)
         except Exception:
             # Clients drop requests that are answered INTERNAL or UNKNOWN; a retry may succeed.
             log.exception("export: failed", signal=service.signal)
-            _refuse(call, unavailable("internal error; try again"))
+            refuse(call, unavailable("internal error; try again"), sender, size)
+
+    def settle(
+        call: Call, pieces: Pieces, sender: Sender, size: int, outcome: Receipt | RefusedError
+    ) -> None:
+        if isinstance(outcome, RefusedError):
+            refuse(call, outcome, sender, size, pieces.records + pieces.rejected)
+            return
+        receiver.accepted(service.signal, sender, pieces.rejected)
+        answer = service.answer(pieces.rejected, pieces.reason).SerializeToString()
+        call.answer(answer, (("x-sheaf-receipt", str(outcome)),))
+
+    def refuse(
+        call: Call, refusal: RefusedError, sender: Sender | None, size: int, records: int = 0
+    ) -> None:
+        receiver.refused(service.signal, sender, refusal, records, size)
+        details = (("grpc-status-details-bin", refusal.status().SerializeToString()),)
+        call.refuse(refusal.answer.grpc_code, refusal.text, details)
 
     return take
 
 
-def _settle(service: Service, call: Call, pieces: Pieces, outcome: Receipt | RefusedError) -> None:
-    if isinstance(outcome, RefusedError):
-        _refuse(call, outcome)
-        return
-    answer = service.answer(pieces.rejected, pieces.reason).SerializeToString()
-    call.answer(answer, (("x-sheaf-receipt", str(outcome)),))
+class KeyRequired(grpc.ServerInterceptor):  # type: ignore[misc] # gRPC ships no types
+    """Refuses calls of reflection without a key; health checks need none."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        """Ask `receiver` who sends a call."""
+        self._receiver = receiver
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:  # noqa: ANN401 - gRPC's
+        """The handler of a call, or one that refuses it."""
+        if details.method.startswith(f"/{health.SERVICE_NAME}/"):
+            return continuation(details)
+        try:
+            self._receiver.principal(dict(details.invocation_metadata))
+        except RefusedError as refusal:
+            return _refusing(refusal)
+        return continuation(details)
 
 
-def _refuse(call: Call, refusal: RefusedError) -> None:
-    details = (("grpc-status-details-bin", refusal.status().SerializeToString()),)
-    call.refuse(refusal.answer.grpc_code, refusal.text, details)
+def _refusing(refusal: RefusedError) -> grpc.RpcMethodHandler:
+    def refuse(_requests: object, context: grpc.ServicerContext) -> None:
+        context.abort(refusal.answer.grpc_code, refusal.text)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def build(
@@ -89,6 +124,7 @@ def build(
     connections = allow_many(loaded.http_connections + _OTHER_FILES) - _OTHER_FILES
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
+        interceptors=[KeyRequired(receiver)],
         options=[
             *OPTIONS,
             ("grpc.max_allowed_incoming_connections", connections),
@@ -106,7 +142,10 @@ def build(
     )
     address = f"{loaded.listen_host}:{loaded.otel_grpc_port}"
     try:
-        server.add_insecure_port(address)
+        if loaded.tls_cert:
+            server.add_secure_port(address, credentials(CertificateFiles(loaded)))
+        else:
+            server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address} (OTEL_GRPC_PORT): {error}") from error
     return server, calls, alive
@@ -122,7 +161,7 @@ def serve(loaded: Settings) -> None:
         receiver, large = Receiver(loaded, celery_app), LargeRequests()
         try:
             server, calls, alive = build(receiver, large)
-        except OSError as error:
+        except (OSError, CertificateError) as error:
             raise SystemExit(f"gRPC door: {error}") from None
         receiver.start()
         server.start()

@@ -37,7 +37,7 @@ def create_app(loaded: Settings, receiver: Receiver) -> Flask:
         path = door.path.replace("{prefix}", loaded.api_v1_prefix)
         rule = path.replace("{", "<").replace("}", ">")
         app.add_url_rule(rule, door.view, views[module][name], methods=[door.method])
-    answer_errors(app, loaded)
+    answer_errors(app, loaded, receiver)
     return app
 
 

@@ -7,8 +7,11 @@ import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from access.credentials import SCHEMES
 from config.settings import Settings
-from ingest.status import RefusedError, unavailable
+from ingest.commit.receive import Receiver
+from ingest.doors.http import refusals
+from ingest.status import Reason, RefusedError, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -17,8 +20,17 @@ _MAX_PATH_LENGTH = 200
 ErrorResponse = tuple[Response, int]
 
 
-def answer_errors(app: Flask, settings: Settings) -> None:
-    """Answer every error of the app."""
+def answer_errors(app: Flask, settings: Settings, receiver: Receiver) -> None:
+    """Answer every error of the app, and count the requests that are refused."""
+
+    def refused(refusal: RefusedError) -> ErrorResponse:
+        refusals.count(receiver, refusal)
+        return _refused(refusal)
+
+    def fault(error: Exception) -> ErrorResponse:
+        # Clients drop requests that are answered 500; a retry may succeed.
+        log.error("request: failed", path=request.path, exc_info=error)
+        return refused(unavailable("internal error; try again"))
 
     def http_error(error: HTTPException) -> ErrorResponse:
         reason = _reason(error, settings)
@@ -27,9 +39,9 @@ def answer_errors(app: Flask, settings: Settings) -> None:
             answer.headers["Allow"] = ", ".join(sorted(valid))
         return answer, code
 
-    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(RefusedError, refused)
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(Exception, _fault)
+    app.register_error_handler(Exception, fault)
 
 
 def _error(
@@ -42,15 +54,18 @@ def _error(
 def _refused(refusal: RefusedError) -> ErrorResponse:
     fields = {refusal.field: [refusal.text]} if refusal.field else {}
     answer, code = _error(refusal.answer.http_status, refusal.text, fields, **refusal.more)
-    if refusal.answer.retryable:
-        answer.headers["Retry-After"] = refusal.retry_after_header
+    answer.headers.update(headers_of(refusal))
     return answer, code
 
 
-def _fault(error: Exception) -> ErrorResponse:
-    # Clients drop requests that are answered 500; a retry may succeed.
-    log.error("request: failed", path=request.path, exc_info=error)
-    return _refused(unavailable("internal error; try again"))
+def headers_of(refusal: RefusedError) -> dict[str, str]:
+    """The headers that say how to come back: later, or with a key."""
+    headers = {}
+    if refusal.answer.retryable:
+        headers["Retry-After"] = refusal.retry_after_header
+    if refusal.reason is Reason.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = SCHEMES
+    return headers
 
 
 def _reason(error: HTTPException, settings: Settings) -> str:

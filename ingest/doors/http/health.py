@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from ingest.commit.receive import Receiver
+from ingest.tenant import lowered
 from ledger.exposition import CONTENT_TYPE, exposition
 from ledger.ledger import BrokerError
+from ledger.space import check_disk, check_memory, space_of
 from storage.clickhouse.errors import StorageError
 from storage.clickhouse.space import check_space
 
@@ -17,15 +19,23 @@ def views(receiver: Receiver) -> dict[str, Callable[[], Any]]:
     return {
         "alive": lambda: jsonify(status="alive"),
         "ready": lambda: _ready(receiver),
-        "metrics": lambda: Response(exposition(receiver.ledger), content_type=CONTENT_TYPE),
+        "metrics": lambda: _metrics(receiver),
     }
 
 
+def _metrics(receiver: Receiver) -> Response:
+    receiver.require_everywhere(lowered(request.headers))
+    space = space_of(receiver.settings, receiver.ledger.broker, receiver.clickhouse)
+    return Response(exposition(receiver.ledger, space), content_type=CONTENT_TYPE)
+
+
 def _ready(receiver: Receiver) -> tuple[Response, int]:
-    """Ready if records can be stored through the broker or directly."""
+    """Ready if records can be stored, through the broker or directly, and neither is short."""
     parts: dict[str, Any] = {}
     try:
         receiver.ledger.check_writable()
+        check_disk(receiver.settings)
+        check_memory(receiver.ledger.broker)
         parts["broker"] = "ok"
     except BrokerError as error:
         parts["broker"] = str(error)
@@ -34,5 +44,5 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
         parts["clickhouse"] = "ok"
     except StorageError as error:
         parts["clickhouse"] = str(error)
-    ready = "ok" in parts.values()
+    ready = "ok" in parts.values() and receiver.admission.space.refusal() is None
     return jsonify(status="ready" if ready else "not ready", **parts), 200 if ready else 503

@@ -16,9 +16,9 @@ from ingest.convert.json import strict_record
 from ingest.convert.json.records import Converted, Problem
 from ingest.convert.piece import Pieces
 from ingest.convert.services import LOGS
-from ingest.doors.http import body
+from ingest.doors.http import body, refusals
 from ingest.status import Reason, RefusedError, too_large, unavailable
-from ingest.tenant import from_headers
+from ingest.tenant import Sender, lowered
 from ledger.chunk import MAX_BYTES
 from ledger.ledger import BrokerError
 from ledger.receipts import ReceiptStatus
@@ -55,12 +55,12 @@ class JsonDoor:
     def ingest(self) -> tuple[Response, int]:
         """`POST /api/v1/ingest`: one record, an array, or NDJSON → 202 and a receipt."""
         pieces, problems = self._read()
-        return _accepted(self._receiver.commit(pieces), pieces, problems)
+        return _accepted(self._commit(pieces, problems), pieces, problems)
 
     def bulk_logs(self) -> tuple[Response, int]:
         """`POST /api/v1/bulk_logs`: like ingest, answered when stored; 202 if that takes long."""
         pieces, problems = self._read()
-        receipt = self._receiver.commit(pieces)
+        receipt = self._commit(pieces, problems)
         if receipt.backend != "db":
             status = self._await_stored(str(receipt))
             if status is None or status.state in {"queued", "unknown"}:
@@ -72,12 +72,15 @@ class JsonDoor:
 
     def log(self) -> tuple[Response, int]:
         """`POST /log`: one record, checked strictly → 202 and a receipt."""
+        sent = self._begin()
         raw = body.read(request, self._receiver.admission, strict_record.MAX_REQUEST_BYTES)
-        pieces, _ = _cut([strict_record.parse(raw)], [], raw)
-        return _accepted(self._receiver.commit(pieces), pieces, [])
+        sent.size = len(raw)
+        pieces, _ = _cut([strict_record.parse(raw)], [], raw, sent.sender)
+        return _accepted(self._commit(pieces, []), pieces, [])
 
     def receipt(self, receipt: str) -> tuple[Response, int]:
         """`GET …/ingest/receipts/{id}`: the state of a request's records."""
+        self._receiver.sender(lowered(request.headers))
         try:
             status = self._receiver.ledger.receipts.status(receipt)
         except BrokerError as error:
@@ -87,7 +90,7 @@ class JsonDoor:
         return jsonify(receipt_body(receipt, status)), 200
 
     def _read(self) -> tuple[Pieces, list[Problem]]:
-        settings = self._receiver.settings
+        settings, sent = self._receiver.settings, self._begin()
         if request.mimetype not in _TYPES:
             text = (
                 f"Unsupported Content-Type {request.mimetype[:60]!r}: "
@@ -95,12 +98,25 @@ class JsonDoor:
             )
             raise RefusedError(Reason.UNSUPPORTED, text, field="Content-Type")
         raw = body.read(request, self._receiver.admission, settings.max_request_bytes)
+        sent.size = len(raw)
         limits.check_values(raw, settings.max_request_records)
         with body.parsing(raw):
             records, problems = json_records.parse(
                 raw, lines=request.mimetype in _NDJSON, most=settings.max_request_records
             )
-            return _cut(records, problems, raw)
+            sent.records = len(records)
+            return _cut(records, problems, raw, sent.sender)
+
+    def _begin(self) -> refusals.Sent:
+        return refusals.begin(self._receiver, LOGS.signal, self._sender())
+
+    def _commit(self, pieces: Pieces, problems: list[Problem]) -> Receipt:
+        receipt = self._receiver.commit(pieces)
+        refusals.accepted(self._receiver, len(problems))
+        return receipt
+
+    def _sender(self) -> Sender:
+        return self._receiver.sender(lowered(request.headers))
 
     def _await_stored(self, receipt: str) -> ReceiptStatus | None:
         """The receipt's state once nothing of it is queued any more, or after 30 s."""
@@ -144,21 +160,25 @@ def describe(problems: list[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _cut(records: list[Any], problems: list[Problem], raw: bytes) -> tuple[Pieces, list[Problem]]:
+def _cut(
+    records: list[Any], problems: list[Problem], raw: bytes, sender: Sender
+) -> tuple[Pieces, list[Problem]]:
     """The valid records as pieces, and the problems of the others. Raises if none is valid."""
-    converted = _convert(records, problems)
-    pieces = _pieces(converted, raw)
+    converted = _convert(records, problems, sender)
+    pieces = _pieces(converted, raw, sender)
     if pieces.rejected:
         # Check each record's size only now: most requests have none near the limit.
-        converted = _convert(records, problems, MAX_BYTES)
-        pieces = _pieces(converted, raw)
+        converted = _convert(records, problems, sender, MAX_BYTES)
+        pieces = _pieces(converted, raw, sender)
     if pieces.rejected:
         raise too_large("a record", MAX_BYTES)
     return pieces, converted.problems
 
 
-def _convert(records: list[Any], problems: list[Problem], most_bytes: int = 0) -> Converted:
-    converted = json_records.convert(records, problems, most_bytes)
+def _convert(
+    records: list[Any], problems: list[Problem], sender: Sender, most_bytes: int = 0
+) -> Converted:
+    converted = json_records.convert(records, problems, sender, most_bytes)
     if len(converted.problems) == len(records):
         if most_bytes and len(records) == 1:
             raise too_large("a record", MAX_BYTES)
@@ -173,10 +193,9 @@ def _no_record(problems: list[Problem]) -> RefusedError:
     return RefusedError(Reason.WRONG_FIELD, text, more=_problems(problems))
 
 
-def _pieces(converted: Converted, raw: bytes) -> Pieces:
-    tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
+def _pieces(converted: Converted, raw: bytes, sender: Sender) -> Pieces:
     payload = converted.request.SerializeToString()
-    pieces = cut_message(LOGS, converted.request, payload, tenant)
+    pieces = cut_message(LOGS, converted.request, payload, sender)
     key = request.headers.get("Idempotency-Key", "")
     return pieces.keyed(key, raw) if key else pieces
 

@@ -11,9 +11,10 @@ from ingest.convert import misplaced
 from ingest.convert.otlp import request as otlp
 from ingest.convert.otlp_json import request as otlp_json
 from ingest.convert.services import SERVICES, Service
-from ingest.doors.http import body
+from ingest.doors.http import body, refusals
+from ingest.doors.http.errors import headers_of
 from ingest.status import Reason, RefusedError
-from ingest.tenant import from_headers
+from ingest.tenant import lowered
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -31,20 +32,25 @@ def _export(service: Service, receiver: Receiver) -> Callable[[], Response]:
         try:
             return accept()
         except RefusedError as refusal:
+            refusals.count(receiver, refusal)
             return _refused(refusal)
 
     def accept() -> Response:
+        sender = receiver.sender(lowered(request.headers))
+        sent = refusals.begin(receiver, service.signal, sender)
         encoding = _encoding()
         limit = receiver.settings.max_request_bytes
         payload = body.read(request, receiver.admission, limit)
+        sent.size = len(payload)
         encoding = encoding or _guess(payload)
-        tenant = from_headers({key.lower(): value for key, value in request.headers.items()})
         with body.parsing(payload):
             cut = otlp.cut if encoding == PROTOBUF else otlp_json.cut
-            pieces = cut(service, payload, tenant, receiver.settings.max_request_records)
+            pieces = cut(service, payload, sender, receiver.settings.max_request_records)
             if encoding == JSON and not pieces.records and not pieces.rejected:
                 misplaced.check(service, payload, receiver.settings.api_v1_prefix)
+        sent.records = pieces.records + pieces.rejected
         receipt = receiver.commit(pieces)
+        refusals.accepted(receiver, pieces.rejected)
         answer = _answer(service.answer(pieces.rejected, pieces.reason), encoding, 200)
         answer.headers["X-Sheaf-Receipt"] = str(receipt)
         return answer
@@ -85,6 +91,5 @@ def _answer(message: Message, encoding: str, status: int) -> Response:
 def _refused(refusal: RefusedError) -> Response:
     encoding = PROTOBUF if request.mimetype == PROTOBUF else JSON
     answer = _answer(refusal.status(), encoding, refusal.answer.http_status)
-    if refusal.answer.retryable:
-        answer.headers["Retry-After"] = refusal.retry_after_header
+    answer.headers.update(headers_of(refusal))
     return answer

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from config.units import NS_PER_DAY, NS_PER_HOUR
+from storage.clickhouse.budget import MOST_ROWS
 from storage.clickhouse.errors import TOO_MANY_ROWS, QueryRefusedError
 from storage.query.language.indexed import Lead
 from storage.query.logs.windows import SearchWindows
@@ -28,7 +29,7 @@ _MANY = 10
 
 _LITTLE = {
     # If the indexes leave more rows than this, ClickHouse refuses before it reads any.
-    "max_rows_to_read": 1_000_000,
+    MOST_ROWS: 1_000_000,
     "read_overflow_mode": "throw",
     # The rows are few but scattered. By default, one thread would read most of them.
     "merge_tree_min_rows_for_concurrent_read": 1,

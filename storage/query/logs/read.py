@@ -7,7 +7,7 @@ from typing import Any
 
 from config.settings import Settings
 from config.units import NS_PER_S
-from storage.clickhouse.budget import Budget
+from storage.clickhouse.budget import Budget, stricter
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.sql import Where, quoted
 from storage.query.language.indexed import lead
@@ -195,7 +195,7 @@ class LogReader:
         return self._clickhouse.query_named(
             f"SELECT {columns} FROM {TABLE} WHERE {clause.sql} {tail}",  # noqa: S608 - bound
             clause.params,
-            {**budget.limits(), **(settings or {})},
+            stricter(budget.limits(), settings or {}),
         )
 
     def _count(self, query: PageQuery, budget: Budget) -> int:

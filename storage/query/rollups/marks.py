@@ -77,6 +77,8 @@ def mark_stale(
 ) -> None:
     """Announce that stored log records of a time range will be changed or deleted.
 
+    An empty `workspace_id` means those of all workspaces.
+
     Call it before each step that deletes, and again if a step takes longer than `seconds`. For that
     time, counts are read from the rows instead of rollups. Every hour with rows was marked when
     they were inserted, so the hours are taken from the marks.
@@ -87,7 +89,7 @@ def mark_stale(
     clickhouse.query(
         f"INSERT INTO {MARKS} (WorkspaceId, Hour, Until) "  # noqa: S608 - bound
         "SELECT DISTINCT WorkspaceId, Hour, now64(6) + toIntervalMicrosecond(%(microseconds)s) "
-        f"FROM {MARKS} WHERE WorkspaceId = %(workspace)s "
+        f"FROM {MARKS} WHERE (WorkspaceId = %(workspace)s OR %(workspace)s = '') "
         f"AND Hour >= {start('%(first)s')} AND Hour <= {start('%(last)s')}",
         {
             "workspace": workspace_id,

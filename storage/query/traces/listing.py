@@ -1,4 +1,4 @@
-"""Pages of traces: found by any of their spans, summarized over all of them."""
+"""Pages of traces: found by any of their spans, summarized over all of the tenant's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from config.units import NS_PER_S
 from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.sql import Where
-from storage.query.traces.search import LOOKUP, TABLE, SpanFilters, where, within
+from storage.query.traces.search import LOOKUP, TABLE, SpanFilters, of_tenant, where, within
 from storage.query.traces.summary import TIMES, TraceSummary, summaries
 from storage.time_range import TimeRange
 
@@ -75,7 +75,7 @@ def trace_page(clickhouse: Clickhouse, settings: Settings, query: TraceQuery) ->
         min(key.start_ns for key in shown), max(key.start_ns + key.duration_ns for key in shown)
     )
     trace_ids = [key.trace_id for key in shown]
-    listed = summaries(clickhouse, query.filters.workspace_id, trace_ids, reach, budget)
+    listed = summaries(clickhouse, query.filters, trace_ids, reach, budget)
     position = TracePosition(getattr(last, _SORT_KEYS[query.sort]), last.trace_id)
     return TracePage(listed, len(found) > query.limit, position)
 
@@ -124,7 +124,8 @@ def _keys(clickhouse: Clickhouse, query: TraceQuery, floor_ns: int, budget: Budg
     reach = _reach(clickhouse, matching, clause.sql, budget)
     if reach is None:
         return []
-    conditions = " AND ".join([matching.sql, *within(reach, matching.bind)])
+    tenant = of_tenant(query.filters, matching.bind)
+    conditions = " AND ".join([matching.sql, tenant, *within(reach, matching.bind)])
     having = " AND ".join(_having(query, floor_ns, matching))
     key, order = _SORT_KEYS[query.sort], query.order.upper()
     rows = clickhouse.query(

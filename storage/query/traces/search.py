@@ -68,15 +68,23 @@ def where(filters: SpanFilters, time_range: TimeRange) -> Where:
 def conditions(filters: SpanFilters, time_range: TimeRange, bind: Bind) -> str:
     """As :func:`where`, as text for a query with other conditions."""
     return " AND ".join([
-        f"WorkspaceId = {bind(filters.workspace_id)}",
+        of_tenant(filters, bind),
         *in_time_range(time_range, bind),
         *(condition(part, bind) for part in _parts(filters)),
     ])  # fmt: skip
 
 
+def of_tenant(filters: SpanFilters, bind: Bind) -> str:
+    """The condition for the spans that an answer may tell of, whether they match or not.
+
+    Those of another client of the workspace may not be shown to who asks for one client's.
+    """
+    found = f"WorkspaceId = {bind(filters.workspace_id)}"
+    return f"{found} AND ClientId = {bind(filters.client_id)}" if filters.client_id else found
+
+
 def _parts(filters: SpanFilters) -> Iterator[Query]:
     columns = {
-        "client_id": filters.client_id,
         "service_name": filters.service_name,
         "operation": filters.operation,
     }

@@ -59,9 +59,7 @@ def service_map(
         "join_algorithm": "grace_hash",
         "max_bytes_in_join": settings.query_max_memory // 4,
     }
-    rows = clickhouse.query(
-        _edges_sql(clause, filters.workspace_id, time_range), clause.params, limits
-    )
+    rows = clickhouse.query(_edges_sql(clause, filters, time_range), clause.params, limits)
     edges = [Edge(*names, *percentiles) for *names, percentiles in rows]
     known = {node["service"] for node in nodes}
     outside = sorted({edge.caller for edge in edges} - known)
@@ -69,11 +67,12 @@ def service_map(
     return ServiceMap(nodes, edges)
 
 
-def _edges_sql(clause: Where, workspace_id: str, time_range: TimeRange) -> str:
+def _edges_sql(clause: Where, filters: SpanFilters, time_range: TimeRange) -> str:
     first, last = time_range.first_ns - _AROUND_NS, time_range.last_ns + _AROUND_NS
     reach = TimeRange(max(FIRST_NS, first), min(last, LAST_NS))
     calls = clause.sql
-    parents = conditions(SpanFilters(workspace_id=workspace_id), reach, clause.bind)
+    tenant = SpanFilters(workspace_id=filters.workspace_id, client_id=filters.client_id)
+    parents = conditions(tenant, reach, clause.bind)
     # A hash of both ids takes half the time and memory of the texts. GLOBAL: on a cluster, a parent
     # may be on another server than its child.
     return (

@@ -7,7 +7,14 @@ from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.sql import Where
 from storage.query.traces.read import SpanRow
-from storage.query.traces.search import IS_ERROR, STATUSES, TABLE, within
+from storage.query.traces.search import (
+    IS_ERROR,
+    STATUSES,
+    TABLE,
+    SpanFilters,
+    of_tenant,
+    within,
+)
 from storage.time_range import TimeRange
 
 # Unsigned, because a span may end at any unsigned 64-bit time.
@@ -46,7 +53,7 @@ class TraceSummary:
 
 def summaries(
     clickhouse: Clickhouse,
-    workspace_id: str,
+    filters: SpanFilters,
     trace_ids: Sequence[str],
     reach: TimeRange,
     budget: Budget,
@@ -55,14 +62,14 @@ def summaries(
 
     Args:
         clickhouse: the connection.
-        workspace_id: the workspace.
+        filters: their workspace and client count; what does not match is summarized, too.
         trace_ids: the traces.
         reach: when their spans start.
         budget: the request's budget.
     """
     clause = Where()
     conditions = [
-        f"WorkspaceId = {clause.bind(workspace_id)}",
+        of_tenant(filters, clause.bind),
         f"TraceId IN {clause.bind(tuple(trace_ids))}",
         *within(reach, clause.bind),
     ]

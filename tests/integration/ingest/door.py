@@ -11,7 +11,7 @@ from ingest.commit.receive import Receiver
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS
 from ingest.doors.http.app import create_app
-from ingest.tenant import Tenant
+from ingest.tenant import Sender, Tenant
 
 ACME, BETA = Tenant("acme", "web"), Tenant("beta", "web")
 
@@ -35,7 +35,7 @@ class Door:
         outcome = queue.SimpleQueue()
         self.receiver.admission.admit(len(content))
         most = self.receiver.settings.max_request_records
-        self.receiver.submit(cut(LOGS, content, tenant, most), outcome.put)
+        self.receiver.submit(cut(LOGS, content, Sender(tenant), most), outcome.put)
         return outcome
 
     def ask(self, content, tenant=ACME):

@@ -10,6 +10,7 @@ from ingest.commit.group import Receipt
 from ingest.commit.unreported import Unreported
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS
+from ingest.tenant import Sender
 from storage.clickhouse.errors import UnavailableError
 from storage.lifecycle.direct_requests import DirectRequests
 from tests.integration.ingest.door import ACME, Client, away
@@ -305,7 +306,7 @@ def test_an_unknown_outcome_around_the_broker_is_no_second_event_under_a_key(
 
     def send(to, letter="a"):
         outcome = queue.SimpleQueue()
-        pieces = cut(LOGS, payload(letter, [0]), ACME).keyed("k", letter.encode())
+        pieces = cut(LOGS, payload(letter, [0]), Sender(ACME)).keyed("k", letter.encode())
         to.receiver.submit(pieces, outcome.put)
         return outcome.get(timeout=20)
 

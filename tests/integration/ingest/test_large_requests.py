@@ -4,43 +4,12 @@ import threading
 
 import grpc
 import pytest
-from celery import Celery
 from google.rpc import error_details_pb2, status_pb2
 
-from ingest.commit.receive import Receiver
-from ingest.convert.services import LOGS
-from ingest.doors.grpc.server import build
-from ingest.doors.large import LARGE, MOST_WAITING, LargeRequests
-from tests.integration.made_logs import payload
+from ingest.doors.large import LARGE, MOST_WAITING
+from tests.integration.ingest.grpc_door import GrpcDoor
 
 pytestmark = pytest.mark.integration
-
-EXPORT = f"/{LOGS.name}/Export"
-
-
-class GrpcDoor:
-    """The gRPC door within this process."""
-
-    def __init__(self, settings):
-        self.large = LargeRequests()
-        self.receiver = Receiver(settings, Celery("door", broker=settings.broker_url))
-        self._server, self._calls, _ = build(self.receiver, self.large)
-        self.receiver.start()
-        self._server.start()
-        self._calls.start()
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{settings.otel_grpc_port}")
-
-    def send(self, body):
-        """Send one record; returns the call."""
-        export = self._channel.unary_unary(EXPORT)
-        return export.future(payload([body]), timeout=60, wait_for_ready=True)
-
-    def stop(self):
-        self._channel.close()
-        self._server.stop(10).wait(30)
-        self.large.stop()
-        self.receiver.stop()
-        self._calls.close()
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from cli.dead_letters import run
 from config.settings import MIB
 from ingest.commit.admission import Admission
+from ingest.commit.space import SpaceWatch
 from ingest.status import Reason, RefusedError
 from ledger.chunk import Chunk, pack_header
 from ledger.dead_letters.search import REPLAY_BATCH, DeadLetterFilter, DeadLetters, position_of
 from ledger.ledger import Entry, Ledger, LedgerFullError
+from ledger.limits import LimitView
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import Inserter
 from tasks.jobs.replay import replay
@@ -387,7 +389,9 @@ def test_dead_letters_of_an_older_sheaf_are_counted_once_and_kept_counted(
 def test_dead_letters_fill_the_ledger_and_the_refusal_says_what_to_do(valkey, make_settings):
     small = make_settings(redis_url=valkey.url, ledger_max_bytes=MIB)
     ledger = Ledger(small)
-    admission = Admission(small, ledger)
+    clickhouse = Clickhouse(small)
+    space = SpaceWatch(small, ledger.broker, clickhouse)
+    admission = Admission(small, ledger, LimitView(ledger.broker, clickhouse), space)
 
     def wide():
         made = entry(["x"])

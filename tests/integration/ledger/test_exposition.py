@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from config import metrics
 from ledger.exposition import exposition
 from ledger.ledger import Ledger
+from ledger.space import Space
 from tests.integration.made_logs import broken_entry, entry
 
 pytestmark = pytest.mark.integration
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 def figures(ledger):
     """Values by name and signal."""
-    families = text_string_to_metric_families(exposition(ledger).decode())
+    families = text_string_to_metric_families(exposition(ledger, Space()).decode())
     return {
         (sample.name, sample.labels.get("signal", "")): sample.value
         for family in families

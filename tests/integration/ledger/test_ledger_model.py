@@ -31,6 +31,7 @@ plans = st.lists(
         st.lists(st.integers(0, 40), max_size=2, unique=True),
         st.sampled_from(["", "body"]),
         st.booleans(),
+        st.sampled_from(["acme", "big", "small"]),
     ),
     min_size=1,
     max_size=4,
@@ -46,6 +47,7 @@ class Known:
     records: int
     size: int
     tries: int
+    workspace: str
     state: str = "open"
 
 
@@ -137,8 +139,9 @@ class LedgerMachine(RuleBasedStateMachine):
             for entry in entries:
                 self.remember(entry)
 
-    def new_entry(self, signal, records, size, numbers_, body, tried):
-        made = new_chunk(b"", records, signal=signal, chunk_id=f"{next(self.counted):032x}")
+    def new_entry(self, signal, records, size, numbers_, body, tried, workspace):
+        chunk_id = f"{next(self.counted):032x}"
+        made = new_chunk(b"", records, signal=signal, workspace=workspace, chunk_id=chunk_id)
         chunk = Chunk(made.header, b"x" * size)
         requests = tuple(map(request_name, numbers_))
         bodies = dict.fromkeys(requests, body) if body else {}
@@ -147,7 +150,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def remember(self, entry):
         header = entry.chunk.header
         size = len(entry.chunk.payload)
-        chunk = Known(header.signal, header.records, size, tries=int(entry.tried))
+        tries = int(entry.tried)
+        chunk = Known(header.signal, header.records, size, tries, header.workspace_id)
         self.model.chunks[header.id] = chunk
         for request in entry.requests:
             self.model.requests[request] = (header.id, entry.bodies.get(request, ""))
@@ -174,7 +178,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def seal(self):
-        model, batch = self.model, self.ledger.seal()
+        model = self.model
+        in_order = {each: self.client.zrange(f"sheaf:open:{each}", 0, -1) for each in SIGNALS}
+        batch = self.ledger.seal()
         if model.due:
             before = model.due.pop(batch.id)
             assert batch.attempt == before.attempt + 1
@@ -184,6 +190,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         else:
             self.check_fresh(batch)
+            self.check_order(batch, in_order[batch.signal])
 
         assert batch.open_records == model.total("records", model.open_of(batch.signal))
         model.leased[batch.id] = batch
@@ -204,6 +211,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
         for chunk in chunks:
             chunk.state = "sealed"
+
+    def check_order(self, batch, in_order):
+        """Of each workspace, the batch has the oldest chunks, in order."""
+        for workspace in {chunk.workspace for chunk in self.model.chunks.values()}:
+
+            def of_workspace(chunk_ids, name=workspace):
+                return [each for each in chunk_ids if self.model.chunks[each].workspace == name]
+
+            taken = of_workspace(batch.chunk_ids)
+            assert taken == of_workspace(in_order)[: len(taken)]
 
     def holder(self, number):
         return self.model.leased[pick(number, self.model.leased)]
@@ -328,8 +345,21 @@ class LedgerMachine(RuleBasedStateMachine):
         for signal in SIGNALS:
             opened = set(client.zrange(f"sheaf:open:{signal}", 0, -1))
             assert opened == model.open_of(signal)
+            queued = self.queued(signal)
+            assert sorted(queued) == sorted(opened)
             counted = int(counters.get(f"open:{signal}", 0))
             assert counted == model.total("records", opened)
+
+    def queued(self, signal):
+        """The chunks of all workspaces' queues; each workspace that has some gets its turn."""
+        prefix, found = f"sheaf:queue:{signal}:", []
+        for key in self.client.keys(f"{prefix}*"):
+            workspace = key.removeprefix(prefix)
+            assert self.client.zscore(f"sheaf:turns:{signal}", workspace) is not None
+            chunk_ids = self.client.zrange(key, 0, -1)
+            assert {self.model.chunks[each].workspace for each in chunk_ids} == {workspace}
+            found += chunk_ids
+        return found
 
     @invariant()
     def every_chunk_is_where_the_model_has_it(self):

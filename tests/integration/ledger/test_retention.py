@@ -111,7 +111,7 @@ def test_what_would_go_is_listed_and_stays(worker, book, capsys):
     assert run(worker.settings, argparse.Namespace(dry_run=True)) == 0
 
     head, *lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert head == ["table", "day", "kept_days", "workspace", "rows", "bytes"]
+    assert head == ["table", "day", "kept_days", "workspace", "rows", "bytes", "why"]
 
     days = [time.strftime("%Y-%m-%d", time.gmtime((TODAY - age) * 86_400)) for age in (7, 5)]
     assert [line[:5] for line in lines] == [
@@ -119,6 +119,7 @@ def test_what_would_go_is_listed_and_stays(worker, book, capsys):
         ["otel_logs", days[1], "7", "acme", "4"],
     ]
     assert all(int(line[5]) > 0 for line in lines)
+    assert [line[6] for line in lines] == ["age", "age"]
     assert sum(left(worker).values()) == 7
 
 

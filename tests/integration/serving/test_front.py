@@ -2,102 +2,21 @@
 
 import itertools
 import json
-import multiprocessing
-import os
-import resource
 import select
 import socket
 import threading
 import urllib.parse
 from contextlib import suppress
-from functools import partial
 
 import pytest
 
 from config.descriptors import allow_many
-from config.settings import Settings
+from tests.integration.serving.small_server import BIG, FREE, MOST_BODY, THREADS
 
 pytestmark = pytest.mark.integration
 
-THREADS = 4
-MOST_BODY = 1 << 20
-BIG = 3_000_000
-FREE = 60
-"""Free descriptors of a server that has few."""
 HEAD = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 CHUNKED = b"POST /echo" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-def serve(settings, files):
-    """Run a server with a small app; if `files` is given, only `FREE` descriptors are free."""
-    from config import logging
-    from serving.wsgi import Server
-
-    if files:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-    logging.configure(settings)
-    build = partial(small_app, files)
-    Server(settings, settings.api_port, build, most_body=MOST_BODY).run()
-
-
-def small_app(files):
-    from flask import Flask, Response, request
-
-    def length():
-        return str(len(request.args["q"]))
-
-    def big():
-        return b"x" * BIG
-
-    def stream():
-        pieces = BIG // 100_000
-        return Response(b"y" * 100_000 for _ in range(pieces))
-
-    def echo():
-        return request.get_data()
-
-    def size():
-        return str(len(request.get_data()))
-
-    app = Flask("small")
-    app.add_url_rule("/", "hello", lambda: "hello")
-    for view in (length, big, stream):
-        app.add_url_rule(f"/{view.__name__}", view_func=view)
-    for view in (echo, size):
-        app.add_url_rule(f"/{view.__name__}", view_func=view, methods=["POST"])
-    for _ in range(files - FREE):
-        # Left open.
-        os.open("/dev/null", os.O_RDONLY)
-    return app
-
-
-@pytest.fixture(scope="module")
-def start(free_port, wait_until):
-    """Start a server with changed settings; returns its process and its port."""
-    started = []
-
-    def begin(files=0, **changes):
-        port = free_port()
-        settings = Settings(
-            listen_host="127.0.0.1", api_port=port, door_threads=THREADS, receive_seconds=2.0
-        )
-        made = settings.model_copy(update=changes)
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(made, files))
-        process.start()
-        started.append(process)
-        wait_until(lambda: listens(port), 60)
-        return process, port
-
-    yield begin
-    for process in started:
-        process.terminate()
-        process.join(40)
-        process.kill()
-
-
-def listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")

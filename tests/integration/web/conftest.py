@@ -84,7 +84,7 @@ def insert_logs(clickhouse, rows):
 
 
 @pytest.fixture(scope="session")
-def engine_settings(tmp_path_factory, free_port, wait_until, project_root):
+def engine_settings(tmp_path_factory, free_port, wait_until, project_root, shared_engines):
     """Settings of a running engine whose schema is applied."""
     folder = tmp_path_factory.mktemp("engine")
     ports = {"CLICKHOUSE_PORT": free_port(), "CLICKHOUSE_HTTP_PORT": free_port()}
@@ -114,7 +114,9 @@ def engine_settings(tmp_path_factory, free_port, wait_until, project_root):
             fsync_parts=False,
         )
         migrate(settings)
+        shared_engines.append(settings)
         yield settings
+        shared_engines.remove(settings)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -124,7 +126,7 @@ def engine_settings(tmp_path_factory, free_port, wait_until, project_root):
             process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def seeded(engine_settings):
     """The rows of 600 log records in the table."""
     rows = log_rows(20260714, 600)

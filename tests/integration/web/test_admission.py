@@ -32,6 +32,7 @@ def _sleeping(engine_settings):
     clickhouse = Clickhouse(engine_settings)
     clickhouse.query("CREATE DATABASE IF NOT EXISTS sleeping")
     clickhouse.query(_VIEW)
+    clickhouse.query("CREATE TABLE IF NOT EXISTS sleeping.audit AS audit")
     # A block may sleep for three seconds at most: days are never merged into one.
     for part in range(4):
         for workspace in (SLOW, "awake"):

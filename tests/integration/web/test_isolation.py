@@ -7,12 +7,14 @@ afterwards. The owner does see the mark, so the calls do find the records.
 
 import base64
 import datetime as dt
+import time
 
 import pytest
 
 from config.settings import Settings
 from ledger.ledger import Entry, Ledger
 from storage.clickhouse.client import Clickhouse
+from storage.lifecycle import usage
 from tests.integration.made_jobs import Worker
 from tests.integration.made_logs import new_chunk
 from tests.integration.made_metrics import Stream, numbers, put_metrics
@@ -47,7 +49,15 @@ WHEN = {
 DAY = dt.datetime.fromtimestamp(START_NS / 1e9, dt.UTC).date().isoformat()
 METRIC = {"metric": "requests", "aggregation": "sum", "by": "secret", **WHEN}
 
+RULES = {"rules": [{"action": "mask", "pattern": "hello"}]}
+
 READS = {
+    "GET /api/v1/keys": {},
+    "GET /api/v1/limits": {},
+    "GET /api/v1/usage": {"from_date": DAY, "to_date": DAY},
+    "GET /api/v1/audit": {"action": "export-jobs.export_logs"},
+    "GET /api/v1/redaction": {},
+    "POST /api/v1/redaction/dry-run": RULES,
     "GET /api/v1/logs": WHEN,
     "GET /api/v1/logs/{log_id}": {},
     "GET /api/v1/logs/{log_id}/surrounding": {},
@@ -83,6 +93,7 @@ READS = {
     "GET /api/v1/customers/{customer_id}/stats": {"from_date": DAY, "to_date": DAY},
 }
 WITHOUT_TEXT = {
+    "GET /api/v1/limits",
     "GET /api/v1/logs/histogram",
     "GET /api/v1/retention",
     "GET /api/v1/customers",
@@ -91,6 +102,11 @@ WITHOUT_TEXT = {
 """Reads with numbers only: the outsider's answers must differ from the owner's."""
 
 CHANGES = {
+    "POST /api/v1/keys": {"scopes": ["read"]},
+    "POST /api/v1/keys/{key_id}/rotate": {},
+    "DELETE /api/v1/keys/{key_id}": {},
+    "PUT /api/v1/limits": {"queries": 1},
+    "PUT /api/v1/redaction": {"rules": []},
     "DELETE /api/v1/logs": {"all": True},
     "DELETE /api/v1/traces": {"days": 0, "force": True},
     "DELETE /api/v1/dead-letters/{chunk_id}": {},
@@ -152,6 +168,11 @@ def api(worker, put_logs, shared_valkey):
     shared_valkey.client.flushall()
     settings = worker.settings
     put_logs(worker.clickhouse, [_log(number) for number in range(5)])
+    # A dry run looks at the last hour.
+    put_logs(worker.clickhouse, [_log(5) | {"Timestamp": time.time_ns()}])
+    day = dt.date.fromisoformat(DAY)
+    used = usage.Usage(day, OWNER, MARK, "logs", usage.STORED, 0, 6, 600)
+    usage.record(worker.clickhouse, [("isolation", used)])
     spans = [
         MadeSpan(trace=77, id=1, service=f"{MARK}-a", name=MARK, attributes={"run_id": "nightly"}),
         MadeSpan(trace=77, id=2, parent=1, service=f"{MARK}-b", name=MARK, kind=3),
@@ -177,8 +198,15 @@ def api(worker, put_logs, shared_valkey):
     worker.runner.drain()
 
     days = {"logs": 77, "traces": 77, "metrics": 77}
-    kept = made.call("PUT /api/v1/retention", days, OWNER)
-    assert kept.status_code == 200
+    rules = {"rules": [{"action": "mask", "attribute": MARK}]}
+    for operation, arguments in (
+        ("PUT /api/v1/retention", days),
+        ("PUT /api/v1/limits", {"queries": 77}),
+        ("PUT /api/v1/redaction", rules),
+    ):
+        assert made.call(operation, arguments, OWNER).status_code == 200
+    key = made.call("POST /api/v1/keys", {"scopes": ["read"], "name": MARK}, OWNER)
+    ids["key_id"] = key.json["key"]["id"]
 
     yield made
     clickhouse.close()

@@ -7,7 +7,7 @@ from celery import Celery
 from ingest.commit.receive import Receiver
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS
-from ingest.tenant import Tenant
+from ingest.tenant import Sender, Tenant
 from ledger.ledger import Ledger
 from storage import decode
 from storage.clickhouse.client import Clickhouse
@@ -200,7 +200,7 @@ def test_records_that_come_in_without_the_broker_count_at_once(
     app.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
     receiver = Receiver(stores(redis_url=gone, broker_timeout=0.3), app)
     receiver.start()
-    request = cut(LOGS, payload(["late"], [NOON + 1]), Tenant(worker.workspace, "web"))
+    request = cut(LOGS, payload(["late"], [NOON + 1]), Sender(Tenant(worker.workspace, "web")))
     outcomes = []
     try:
         receiver.submit(request, outcomes.append)

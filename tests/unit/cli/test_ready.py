@@ -22,16 +22,16 @@ def health_service(free_port):
 
 def test_a_grpc_server_serves_when_its_health_service_says_so(health_service):
     servicer, port = health_service
-    assert grpc_serves(f"127.0.0.1:{port}")
+    assert grpc_serves(Settings(), f"127.0.0.1:{port}")
 
     servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-    assert not grpc_serves(f"127.0.0.1:{port}")
+    assert not grpc_serves(Settings(), f"127.0.0.1:{port}")
 
 
 def test_nothing_answers_on_a_free_port(free_port):
     port = free_port()
     assert not port_open("127.0.0.1", port)
-    assert not grpc_serves(f"127.0.0.1:{port}")
+    assert not grpc_serves(Settings(), f"127.0.0.1:{port}")
     assert not http_answers(f"127.0.0.1:{port}", "/ready")
     assert not broker_answers(f"redis://127.0.0.1:{port}/0")
 

@@ -8,7 +8,8 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from cli.errors import StartError, StopAskedError
-from cli.tail.send import HttpDoor, Reply, deliver, tenant_headers
+from cli.tail.send import HttpDoor, Reply, deliver, sender_headers
+from config.settings import Settings
 from ingest.status import RefusedError
 
 OK = Reply(200, {}, b"")
@@ -85,7 +86,7 @@ def test_records_that_a_door_refuses_by_themselves_are_not_sent_again():
 
 def test_a_tenant_that_no_door_would_take_is_refused_before_anything_is_read():
     with pytest.raises(RefusedError, match="--client"):
-        tenant_headers(argparse.Namespace(workspace="acme", client="no spaces"))
+        sender_headers(Settings(), argparse.Namespace(workspace="acme", client="no spaces"))
 
 
 @pytest.fixture
@@ -110,6 +111,13 @@ def server():
         yield running.server_address[1], received
         running.shutdown()
         thread.join()
+
+
+def test_the_key_of_the_settings_is_sent():
+    options = argparse.Namespace(workspace="acme", client="web")
+    assert "authorization" not in sender_headers(Settings(), options)
+    headers = sender_headers(Settings(sheaf_key="sheaf_0123456789ab_x"), options)
+    assert headers["authorization"] == "Bearer sheaf_0123456789ab_x"
 
 
 def test_a_request_goes_to_the_path_of_otlp_with_its_tenant(server):

@@ -66,3 +66,12 @@ def test_settings_do_not_change_once_read():
 def test_a_password_does_not_show_where_settings_are_printed(monkeypatch):
     monkeypatch.setenv("CLICKHOUSE_PASSWORD", "hunter2")
     assert "hunter2" not in repr(load())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_without_keys_others_reach_sheaf_only_if_that_is_said(host):
+    with pytest.raises(ValueError, match="ALLOW_OPEN=true"):
+        Settings(listen_host=host, auth="off")
+    assert Settings(listen_host=host, auth="off", allow_open=True)
+    assert Settings(listen_host=host, auth="keys")
+    assert Settings(listen_host="127.0.0.1", auth="off")

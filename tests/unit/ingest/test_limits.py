@@ -10,7 +10,7 @@ from ingest.convert.otlp import request as otlp
 from ingest.convert.otlp_json import request as otlp_json
 from ingest.convert.services import LOGS, METRICS, SERVICES, TRACES
 from ingest.status import Reason, RefusedError
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 from tests.unit.ingest.mixed_requests import GOOD, in_json, in_protobuf
 
 MOST = 100
@@ -63,24 +63,24 @@ def test_a_request_of_too_many_records_is_refused_before_it_is_parsed(service, o
     with pytest.raises(
         RefusedError, match=rf"more than {MOST} records \(MAX_REQUEST_RECORDS\)"
     ) as refused:
-        otlp.cut(unparsed(service), payload, Tenant(), MOST)
+        otlp.cut(unparsed(service), payload, Sender(), MOST)
     assert refused.value.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("service", [LOGS, METRICS], ids=lambda service: service.signal)
 def test_a_small_request_of_too_many_records_is_refused_too(service):
     with pytest.raises(RefusedError, match=r"MAX_REQUEST_RECORDS") as refused:
-        otlp.cut(service, empty_records(service, MOST + 1), Tenant(), MOST)
+        otlp.cut(service, empty_records(service, MOST + 1), Sender(), MOST)
     assert refused.value.reason is Reason.TOO_LARGE
 
     empty_resource = b"\x0a\0"
     with pytest.raises(RefusedError, match=r"MAX_REQUEST_RECORDS"):
-        otlp.cut(service, empty_resource * (MOST + 1), Tenant(), MOST)
+        otlp.cut(service, empty_resource * (MOST + 1), Sender(), MOST)
 
 
 @pytest.mark.parametrize("service", [LOGS, METRICS], ids=lambda service: service.signal)
 def test_as_many_records_as_are_allowed_are_taken(service):
-    pieces = otlp.cut(service, empty_records(service, MOST), Tenant(), MOST)
+    pieces = otlp.cut(service, empty_records(service, MOST), Sender(), MOST)
     assert (pieces.records, pieces.rejected) == (MOST, 0)
 
 
@@ -94,7 +94,7 @@ def test_resources_and_scopes_without_records_are_limited_too(service, depth, un
         payload = wire.tagged(1, empty_scope * (5 * MOST))
 
     with pytest.raises(RefusedError):
-        otlp.cut(unparsed(service), payload, Tenant(), MOST)
+        otlp.cut(unparsed(service), payload, Sender(), MOST)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_more_of_anything_than_records_need_is_refused_before_it_is_parsed(
     many = wire.tagged(number, b"") * (9 * MOST)
     payload = within(service, wire.tagged(record_number(service), many))
     with pytest.raises(RefusedError, match="attributes, values and other messages"):
-        otlp.cut(unparsed(service), payload, Tenant(), MOST)
+        otlp.cut(unparsed(service), payload, Sender(), MOST)
 
 
 def test_text_full_of_what_looks_like_messages_is_taken():
     body = wire.tagged(1, b"\x12\x02" * 4000)
     record = wire.tagged(5, body)
-    pieces = otlp.cut(LOGS, within(LOGS, wire.tagged(2, record)), Tenant(), MOST)
+    pieces = otlp.cut(LOGS, within(LOGS, wire.tagged(2, record)), Sender(), MOST)
     assert pieces.records == 1
 
 
@@ -121,10 +121,10 @@ def test_text_full_of_what_looks_like_messages_is_taken():
 def test_records_in_json_are_counted(service):
     too_many = in_json(service, plan_of("acme", MOST + 1))
     with pytest.raises(RefusedError, match=r"records|JSON"):
-        otlp_json.cut(service, too_many, Tenant(), MOST)
+        otlp_json.cut(service, too_many, Sender(), MOST)
 
     few = in_json(service, plan_of("acme", 20))
-    assert otlp_json.cut(service, few, Tenant(), MOST).records == 20
+    assert otlp_json.cut(service, few, Sender(), MOST).records == 20
 
 
 def plan_of(client, count):
@@ -160,10 +160,10 @@ def tenants(count):
 def test_a_request_of_two_thousand_tenants_is_taken_and_one_of_twenty_thousand_refused():
     one = tenants(1)
     assert one in tenants(3)
-    assert len(otlp.cut(LOGS, tenants(2000), Tenant()).pieces) == 2000
+    assert len(otlp.cut(LOGS, tenants(2000), Sender()).pieces) == 2000
 
     with pytest.raises(RefusedError, match="of more than 4096 tenants") as refused:
-        otlp.cut(LOGS, tenants(20_000), Tenant())
+        otlp.cut(LOGS, tenants(20_000), Sender())
     assert refused.value.reason is Reason.TOO_LARGE
 
 
@@ -192,7 +192,7 @@ def test_what_each_record_would_repeat_may_not_outgrow_the_request(where):
     if where == "metric":
         del neighbour.metrics[0].gauge.data_points[1:]
 
-    pieces = otlp.cut(service, request.SerializeToString(), Tenant())
+    pieces = otlp.cut(service, request.SerializeToString(), Sender())
 
     assert pieces.rejected == 5000
     assert "[0]" in pieces.reason
@@ -211,7 +211,7 @@ def test_columns_and_a_look_at_each_span_refuse_the_same(count, data):
         field, value = data.draw(st.sampled_from(faults))
         setattr(span, field, value)
 
-    pieces = otlp.cut(TRACES, request.SerializeToString(), Tenant())
+    pieces = otlp.cut(TRACES, request.SerializeToString(), Sender())
 
     assert (pieces.records, pieces.rejected) == (count - len(wrong), len(wrong))
     for number in wrong:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ingest.convert.otlp import request as otlp
 from ingest.convert.otlp_json import request as otlp_json
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 from storage.decode import SIGNALS, ChunkRows
 from tests.unit.ingest.mixed_requests import (
     IN_JSON,
@@ -40,7 +40,7 @@ _ATTRIBUTES = {"otel_logs": "LogAttributes", "otel_traces": "SpanAttributes"}
 @_mixed
 def test_in_json_the_good_are_stored_once_and_the_wrong_are_named(service, data):
     plan = data.draw(plans(service, IN_JSON))
-    pieces = otlp_json.cut(service, in_json(service, plan), Tenant())
+    pieces = otlp_json.cut(service, in_json(service, plan), Sender())
     _check(service, pieces, expected(service, plan, service.json_names))
 
 
@@ -49,7 +49,7 @@ def test_in_json_the_good_are_stored_once_and_the_wrong_are_named(service, data)
 @_mixed
 def test_in_protobuf_the_good_are_stored_once_and_the_wrong_are_named(service, data):
     plan = data.draw(plans(service, IN_PROTOBUF))
-    pieces = otlp.cut(service, in_protobuf(service, plan), Tenant())
+    pieces = otlp.cut(service, in_protobuf(service, plan), Sender())
     _check(service, pieces, expected(service, plan, service.names))
 
 

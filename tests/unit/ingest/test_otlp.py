@@ -16,7 +16,7 @@ from ingest.convert.cut import cut_message
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS
 from ingest.status import Reason, RefusedError
-from ingest.tenant import Tenant, from_attributes
+from ingest.tenant import Sender, Tenant
 from ledger.chunk import MAX_BYTES
 
 FILLER = random.Random(7).randbytes(MAX_BYTES * 3)
@@ -41,7 +41,7 @@ def cut_small(request, otherwise=Tenant()):  # noqa: B008 - immutable
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ingest.convert.cut.MAX_BYTES", SMALL)
         patch.setattr("ingest.convert.cut._MAX_ENVELOPE", SMALL // 2)
-        return cut(LOGS, request.SerializeToString(), otherwise)
+        return cut(LOGS, request.SerializeToString(), Sender(otherwise))
 
 
 def text(value):
@@ -89,7 +89,7 @@ def records_of(request, otherwise):
     """Each record with its scope and resource, by tenant, in order."""
     found = {}
     for each in request.resource_logs:
-        tenant = from_attributes(each.resource.attributes, otherwise)
+        tenant = Sender(otherwise).tenant_of(each.resource.attributes)
         for inner in each.scope_logs:
             found.setdefault(tenant, []).extend(
                 (
@@ -148,7 +148,7 @@ def test_a_request_of_one_tenant_that_fits_is_passed_on_to_the_byte():
         resource_logs=[resource("acme", scope(record(1), record(2)))]
     ).SerializeToString()
 
-    [piece] = cut(LOGS, payload, Tenant())
+    [piece] = cut(LOGS, payload, Sender())
 
     assert piece.payload == payload
     assert piece.tenant == Tenant("acme", "default")
@@ -159,7 +159,7 @@ def test_equal_halves_of_a_large_request_are_two_pieces_with_ids_of_their_own():
     half = resource("acme", scope(record(1, MAX_BYTES - 200)))
     payload = ExportLogsServiceRequest(resource_logs=[half, half]).SerializeToString()
 
-    first, second = cut(LOGS, payload, Tenant())
+    first, second = cut(LOGS, payload, Sender())
 
     assert first.payload == second.payload
     assert first.request_id != second.request_id
@@ -169,7 +169,7 @@ def test_a_record_that_is_too_large_is_rejected_and_its_neighbours_are_taken():
     records = [record(1), record(2, MAX_BYTES), record(3)]
     request = ExportLogsServiceRequest(resource_logs=[resource("", scope(*records))])
 
-    pieces = cut(LOGS, request.SerializeToString(), Tenant())
+    pieces = cut(LOGS, request.SerializeToString(), Sender())
 
     assert pieces.rejected == 1
     assert f"larger than {MAX_BYTES} bytes" in pieces.reason
@@ -188,7 +188,7 @@ def test_many_records_under_a_resource_of_megabytes_are_rejected_not_multiplied(
         request = ExportLogsServiceRequest(
             resource_logs=[resource("", scope(*small, large), filler=filler)]
         )
-        pieces = cut(LOGS, request.SerializeToString(), Tenant())
+        pieces = cut(LOGS, request.SerializeToString(), Sender())
         assert pieces.pieces == ()
         assert pieces.rejected == 20_001
 
@@ -196,7 +196,7 @@ def test_many_records_under_a_resource_of_megabytes_are_rejected_not_multiplied(
 @pytest.mark.parametrize("payload", [b"\x00", b"\xff" * 9, b"hello", b"\x0a\x05abc"])
 def test_bytes_that_are_no_request_are_refused(payload):
     with pytest.raises(RefusedError, match="the body is not an OTLP logs request") as refused:
-        cut(LOGS, payload, Tenant())
+        cut(LOGS, payload, Sender())
     assert refused.value.reason is Reason.INVALID
 
 
@@ -209,7 +209,7 @@ def test_bytes_that_are_no_request_are_refused(payload):
     ],
 )
 def test_a_request_without_records_is_taken_and_is_no_piece(request_):
-    pieces = cut(LOGS, request_.SerializeToString(), Tenant())
+    pieces = cut(LOGS, request_.SerializeToString(), Sender())
     assert pieces.pieces == ()
     assert pieces.records == pieces.rejected == 0
 
@@ -220,7 +220,7 @@ def test_the_id_depends_on_tenant_and_identity_and_an_idempotency_key_replaces_t
     tenant = Tenant("a", "b")
 
     def id_of(message, of_tenant, key=b""):
-        [piece] = cut_message(LOGS, message, message.SerializeToString(), of_tenant, key)
+        [piece] = cut_message(LOGS, message, message.SerializeToString(), Sender(of_tenant), key)
         return piece.request_id
 
     assert id_of(request, tenant) == id_of(request, tenant)
@@ -236,8 +236,8 @@ def test_the_pieces_under_one_idempotency_key_never_share_an_id_with_another_key
     )
     single = ExportLogsServiceRequest(resource_logs=[resource("acme", scope(record(3)))])
 
-    cut_apart = cut_message(LOGS, mixed, mixed.SerializeToString(), Tenant(), b"key 1")
-    whole = cut_message(LOGS, single, single.SerializeToString(), Tenant(), b"key 10")
+    cut_apart = cut_message(LOGS, mixed, mixed.SerializeToString(), Sender(), b"key 1")
+    whole = cut_message(LOGS, single, single.SerializeToString(), Sender(), b"key 10")
 
     ids = {piece.request_id for piece in whole}
     assert ids.isdisjoint(piece.request_id for piece in cut_apart)
@@ -260,7 +260,7 @@ def test_a_resource_without_records_does_not_cut_a_request_apart():
     empty.resource.attributes.add(key="workspace_id").value.string_value = "other"
     payload = request.SerializeToString()
 
-    [piece] = cut(LOGS, payload, Tenant())
+    [piece] = cut(LOGS, payload, Sender())
 
     assert piece.payload == payload
     assert piece.tenant == Tenant()

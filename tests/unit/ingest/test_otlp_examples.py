@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from ingest.convert.otlp import request as otlp
 from ingest.convert.otlp_json import request as otlp_json
 from ingest.convert.services import LOGS, METRICS, TRACES
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 from storage.decode import SIGNALS, ChunkRows
 from tests.unit.ingest import otlp_examples
 from tests.unit.ingest.otlp_examples import PARENT, PUBLISHED, SPAN, TRACE
@@ -165,9 +165,9 @@ def test_the_specifications_examples_are_stored_field_by_field(name, encoding, s
     service, example, wanted = EXAMPLES[name]
     body = example(second)
     if encoding == "json":
-        pieces = otlp_json.cut(service, json.dumps(body).encode(), Tenant())
+        pieces = otlp_json.cut(service, json.dumps(body).encode(), Sender())
     else:
-        pieces = otlp.cut(service, in_protobuf(service, body), Tenant())
+        pieces = otlp.cut(service, in_protobuf(service, body), Sender())
 
     assert (pieces.rejected, pieces.reason) == (0, "")
     [piece] = pieces

@@ -27,7 +27,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import METRICS, SERVICES, TRACES
-from ingest.tenant import Tenant
+from ingest.tenant import Sender, Tenant
 from storage.decode import ChunkRows, decode
 
 SMALL = 2000
@@ -104,7 +104,7 @@ def cut_small(service, payload):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ingest.convert.cut.MAX_BYTES", SMALL)
         patch.setattr("ingest.convert.cut._MAX_ENVELOPE", SMALL // 2)
-        return cut(service, payload, Tenant())
+        return cut(service, payload, Sender())
 
 
 def records_of(service, payload):

@@ -8,7 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import TRACES
-from ingest.tenant import Tenant
+from ingest.tenant import Sender
 from storage.decode.span_check import all_valid
 from storage.time_range import END_NS
 
@@ -73,7 +73,7 @@ def together(*spans):
 @pytest.mark.parametrize("shape", [request, together])
 def test_a_bad_span_is_refused_alone(shape, good, bad):
     neighbours = [{}] * good
-    pieces = cut(TRACES, shape(*neighbours, bad, *neighbours), Tenant())
+    pieces = cut(TRACES, shape(*neighbours, bad, *neighbours), Sender())
 
     assert (pieces.records, pieces.rejected) == (2 * good, 1)
     for_its_id = "id must be" in pieces.reason
@@ -86,7 +86,7 @@ def test_a_bad_span_is_refused_alone(shape, good, bad):
 @pytest.mark.parametrize("shape", [request, together])
 def test_no_good_span_is_refused(shape, good, odd):
     neighbours = [{}] * good
-    pieces = cut(TRACES, shape(*neighbours, odd, *neighbours), Tenant())
+    pieces = cut(TRACES, shape(*neighbours, odd, *neighbours), Sender())
     assert (pieces.records, pieces.rejected) == (2 * good + 1, 0)
 
 
@@ -107,7 +107,7 @@ def test_any_order_of_fields_and_any_unknown_ones_are_good_spans():
     scope = b"".join(field(2, each) for each in spans)
     resource = field(2, scope)
 
-    pieces = cut(TRACES, field(1, resource), Tenant())
+    pieces = cut(TRACES, field(1, resource), Sender())
 
     assert (pieces.records, pieces.rejected) == (60, 0)
 
@@ -144,6 +144,6 @@ def is_good(span):
 @given(st.lists(spans, max_size=4), st.sampled_from([0, 30]), st.sampled_from([request, together]))
 def test_few_and_many_spans_are_judged_alike(some, more, shape):
     good = sum(is_good(each) for each in some)
-    pieces = cut(TRACES, shape(*some, *[{}] * more), Tenant())
+    pieces = cut(TRACES, shape(*some, *[{}] * more), Sender())
     assert pieces.records == more + good
     assert pieces.rejected == len(some) - good

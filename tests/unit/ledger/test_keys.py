@@ -4,7 +4,10 @@ import re
 
 from ledger import keys
 
-FOLDERS = ("cli", "config", "embedded", "ingest", "ledger", "serving", "storage", "tasks", "web")
+FOLDERS = (
+    *("access", "cli", "config", "embedded", "ingest", "ledger", "serving", "storage", "tasks"),
+    *("web", "worker"),
+)
 
 
 def test_no_other_file_spells_a_key(project_root):

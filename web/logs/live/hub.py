@@ -31,7 +31,7 @@ _AGAIN_SECONDS = 1.0
 
 
 class TooManyReadersError(Exception):
-    """There are LIVE_READERS readers already."""
+    """There are as many readers as there may be; the text is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +105,25 @@ class LiveHub:
         self._thread: threading.Thread | None = None
         self.is_stopping = False
 
-    def admit(self, filters: LogFilters) -> Reader:
+    def admit(self, filters: LogFilters, most: int | None = None) -> Reader:
         """A new reader, of what is stored once it `is_subscribed`. Dismiss it in the end.
 
+        Args:
+            filters: what it reads.
+            most: how many readers its workspace may have; None: any number.
+
         Raises:
-            TooManyReadersError: there are LIVE_READERS readers already.
+            TooManyReadersError: there are LIVE_READERS readers, or `most` of the workspace.
         """
         reader = Reader(filters, self._settings.live_lines_per_second)
         with self._lock:
             if len(self._readers) >= self._settings.live_readers:
-                raise TooManyReadersError
+                raise TooManyReadersError("Too many live readers; LIVE_READERS sets the limit.")
+            if most is not None and self._count(filters.workspace_id) >= most:
+                raise TooManyReadersError(
+                    f"The workspace {filters.workspace_id} has {most} live readers already, which "
+                    "is its limit live_readers."
+                )
             self._readers.add(reader)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live hub", daemon=True)
@@ -132,6 +141,9 @@ class LiveHub:
     def stop(self) -> None:
         """End readers and thread, within a second or two. May be called in a signal handler."""
         self.is_stopping = True
+
+    def _count(self, workspace_id: str) -> int:
+        return sum(reader.filters.workspace_id == workspace_id for reader in self._readers)
 
     def _run(self) -> None:
         while not self.is_stopping:

@@ -7,7 +7,7 @@ is too slow.
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -17,9 +17,11 @@ import msgspec
 from flask import Blueprint, Flask, Response, abort, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
+from web.http.access import SUBPROTOCOL, needs, still_allowed
 from web.http.arguments import ArgumentsParser
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import RETRY_AFTER
+from web.http.workspace_limits import limits_of
 from web.logs.arguments import FilterArguments
 from web.logs.live.hub import LiveHub, Reader, TooManyReadersError
 from web.logs.live.socket import HijackedResponse, LiveSocket
@@ -64,7 +66,7 @@ def live_blueprint(hub: LiveHub) -> ApiBlueprint:
         "/logs/live",
         _EVENTS,
         takes=LiveArguments,
-        otherwise={503: "There are LIVE_READERS readers already, or the API is stopping"},
+        otherwise={503: "There are as many readers as may be, or the API is stopping"},
         cost="none",
     )
     def live(arguments: dict[str, Any]) -> Response:
@@ -76,7 +78,8 @@ def live_blueprint(hub: LiveHub) -> ApiBlueprint:
         same parameters and sends the same objects as messages.
         """
         reader = _admitted(hub, arguments)
-        answer = Response(_server_sent(_stream(hub, reader)), content_type=_EVENTS)
+        stream = _stream(hub, reader, still_allowed())
+        answer = Response(_server_sent(stream), content_type=_EVENTS)
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Accel-Buffering"] = "no"
         answer.call_on_close(partial(hub.dismiss, reader))
@@ -92,6 +95,9 @@ def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
 
     @blueprint.before_request
     def admit() -> None:
+        # Flask answers OPTIONS itself, and nobody has asked for the key then.
+        if request.method == "OPTIONS":
+            return
         if not _may_open(request.headers.get("Origin", ""), request.host, origins):
             abort(403, "This origin is not in CORS_ORIGINS.")
         arguments = ArgumentsParser().parse(LiveArguments(), request, location="query")
@@ -102,14 +108,15 @@ def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
         if reader := g.pop("live_reader", None):
             hub.dismiss(reader)
 
-    @blueprint.route("/ws/live", websocket=True)
     def live() -> Response:
-        reader = LiveSocket(request.environ, HEARTBEAT_SECONDS)
+        reader = LiveSocket(request.environ, HEARTBEAT_SECONDS, SUBPROTOCOL)
         # A send that takes too long ends the stream, as a closed connection does.
         with suppress(OSError):
-            _serve(reader, _stream(hub, g.live_reader))
+            _serve(reader, _stream(hub, g.live_reader, still_allowed()))
         return HijackedResponse()
 
+    needs(live, scope="read", everywhere=False, by_client=True)
+    blueprint.add_url_rule("/ws/live", view_func=live, websocket=True)
     return blueprint
 
 
@@ -118,10 +125,10 @@ def _admitted(hub: LiveHub, arguments: dict[str, Any]) -> Reader:
     if hub.is_stopping:
         raise ServiceUnavailable("The API is stopping.", retry_after=RETRY_AFTER)
     try:
-        reader = hub.admit(filters_of(arguments))
-    except TooManyReadersError:
-        text = "Too many live readers; LIVE_READERS sets the limit."
-        raise ServiceUnavailable(text, retry_after=RETRY_AFTER) from None
+        filters = filters_of(arguments)
+        reader = hub.admit(filters, limits_of(filters.workspace_id).live_readers)
+    except TooManyReadersError as error:
+        raise ServiceUnavailable(str(error), retry_after=RETRY_AFTER) from None
     if connection := request.environ.get("gunicorn.socket"):
         _hold_little(connection)
     return reader
@@ -144,14 +151,17 @@ def _serve(reader: LiveSocket, stream: Iterator[list[Event]]) -> None:
     reader.close()
 
 
-def _stream(hub: LiveHub, reader: Reader) -> Iterator[list[Event]]:
-    """Events for a reader, until the API stops; an empty list after a moment without any."""
+def _stream(hub: LiveHub, reader: Reader, is_allowed: Callable[[], bool]) -> Iterator[list[Event]]:
+    """Events for a reader, until the API stops or its key is no longer valid.
+
+    After a moment without any event, the list is empty.
+    """
     while not reader.is_subscribed.wait(_WAIT_SECONDS):
         if hub.is_stopping:
             return
         yield []
     yield [("ready", '{"ready": true}')]
-    while not hub.is_stopping:
+    while not hub.is_stopping and is_allowed():
         taken = reader.take(_WAIT_SECONDS)
         events = [("", line) for line in taken.lines]
         if taken.lost != 0:

@@ -31,8 +31,12 @@ _READS = 8
 class LiveSocket:
     """The socket of one reader, used only in the reader's thread."""
 
-    def __init__(self, environ: Mapping[str, Any], heartbeat_seconds: float) -> None:
+    def __init__(
+        self, environ: Mapping[str, Any], heartbeat_seconds: float, subprotocol: str
+    ) -> None:
         """Accept a request for a WebSocket.
+
+        `subprotocol` is agreed to if the client offers it.
 
         Raises:
             BadRequest: it is not a WebSocket handshake.
@@ -48,7 +52,9 @@ class LiveSocket:
         except ProtocolError as error:
             raise BadRequest(f"Not a WebSocket handshake: {error}.") from None
         # Without compression, which would cost memory for each reader and for what it sends.
-        self._send(AcceptConnection())
+        offered = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").replace(" ", "").split(",")
+        agreed = subprotocol if subprotocol in offered else None
+        self._send(AcceptConnection(subprotocol=agreed))
 
     def send(self, text: str) -> None:
         """Send a message.

@@ -68,6 +68,7 @@ def gantt_blueprint() -> ApiBlueprint:
         "text/html",
         takes=GanttArguments,
         method="POST",
+        scope="read",
         otherwise={404: "The workspace has no spans of a run or trace, which the reason names"},
     )
     def gantt(arguments: dict[str, Any]) -> Response:

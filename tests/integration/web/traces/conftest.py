@@ -56,7 +56,7 @@ def stored(engine_settings):
     return store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def forested(stored):
     """The spans of 150 made traces, stored in the workspace `forest` in three chunks."""
     spans = forest(20260714, 150)

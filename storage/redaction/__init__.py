@@ -1,0 +1,1 @@
+"""Redaction: what of records is masked, hashed or dropped before it is stored."""

@@ -1,0 +1,1 @@
+"""Keys over REST, and signing in to the page."""
