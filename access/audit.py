@@ -23,7 +23,7 @@ _COLUMNS = "At, Id, Principal, Name, Action, WorkspaceId, Details, Address"
 
 
 class AuditError(Exception):
-    """An act could not be recorded, and so was not done; the text is a sentence."""
+    """An act was not done because it could not be recorded; the text is a sentence."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True):

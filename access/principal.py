@@ -24,7 +24,7 @@ class NotAllowedError(AccessError):
 
 
 class KeysUnavailableError(AccessError):
-    """The keys cannot be read now, so that nobody knows whether this one is valid."""
+    """The keys cannot be read now, so this one cannot be checked."""
 
 
 @dataclass(frozen=True, slots=True)

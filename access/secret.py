@@ -43,7 +43,7 @@ def _from_file(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """The secret in a file. A damaged one must not become a secret that anybody can guess."""
+    """The secret in a file. A truncated file is refused: its content could be guessed."""
     text = path.read_text(encoding="ascii")
     if len(text) != 2 * _BYTES:
         raise OSError(

@@ -69,7 +69,7 @@ class Open:
 
 
 class KeyView:
-    """The keys as this process knows them; any thread may ask. A revocation holds in seconds."""
+    """The keys that this process knows; thread-safe. A revocation takes effect within seconds."""
 
     def __init__(self, settings: Settings, store: KeyStore) -> None:
         """Look at `store`; `SHEAF_ADMIN_KEY` is valid beside what it has."""

@@ -33,13 +33,13 @@ class LimitReachedError(RefusedError):
 
 
 class Gate:
-    """Remembers for a moment which workspaces have used up a limit."""
+    """Remembers for up to a second which workspaces have used up a limit."""
 
     def __init__(self) -> None:
         self._closed: dict[str, tuple[float, Exceeded]] = {}
 
     def check(self, workspace_id: str) -> None:
-        """Let a request of a workspace pass.
+        """Check that a workspace may send.
 
         Raises:
             RefusedError: the workspace has used up a limit.
@@ -55,7 +55,7 @@ class Gate:
 
     def close(self, exceeded: Exceeded) -> RefusedError:
         """Note that a limit is used up; gives the refusal for the requests."""
-        # As long as something may still come, small requests are let through.
+        # While part of the limit is left, small requests are still accepted.
         if 0 in {exceeded.records, exceeded.bytes}:
             seconds = min(_LONGEST_CLOSED, exceeded.wait_ms / 4000)
             if len(self._closed) >= _MOST_CLOSED:

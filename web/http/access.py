@@ -50,7 +50,7 @@ def guard_requests(app: Flask, access: Access, settings: Settings) -> None:
 
     @app.before_request
     def check() -> Response | None:
-        # Of what is not there, nothing can be learned but that.
+        # An unknown path tells nothing but that it is unknown.
         if request.url_rule is None or request.endpoint in OPEN or request.method == "OPTIONS":
             return None
         try:

@@ -84,7 +84,7 @@ def limits_of_request(arguments: Mapping[str, Any]) -> QueryLimits:
     """The limits of the workspace that the current request names, or else its key.
 
     Raises:
-        NotAllowedError: the key is bound to another workspace, whose limits do not concern it.
+        NotAllowedError: the key is bound to another workspace.
     """
     named = arguments.get("workspace_id") or request.headers.get("X-Workspace-Id", "")
     workspace_id = current_principal().workspace(named, "workspace_id") or DEFAULT_WORKSPACE

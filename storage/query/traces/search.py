@@ -75,9 +75,9 @@ def conditions(filters: SpanFilters, time_range: TimeRange, bind: Bind) -> str:
 
 
 def of_tenant(filters: SpanFilters, bind: Bind) -> str:
-    """The condition for the spans that an answer may tell of, whether they match or not.
+    """The condition for the spans that an answer may include, whether they match or not.
 
-    Those of another client of the workspace may not be shown to who asks for one client's.
+    Who asks for one client's spans must not see those of another client.
     """
     found = f"WorkspaceId = {bind(filters.workspace_id)}"
     return f"{found} AND ClientId = {bind(filters.client_id)}" if filters.client_id else found

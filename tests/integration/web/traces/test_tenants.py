@@ -1,4 +1,4 @@
-"""Who asks for one client of a workspace sees nothing of the others, even in a shared trace.
+"""A query for one client of a workspace shows nothing of the others, even in a shared trace.
 
 A shop calls a bank; both are clients of the same workspace.
 """
