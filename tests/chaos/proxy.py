@@ -29,7 +29,7 @@ class Proxy:
         self.delay = 0.0
         self.hits = 0
         self.requests = 0
-        self._left = 0
+        self._left = self._skipped = 0
         self._writers = set()
         self._serving = set()
         self._loop = self._stopping = None
@@ -46,15 +46,15 @@ class Proxy:
 
     def heal(self):
         """Forward everything again."""
-        self.fault, self.delay, self._left = None, 0.0, 0
+        self.fault, self.delay, self._left, self._skipped = None, 0.0, 0, 0
 
     def break_next(self, fault, times):
         """Apply `fault` to the next `times` answers or requests, then forward everything."""
         self.hits, self._left, self.fault = 0, times, fault
 
-    def break_all(self, fault):
-        """Apply `fault` until :meth:`heal`."""
-        self.hits, self._left, self.fault = 0, -1, fault
+    def break_all(self, fault, skipped=0):
+        """Apply `fault` until :meth:`heal`, but not to the first `skipped` answers or requests."""
+        self.hits, self._left, self._skipped, self.fault = 0, -1, skipped, fault
 
     def disconnect(self):
         """Break every connection now."""
@@ -67,6 +67,9 @@ class Proxy:
     def _strikes(self, fault):
         """Whether a fault applies now, which counts as a hit."""
         if self.fault != fault:
+            return False
+        if self._skipped:
+            self._skipped -= 1
             return False
         self.hits += 1
         if self._left > 0:
