@@ -15,7 +15,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = os.open("Makefile", os.O_R
 	os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --silent --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit chaos leaks bench lint audit fix clean ready-to-run ready-to-test python
+.PHONY: help run test unit chaos leaks changes bench lint audit fix clean ready-to-run ready-to-test python
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ chaos: ready-to-test ## Run all of the chaos suite at length: processes get kill
 
 leaks: ready-to-test ## Send 100,000 generated requests with the keys of two workspaces
 	LEAK_EXAMPLES=600 $(BIN)/pytest tests/integration/web/test_leaks.py $(ARGS)
+
+changes: ready-to-test ## Plant 100 causes of one percent among noise, and look which rank first
+	CHANGE_TRIALS=100 $(BIN)/pytest tests/integration/web/test_changes.py -k planted $(ARGS)
 
 bench: ready-to-test ## Compare with Rotel, side by side on this machine
 	$(BIN)/python benchmarks/bench.py $(ARGS)

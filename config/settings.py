@@ -144,6 +144,11 @@ class Settings(BaseSettings):
     otel_http_port: Port = Field(4318, description="OTLP/HTTP and JSON door.")
     api_port: Port = Field(8000, description="Query API and web page.")
     flower_port: Port = Field(5555, description="Flower.")
+    flower_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Where people reach Flower; the status links to it. Empty: nowhere.",
+    )
     api_v1_prefix: str = Field(
         "/api/v1", pattern=r"^(/[A-Za-z0-9._-]+)+$", description="Path prefix of the REST API."
     )

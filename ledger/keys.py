@@ -35,7 +35,11 @@ BATCHES = "sheaf:batches"
 
 BATCH = "sheaf:batch:"
 """By batch id, a hash: signal, chunks (changes only when one becomes a dead letter), attempt (the
-fence), lease (the lease's name)."""
+fence), lease (the lease's name), sealed and oldest: when it was sealed, and when the oldest of its
+chunks was accepted, in ms. An older version does not write the last two."""
+
+RECENT = "sheaf:recent"
+"""A list of the last batches that were stored, the newest first; see `ledger.recent`."""
 
 DEAD = "sheaf:dead"
 """Sorted set of the ids of dead letters, by when they became dead letters in ms."""
@@ -109,6 +113,12 @@ USAGE_MOVES = "sheaf:usage_moves"
 
 AUDIT = "sheaf:audit"
 """A list of entries of the audit log, in JSON, that are not in ClickHouse yet."""
+
+WORKER = "sheaf:worker:"
+"""By a worker's name, what it says of itself, in JSON; expires soon after it stops."""
+
+WORKERS = "sheaf:workers"
+"""Sorted set of the names of workers, by when they last said something, in ms."""
 
 WRITABLE = "sheaf:writable"
 """Written to check whether the broker takes writes; expires within a millisecond."""

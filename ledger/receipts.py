@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from config.settings import Settings
 from ledger import keys
@@ -139,6 +139,23 @@ class Receipts:
     def _keep(self, receipt: str) -> None:
         with self._broker.reading() as client:
             client.expire(keys.RECEIPT + receipt, self._settings.receipt_window)
+
+
+def receipt_body(receipt: str, status: ReceiptStatus) -> dict[str, Any]:
+    """A receipt as JSON: the worst state of its chunks, and the number of records by state."""
+    tallies = status.tallies
+    return {
+        "receipt": receipt,
+        "status": status.state,
+        "records": status.records,
+        "rows": status.rows,
+        "queued": tallies["queued"].records,
+        "dead": tallies["dead"].records,
+        "dropped": tallies["dropped"].records,
+        "unknown_chunks": tallies["unknown"].chunks,
+        "at": status.at,
+        "reason": status.reason or None,
+    }
 
 
 def claim(request_id: str, body: str) -> str:

@@ -45,6 +45,10 @@ class SharedError(Exception):
     """A table could not be read, or not be written twice; the text is a sentence."""
 
 
+class ChangedError(Exception):
+    """An entry has another version than the one that was to be replaced."""
+
+
 def later(one: Entry, other: Entry) -> Entry:
     """Which of two versions of an entry holds."""
     return one if one.version >= other.version else other
@@ -92,6 +96,26 @@ class SharedTable(Generic[Entry]):
                 problems.append(f"{store} cannot be written: {error}")
         if problems:
             raise SharedError(f"{'; '.join(problems)}. {otherwise}")
+
+    def replace(self, name: str, entry: Entry, before: int, otherwise: str) -> None:
+        """Write an entry in place of the version `before`; 0: there must be none.
+
+        Of several callers who replace the same version, one succeeds.
+
+        Raises:
+            ChangedError: it has another version; nothing was written.
+            SharedError: as :meth:`put`.
+        """
+        found = self.all().get(name)
+        if (found.version if found else 0) != before:
+            raise ChangedError(name)
+        try:
+            self._to_broker({name: entry}, most=before)
+            self._to_clickhouse({name: entry})
+        except (BrokerError, StorageError) as error:
+            raise SharedError(
+                f"It cannot be written to both stores: {error}. {otherwise}"
+            ) from error
 
     def all(self) -> dict[str, Entry]:
         """All entries, of both stores if both answer.
@@ -164,7 +188,8 @@ class SharedTable(Generic[Entry]):
         ]
         self._clickhouse.insert("INSERT INTO shared (Kind, Name, Version, Content) VALUES", rows)
 
-    def _to_broker(self, entries: Mapping[str, Entry]) -> None:
+    def _to_broker(self, entries: Mapping[str, Entry], most: int = FINAL_VERSION) -> None:
+        """Write entries; raises ChangedError if one has a version above `most` already."""
         table = keys.SHARED + self._kind
 
         def write(pipeline: Pipeline) -> None:
@@ -172,6 +197,8 @@ class SharedTable(Generic[Entry]):
             for name, entry in entries.items():
                 kept = cast("bytes | None", pipeline.hget(table, name))
                 held = later(self._unpacked(kept), entry) if kept else entry
+                if kept and self._unpacked(kept).version > most:
+                    raise ChangedError(name)
                 packed[name] = msgspec.json.encode(held)
             pipeline.multi()
             pipeline.hset(table, mapping=packed)  # type: ignore[arg-type] # str and bytes
@@ -268,6 +295,22 @@ class SharedView(Generic[Entry]):
             except Exception:
                 # Without this thread, no change would reach the process any more.
                 log.exception("shared: looking failed")
+
+
+def kinds_of(prefix: str, broker: Broker, clickhouse: Clickhouse) -> list[str]:
+    """The kinds that begin with `prefix` and have entries in either store, in order.
+
+    Raises:
+        StorageError: ClickHouse is away.
+        BrokerError: the broker is away.
+    """
+    with broker.reading() as client:
+        kept = cast("list[bytes]", client.hkeys(keys.SHARED_CHANGES))
+    rows = clickhouse.query(
+        "SELECT DISTINCT Kind FROM shared WHERE startsWith(Kind, %(prefix)s)", {"prefix": prefix}
+    )
+    known = {name.decode() for name in kept} | {str(kind) for (kind,) in rows}
+    return sorted(kind for kind in known if kind.startswith(prefix))
 
 
 def reconcile(tables: Iterable[SharedTable[Any]]) -> int:

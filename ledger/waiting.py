@@ -25,6 +25,14 @@ class LedgerStats:
     """Counters since the ledger was created, by the names of `config.metrics.TOTALS`."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkspaceWaiting:
+    """The chunks of a workspace that are in no batch yet."""
+
+    chunks: int
+    oldest_seconds: float
+
+
 class Waiting:
     """Reads the waiting chunks; changes nothing but the first count of dead letters' bytes."""
 
@@ -57,6 +65,20 @@ class Waiting:
             spilled_chunks=max(0, int(waiting.get(b"spilled", 0))),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
+
+    def of_workspace(self, workspace_id: str) -> WorkspaceWaiting:
+        """How much of one workspace waits for a batch."""
+        with self._broker.reading() as client:
+            pipeline = client.pipeline(transaction=False)
+            for signal in SIGNALS:
+                pipeline.zcard(f"{keys.QUEUE}{signal}:{workspace_id}")
+            for signal in SIGNALS:
+                pipeline.zrange(f"{keys.QUEUE}{signal}:{workspace_id}", 0, 0, withscores=True)
+            found = pipeline.execute()
+        counts, firsts = found[: len(SIGNALS)], found[len(SIGNALS) :]
+        since = [first[0][1] for first in firsts if first]
+        age = (keys.now_ms() - min(since)) / 1000 if since else 0.0
+        return WorkspaceWaiting(sum(counts), max(0.0, age))
 
     def overdue(self, seconds: float) -> int:
         """The number of due batches, and of chunks that have been open for `seconds`."""

@@ -3,7 +3,13 @@
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from access.audit import AuditLog
 from access.store import KeyStore
@@ -13,6 +19,7 @@ from ledger.dead_letters.spill import Spill
 from ledger.ledger import Ledger
 from ledger.limits import LimitBook
 from ledger.redaction import RedactionBook
+from ledger.saved import saved_tables
 from ledger.shared import SharedTable, reconcile
 from ledger.usage import UsageCounters
 from storage import decode
@@ -29,6 +36,7 @@ from tasks.jobs.kinds import KINDS
 from tasks.jobs.retention import UNIT as EXPIRED_ROWS
 from tasks.jobs.retention import hurry
 from tasks.jobs.run import JobRunner, Stores
+from tasks.presence import Presence
 from worker.storing import Storing
 from worker.write import Writer
 
@@ -132,8 +140,8 @@ def retention() -> str:
 @app.task(name="sheaf.shared")
 def shared() -> str:
     """Bring shared settings to the store that missed them; move usage and audit to ClickHouse."""
-    written = reconcile(_shared_tables())
     stores = (_ledger().broker, _clickhouse())
+    written = reconcile([*_shared_tables(), *saved_tables(*stores)])
     rows = UsageCounters(stores[0]).move(stores[1])
     acts = AuditLog(*stores).move()
     moved = f"{counted(rows, 'usage row')} and {counted(acts, 'audit log entry')} moved"
@@ -169,6 +177,18 @@ def _warm_up(**_: object) -> None:
         decode.decode(signal, [])
 
 
+_presence: list[Presence] = []
+"""That of this process, if it is a worker."""
+
+
+@worker_ready.connect
+def _report(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
+    """Report this worker from now on."""
+    made = Presence(_ledger().broker, str(sender.hostname), _settings.worker_threads)
+    _presence.append(made)
+    made.start()
+
+
 @worker_shutting_down.connect
 def _finish(**_: object) -> None:
     """Let running tasks finish their current batch or step, but start no other."""
@@ -178,6 +198,8 @@ def _finish(**_: object) -> None:
 
 @worker_shutdown.connect
 def _close(**_: object) -> None:
+    for each in _presence:
+        each.stop()
     if _writer.is_built:
         _writer().close()
     if _ledger.is_built:

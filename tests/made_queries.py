@@ -96,6 +96,16 @@ words_and_separators = st.builds(str.__add__, st.sampled_from(WORDS), st.sampled
 bodies = st.lists(words_and_separators, max_size=5).map("".join)
 
 
+_wildcards = st.sampled_from(("<*>", "<...>", "<value>", "<num>", "<str>", "<path>"))
+_template_pieces = st.builds(
+    str.__add__, st.one_of(st.sampled_from(WORDS), _wildcards), st.sampled_from(SEPARATORS)
+)
+templates = st.one_of(
+    st.lists(_template_pieces, max_size=4).map("".join),
+    st.sampled_from(("<...>", "<*>", "<*> ", "<*>-<*>", "<...> <...>", "<...><value><...>")),
+)
+
+
 def random_record(source):
     """A log record as the reader returns it, drawn from a `random.Random`."""
     words = source.choices(WORDS, k=source.randrange(6))
@@ -254,6 +264,7 @@ TESTS = {
     FieldType.WORDS: st.one_of(equals(words), likes(words), regexes, exists),
     FieldType.TEXT: st.one_of(equals(texts), likes(texts), regexes, ranges(texts), exists),
     FieldType.NUMBER: st.one_of(unquoted_numbers, numeric_ranges(), exists),
+    FieldType.TEMPLATE: equals(templates),
     FieldType.LEVEL: st.one_of(
         equals(st.sampled_from(LEVELS).filter(bool)),
         likes(st.sampled_from(["err", "E", "warn", "o", "unspecified"])),

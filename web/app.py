@@ -24,7 +24,10 @@ from web.access.single_sign_on import provide_single_sign_on
 from web.access.usage import usage_blueprint
 from web.admin.dead_letters import dead_letters_blueprint
 from web.admin.jobs import jobs_blueprint
+from web.admin.receipts import receipts_blueprint
 from web.admin.retention import retention_blueprint
+from web.admin.sample_data import sample_data_blueprint
+from web.admin.status import status_blueprint
 from web.http.access import guard_requests, needs
 from web.http.admission import admit_requests
 from web.http.arguments import Attributes
@@ -35,11 +38,15 @@ from web.http.middleware import watch_requests
 from web.http.resources import Resources, provide
 from web.http.sessions import keep_sessions
 from web.http.workspace_limits import follow_limits
+from web.logs.arguments import PageArguments, StatsArguments
+from web.logs.changes import changes_blueprint
+from web.logs.completion import log_completion_blueprint
 from web.logs.counts import stats_blueprint
 from web.logs.customer_list import customer_list_blueprint
 from web.logs.customers import customers_blueprint
 from web.logs.deletion import log_deletion_blueprint
 from web.logs.exploration import exploration_blueprint
+from web.logs.exploration_schemas import FacetsArguments, HistogramArguments
 from web.logs.export import export_blueprint
 from web.logs.export_jobs import export_jobs_blueprint
 from web.logs.ingestion import ingestion_blueprint
@@ -47,18 +54,41 @@ from web.logs.live.hub import LiveHub
 from web.logs.live.routes import LIVE, live_blueprint, live_socket_blueprint
 from web.logs.routes import logs_blueprint
 from web.metrics.routes import metrics_blueprint
+from web.metrics.schemas import MetricQueryArguments
 from web.pages.page import page_blueprint
+from web.saved.parameters import Schemas
+from web.saved.routes import dashboards_blueprint, saved_searches_blueprint
+from web.traces.arguments import TracesArguments
+from web.traces.changes import trace_changes_blueprint
+from web.traces.completion import span_completion_blueprint
 from web.traces.deletion import trace_deletion_blueprint
 from web.traces.gantt.routes import gantt_blueprint
 from web.traces.routes import traces_blueprint
+from web.traces.services import ServiceFiguresArguments, services_blueprint
 
 MAX_REQUEST_BYTES = 1024 * 1024
 """Maximum size of a request's body; queries are far smaller."""
 
 
+SAVED: Schemas = {
+    ("search", "logs"): PageArguments,
+    ("search", "traces"): TracesArguments,
+    ("histogram", "logs"): HistogramArguments,
+    ("histogram", "traces"): ServiceFiguresArguments,
+    ("metric", "metrics"): MetricQueryArguments,
+    ("top_values", "logs"): FacetsArguments,
+    ("number", "logs"): StatsArguments,
+    ("number", "traces"): ServiceFiguresArguments,
+    ("logs", "logs"): PageArguments,
+    ("logs", "traces"): TracesArguments,
+}
+"""What saved searches and panels may ask for."""
+
 ENDPOINTS: tuple[tuple[str, Callable[[], ApiBlueprint]], ...] = (
     ("", logs_blueprint),
     ("", exploration_blueprint),
+    ("", changes_blueprint),
+    ("", log_completion_blueprint),
     ("", export_blueprint),
     ("", stats_blueprint),
     ("", customer_list_blueprint),
@@ -67,17 +97,25 @@ ENDPOINTS: tuple[tuple[str, Callable[[], ApiBlueprint]], ...] = (
     ("/ingestion", ingestion_blueprint),
     ("", metrics_blueprint),
     ("/traces", traces_blueprint),
+    ("/traces", trace_changes_blueprint),
+    ("", services_blueprint),
+    ("/traces", span_completion_blueprint),
     ("", trace_deletion_blueprint),
     ("", gantt_blueprint),
     ("/jobs", jobs_blueprint),
     ("/jobs", export_jobs_blueprint),
     ("/dead-letters", dead_letters_blueprint),
     ("", retention_blueprint),
+    ("", sample_data_blueprint),
+    ("", receipts_blueprint),
+    ("", status_blueprint),
     ("/keys", keys_blueprint),
     ("", limits_blueprint),
     ("", usage_blueprint),
     ("", audit_blueprint),
     ("", redaction_blueprint),
+    ("/saved-searches", lambda: saved_searches_blueprint(SAVED)),
+    ("/dashboards", lambda: dashboards_blueprint(SAVED)),
 )
 """The API's blueprints, and their paths below API_V1_PREFIX."""
 

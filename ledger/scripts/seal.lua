@@ -84,6 +84,7 @@ local function take_share(queue, open, most, share, batch)
         each.rows, each.bytes = each.rows + rows, each.bytes + bytes
       end
       if tonumber(chunk[3]) > 0 then batch.attempt = 2 end
+      batch.oldest = math.min(batch.oldest, tonumber(is_open[i]))
     end
     done[#done + 1] = id
   end
@@ -94,7 +95,8 @@ end
 -- one that has had the least. So a workspace that sends much does not delay the others. A workspace
 -- without chunks keeps its place until its turn: else it could come back to the front each time.
 local function take(signal, open, most)
-  local batch, turns = {ids = {}, rows = 0, bytes = 0, attempt = 1}, keys.turns .. signal
+  local batch = {ids = {}, rows = 0, bytes = 0, attempt = 1, oldest = now}
+  local turns = keys.turns .. signal
   local share, place = math.max(1, math.floor(most / SHARES)), nil
   while true do
     local turn = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
@@ -121,7 +123,7 @@ for i = first_signal, #ARGV do
   if #ids > 0 then
     local batch = ARGV[3]
     redis.call('HSET', keys.batch .. batch, 'signal', signal, 'attempt', taken.attempt,
-      'lease', batch, 'chunks', table.concat(ids, ' '))
+      'lease', batch, 'chunks', table.concat(ids, ' '), 'sealed', now, 'oldest', taken.oldest)
     redis.call('ZADD', keys.batches, now + lease, batch)
     redis.call('ZREM', open, unpack(ids))
     local behind = redis.call('HINCRBY', keys.waiting, 'open:' .. signal, -taken.rows)

@@ -6,10 +6,10 @@
 -- Returns 1, or 0 if the lease has passed to another worker.
 local key = keys.batch .. ARGV[1]
 if redis.call('HGET', key, 'attempt') ~= ARGV[2] then return 0 end
-local signal = redis.call('HGET', key, 'signal')
+local kept = redis.call('HMGET', key, 'signal', 'sealed', 'oldest')
 for i = 5, #ARGV, 2 do
-  redis.call('HSET', keys.batch .. ARGV[i], 'signal', signal, 'attempt', ARGV[4],
-    'chunks', ARGV[i + 1])
+  redis.call('HSET', keys.batch .. ARGV[i], 'signal', kept[1], 'attempt', ARGV[4],
+    'chunks', ARGV[i + 1], 'sealed', kept[2] or 0, 'oldest', kept[3] or 0)
   redis.call('ZADD', keys.batches, ARGV[3], ARGV[i])
 end
 redis.call('ZREM', keys.batches, ARGV[1])

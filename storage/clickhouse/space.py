@@ -25,6 +25,15 @@ def free_space(clickhouse: Clickhouse) -> int | None:
     return int(free)
 
 
+def disk_size(clickhouse: Clickhouse) -> int | None:
+    """Bytes of the disk of ClickHouse that has most free; as :func:`free_space`."""
+    try:
+        [(size,)] = clickhouse.query("SELECT argMax(total_space, free_space) FROM system.disks")
+    except QueryRefusedError:
+        return None
+    return int(size)
+
+
 def check_space(clickhouse: Clickhouse, least: int) -> None:
     """Check that ClickHouse has room for more rows.
 

@@ -43,6 +43,16 @@ class KeptPart:
         return self.table, self.partition
 
 
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """A table."""
+
+    name: str
+    rows: int
+    bytes: int
+    """Compressed, on disk."""
+
+
 class SizeReader:
     """Finds what exceeds limits of size. Every method raises the errors of :class:`Clickhouse`."""
 
@@ -55,6 +65,19 @@ class SizeReader:
         """Compressed bytes of all of Sheaf's tables."""
         [(size,)] = self._of_parts("sum(bytes_on_disk)", tables())
         return int(size)
+
+    def by_table(self) -> list[TableSize]:
+        """Each of Sheaf's tables that has rows, largest first."""
+        rows = self._of_parts(
+            "table, sum(rows), sum(bytes_on_disk) AS size",
+            tables(),
+            "GROUP BY table ORDER BY size DESC, table",
+        )
+        suffix = "_local" if self._settings.clickhouse_cluster else ""
+        return [
+            TableSize(str(table).removesuffix(suffix), int(count), int(size))
+            for table, count, size in rows
+        ]
 
     def oversize(
         self, limit_of: Callable[[str], int | None], today: int, planned: Sequence[Expired]

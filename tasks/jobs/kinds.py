@@ -8,10 +8,12 @@ from tasks.jobs.export import write_export
 from tasks.jobs.replay import replay
 from tasks.jobs.retention import expire
 from tasks.jobs.run import RunJob
+from tasks.jobs.sample import load_sample
 
 KINDS: Mapping[job.KindName, RunJob] = {
     "delete": delete,
     "export": write_export,
     "replay": replay,
     "retention": expire,
+    "sample": load_sample,
 }

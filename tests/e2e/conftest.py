@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from config.settings import Settings
+from tests.e2e.doors import NDJSON, Doors
 
 START_SECONDS = 150
 STOP_SECONDS = 45
@@ -177,3 +178,55 @@ def browser(require):
         )
         yield found
         found.close()
+
+
+@pytest.fixture
+def open_page(browser, sheaf):
+    """Open an address of the running page.
+
+    In the end, the page must not have run a script of a record, logged anything to the console,
+    or loaded anything from elsewhere. Chromium logs every refused request itself: a test that
+    provokes one says which status by `refused`.
+    """
+    home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}"
+    opened, problems, elsewhere, expected = [], [], [], set()
+
+    def log(message):
+        status = message.text.partition("responded with a status of ")[2][:3]
+        if status not in expected:
+            problems.append(message.text)
+
+    def start(address="/", refused=(), **options):
+        expected.update(map(str, refused))
+        page = browser.new_page(**options)
+        page.on("console", log)
+        page.on("pageerror", lambda error: problems.append(f"{error}\n{error.stack}"))
+        page.on("request", lambda request: elsewhere.append(request.url))
+        page.goto(home + address)
+        opened.append(page)
+        return page
+
+    yield start
+
+    for page in opened:
+        assert page.evaluate("window.hacked") is None
+        page.close()
+    assert problems == []
+    assert [url for url in elsewhere if not url.startswith((f"{home}/", "blob:"))] == []
+
+
+@pytest.fixture(scope="session")
+def store(sheaf, wait_until):
+    """Store records in a workspace through the HTTP door, and wait until they can be found."""
+    doors = Doors(sheaf)
+
+    def send(workspace, records):
+        before = doors.bodies(workspace).total()
+        lines = "\n".join(json.dumps(record | {"workspace_id": workspace}) for record in records)
+        headers = {"X_Workspace_Id": workspace}
+        status, _, content = doors.http("/api/v1/ingest", lines.encode(), NDJSON, **headers)
+        assert status == 202, content
+        wait_until(lambda: doors.bodies(workspace).total() == before + len(records))
+
+    yield send
+    doors.close()

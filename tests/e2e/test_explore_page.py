@@ -1,12 +1,9 @@
-"""Fields and patterns on the page of log records, in a real browser over a running system."""
+"""Fields and patterns in the view of log records, in a real browser over a running system."""
 
-import json
 import re
 
 import pytest
 from playwright.sync_api import expect
-
-from tests.e2e.doors import NDJSON, Doors
 
 pytestmark = pytest.mark.e2e
 
@@ -15,48 +12,32 @@ HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
 
 @pytest.fixture(scope="module")
-def stored(sheaf, wait_until):
+def stored(store):
     """Thirty records of three patterns, in a separate workspace."""
-    common = {"workspace_id": WORKSPACE, "level": "info", "service": "shop"}
+    common = {"level": "info", "service": "shop"}
     records = [{"message": f"order {n} is paid", "card": "visa"} for n in range(20)]
     records += [{"message": f"order {n} is refused", "card": "none"} for n in range(9)]
     records += [{"message": HOSTILE, "card": HOSTILE}]
-    lines = "\n".join(json.dumps(common | record) for record in records)
-
-    doors = Doors(sheaf)
-    status, _, content = doors.http(
-        "/api/v1/ingest", lines.encode(), NDJSON, X_Workspace_Id=WORKSPACE
-    )
-    assert status == 202, content
-    wait_until(lambda: doors.bodies(WORKSPACE).total() == len(records))
-    doors.close()
+    store(WORKSPACE, [common | record for record in records])
 
 
 @pytest.fixture
-def page(browser, sheaf, stored):  # noqa: ARG001 - the records are what it shows
-    """The page with the workspace's records; it may not log anything to the console."""
-    problems = []
-    opened = browser.new_page()
-    opened.on("console", lambda message: problems.append(message.text))
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
-    opened.goto(f"{home}?workspace_id={WORKSPACE}")
-    expect(opened.locator("#rows tr.record")).to_have_count(30, timeout=30_000)
-
-    yield opened
-
-    assert opened.evaluate("window.hacked") is None
-    opened.close()
-    assert problems == []
+def page(open_page, stored):  # noqa: ARG001 - the records are what it shows
+    opened = open_page(f"/?workspace_id={WORKSPACE}")
+    expect(opened.locator("#total")).to_have_text("30")
+    return opened
 
 
-def open_panel(page, name):
-    """Open a panel by the keyboard: a click may miss it when the histogram appears and moves it."""
-    page.locator("summary", has_text=re.compile(f"^{name}")).press("Enter")
+def field(page, name):
+    return page.locator(f"details[aria-label='{name}']")
+
+
+def query(page):
+    return page.get_by_role("combobox", name="Search")
 
 
 def test_the_patterns_of_a_search_are_shown_with_their_examples(page):
-    open_panel(page, "Patterns")
+    page.get_by_role("button", name="Patterns", exact=True).click()
     patterns = page.locator("#pattern-list > li")
     expect(patterns).to_have_count(3)
     expect(patterns.nth(0)).to_contain_text("20")
@@ -65,10 +46,17 @@ def test_the_patterns_of_a_search_are_shown_with_their_examples(page):
     patterns.nth(0).locator("summary").click()
     expect(patterns.nth(0).locator("pre")).to_have_text(re.compile(r"^order \d+ is paid$"))
 
-    page.get_by_label("Search", exact=True).fill("refused")
+
+def test_a_pattern_is_a_filter_that_shows_and_hides(page):
+    page.get_by_role("button", name="Patterns", exact=True).click()
+    patterns = page.locator("#pattern-list > li")
+    patterns.filter(has_text="is refused").get_by_role("button", name="Show").click()
+    expect(page.locator("#total")).to_have_text("9")
+
+    query(page).fill("")
     page.keyboard.press("Enter")
-    expect(patterns).to_have_count(1)
-    expect(patterns).to_contain_text("order <num> is refused")
+    patterns.filter(has_text="is paid").get_by_role("button", name="Hide").click()
+    expect(page.locator("#total")).to_have_text("10")
 
 
 def test_patterns_of_a_sample_say_so(page):
@@ -77,28 +65,62 @@ def test_patterns_of_a_sample_say_so(page):
         route.fulfill(json=answer | {"exact": False, "total": 30_000_000})
 
     page.route("**/logs/patterns?*", as_of_a_sample)
-    open_panel(page, "Patterns")
-
-    items = page.locator("#pattern-list > li")
-    expect(items.last).to_have_text("Estimated from a sample of 30 records")
-    expect(items).to_have_count(4)
+    page.get_by_role("button", name="Patterns", exact=True).click()
+    expect(page.get_by_role("region", name="Patterns")).to_contain_text("in a sample of 30 records")
 
 
-def test_a_value_of_a_field_becomes_a_filter(page):
-    open_panel(page, "Fields")
-    cards = page.get_by_role("region", name="card")
+def test_a_value_of_a_field_is_included_excluded_or_added(page):
+    cards = field(page, "card")
     expect(cards.locator("li")).to_have_count(3)
-
-    cards.get_by_role("button", name="Show only records with card none").click()
-    expect(page.locator("#rows tr.record")).to_have_count(9)
+    cards.get_by_role("button", name="Show only records with card none").first.click()
+    expect(page.locator("#total")).to_have_text("9")
     expect(cards.locator("li")).to_have_count(1)
 
-    page.get_by_role("button", name="Remove filter card").click()
-    expect(page.locator("#rows tr.record")).to_have_count(30)
+    query(page).fill("card:none")
+    page.keyboard.press("Enter")
+    cards.locator("li").first.hover()
+    cards.get_by_role("button", name="Hide records with card none").click()
+    expect(page.locator("#total")).to_have_text("0")
+
+    query(page).fill("card:none")
+    page.keyboard.press("Enter")
+    expect(page.locator("#total")).to_have_text("9")
 
 
-def test_a_field_of_the_form_is_filtered_by_in_the_form(page):
-    open_panel(page, "Fields")
-    page.get_by_role("button", name="Show only records with service_name shop").click()
-    expect(page.get_by_role("combobox", name="Service")).to_have_value("shop")
-    expect(page.locator("#rows tr.record")).to_have_count(30)
+def test_another_value_is_added_to_those_of_the_query(page):
+    cards = field(page, "card")
+    query(page).fill("-nothing card:(none OR other)")
+    page.keyboard.press("Enter")
+    expect(page.locator("#total")).to_have_text("9")
+    cards.locator("li").first.hover()
+    cards.get_by_role("button", name="Also show records with card none").click()
+    expect(query(page)).to_have_value("-nothing card:(none OR other OR none)")
+
+
+def test_fields_are_found_by_name(page):
+    page.get_by_label("Find a field").fill("car")
+    expect(page.locator("#fields .facet")).to_have_count(1)
+
+
+def test_a_field_becomes_a_column(page):
+    field(page, "card").get_by_role("button", name="Column card").click()
+    expect(page.get_by_role("columnheader", name="card")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("columnheader", name="card")).to_be_visible()
+
+
+def test_the_focus_stays_in_the_fields_after_a_click(page):
+    button = field(page, "card").get_by_role("button", name="Show only records with card none")
+    button.first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#total")).to_have_text("9")
+    expect(field(page, "card").locator("li")).to_have_count(1)
+    assert page.evaluate("document.activeElement.closest('#fields') !== null")
+
+
+def test_records_over_time_are_grouped_by_a_field(page):
+    page.get_by_role("combobox", name="by").select_option("service_name")
+    legend = page.get_by_role("list", name="Records by service_name")
+    expect(legend).to_contain_text("shop 30")
+    legend.get_by_role("button").click()
+    expect(query(page)).to_have_value("service:shop")

@@ -1,12 +1,10 @@
-"""The page of log records in a real browser, over a running system."""
+"""The view of log records in a real browser, over a running system."""
 
-import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
-
-from tests.e2e.doors import NDJSON, Doors
 
 pytestmark = pytest.mark.e2e
 
@@ -28,67 +26,94 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module")
-def stored(sheaf, wait_until):
+def stored(store):
     """Records of the last seconds, in a separate workspace."""
-    doors = Doors(sheaf)
-    tenant = {"workspace_id": WORKSPACE}
-    lines = "\n".join(json.dumps(record | tenant) for record in RECORDS)
-
-    status, _, content = doors.http(
-        "/api/v1/ingest", lines.encode(), NDJSON, X_Workspace_Id=WORKSPACE
-    )
-    assert status == 202, content
-    wait_until(lambda: doors.bodies(WORKSPACE).total() == len(RECORDS))
-    doors.close()
+    store(WORKSPACE, RECORDS)
 
 
 @pytest.fixture
-def page(browser, sheaf, stored):  # noqa: ARG001 - the records are what it shows
-    """The page with the workspace's records.
-
-    It may not log anything to the console, nor load anything from elsewhere.
-    """
-    problems, requests = [], []
-    home = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/"
-    opened = browser.new_page()
-    opened.on("console", lambda message: problems.append(message.text))
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(f"{home}?workspace_id={WORKSPACE}")
+def page(open_page, stored):  # noqa: ARG001 - the records are what it shows
+    opened = open_page(f"/?workspace_id={WORKSPACE}", refused=[422])
     expect(records(opened)).to_have_count(len(RECORDS))
-
-    yield opened
-
-    opened.close()
-    assert problems == []
-    assert [url for url in requests if not url.startswith(home)] == []
+    return opened
 
 
 def records(page):
-    return page.locator("#rows tr.record")
+    return page.locator("#rows .record")
+
+
+def ask(page, text):
+    page.get_by_role("combobox", name="Search").fill(text)
+    page.keyboard.press("Enter")
+
+
+def query_of(page):
+    return parse_qs(urlsplit(page.url).query).get("q", [""])[0]
+
+
+def shown_range(page):
+    parameters = parse_qs(urlsplit(page.url).query)
+    return int(parameters["from"][0]), int(parameters["to"][0])
 
 
 def test_the_records_and_their_histogram_are_shown(page):
     expect(page.locator("#total")).to_have_text(str(len(RECORDS)))
-    assert page.locator("#histogram rect:not(.hit)").count() >= 1
-    expect(page.locator("#histogram")).to_have_attribute("aria-label", re.compile("^4 records"))
+    bars = page.get_by_role("application")
+    expect(bars).to_have_attribute("aria-label", re.compile("^4 records over time"))
+    expect(bars.locator("rect.ERROR")).to_have_count(1)
 
 
 def test_a_search_narrows_the_records_and_is_in_the_address(page):
-    page.get_by_label("Search", exact=True).fill("order")
-    page.keyboard.press("Enter")
+    ask(page, "order")
     expect(records(page)).to_have_count(2)
     expect(page.locator("#total")).to_have_text("2")
-    assert "q=order" in page.url
+    assert query_of(page) == "order"
 
     page.reload()
     expect(records(page)).to_have_count(2)
 
 
+def test_back_returns_to_the_search_before(page):
+    ask(page, "order")
+    expect(records(page)).to_have_count(2)
+    ask(page, "paid")
+    expect(records(page)).to_have_count(1)
+
+    page.go_back()
+    expect(records(page)).to_have_count(2)
+    page.go_back()
+    expect(records(page)).to_have_count(len(RECORDS))
+    expect(page.get_by_role("combobox", name="Search")).to_have_value("")
+
+
+def test_workspace_and_time_range_come_along_to_other_views(page):
+    page.get_by_role("button", name=re.compile("Time range")).click()
+    page.get_by_role("button", name="Last 6 hours").click()
+    page.get_by_role("link", name="Traces").click()
+    expect(page.get_by_role("button", name=re.compile("Last 6 hours"))).to_be_visible()
+    parameters = parse_qs(urlsplit(page.url).query)
+    assert (parameters["workspace_id"], parameters["from"]) == ([WORKSPACE], ["now-6h"])
+
+
 def test_a_record_has_the_colour_of_its_level_in_any_spelling(page):
-    refused = records(page).filter(has_text="order 18 is refused")
+    refused = page.locator("#rows .item").filter(has_text="order 18 is refused")
     expect(refused).to_contain_text("ERR")
-    expect(refused).to_have_class("record ERROR")
+    expect(refused).to_have_class("item ERROR")
+
+
+def test_a_record_opens_and_its_attribute_becomes_a_term(page):
+    records(page).filter(has_text="order 17 is paid").get_by_role("button").click()
+    details = page.locator(".details")
+    expect(details).to_contain_text("visa")
+
+    details.get_by_role("button", name="Show only records with card visa").click()
+    expect(records(page)).to_have_count(1)
+    assert query_of(page) == "card:visa"
+
+    ask(page, "")
+    details.get_by_role("button", name="Hide records with card visa").click()
+    expect(records(page)).to_have_count(len(RECORDS) - 1)
+    assert query_of(page) == "-card:visa"
 
 
 def test_a_value_of_the_resource_is_found_although_the_record_has_another(page):
@@ -99,34 +124,121 @@ def test_a_value_of_the_resource_is_found_although_the_record_has_another(page):
     expect(records(page)).to_have_count(1)
 
 
-def test_a_severity_leaves_out_what_is_below(page):
-    page.get_by_role("combobox", name="Severity").select_option("Error and above")
-    expect(records(page)).to_have_count(1)
-    expect(records(page)).to_contain_text("order 18 is refused")
+def test_what_encloses_a_record_is_shown_in_its_place(page):
+    records(page).filter(has_text="order 18 is refused").click()
+    page.get_by_role("button", name="Surrounding lines").click()
+    lines = page.get_by_role("region", name="Surrounding lines").get_by_role("listitem")
+    expect(lines.filter(has_text="order 18 is refused")).to_have_attribute("aria-current", "true")
 
 
-def test_a_record_opens_and_its_attribute_becomes_a_filter(page):
-    paid = records(page).filter(has_text="order 17 is paid")
-    paid.get_by_role("button").click()
-    detail = page.locator("tr.detail")
-    expect(detail).to_contain_text("visa")
+def test_a_link_to_a_record_shows_it_although_the_search_does_not_find_it(page, open_page):
+    records(page).filter(has_text="order 17 is paid").click()
+    text = page.locator(".details").inner_text()
+    record_id = re.search(r"id (\S+)", text)[1]
+    other = open_page(f"/?workspace_id={WORKSPACE}&record={record_id}&q=letter")
+    expect(other.get_by_role("region", name="Linked record")).to_contain_text("order 17 is paid")
 
-    detail.get_by_role("button", name="Show only records with card visa").click()
-    expect(records(page)).to_have_count(1)
 
-    page.get_by_role("button", name="Remove filter card").click()
-    expect(records(page)).to_have_count(len(RECORDS))
+def test_filters_of_an_address_are_shown_and_removed(open_page, stored):  # noqa: ARG001
+    other = open_page(f"/?workspace_id={WORKSPACE}&service_name=mail")
+    expect(records(other)).to_have_count(1)
+    other.get_by_role("button", name="Remove filter service_name").click()
+    expect(records(other)).to_have_count(len(RECORDS))
+
+
+def test_a_selected_bar_has_all_of_its_records_when_it_is_zoomed_into(page):
+    bars = page.get_by_role("application")
+    bars.focus()
+    for _ in range(3):
+        # Each time the bar becomes shorter, until it is one second long.
+        page.keyboard.press("Escape")
+        total = int(page.locator("#total").inner_text())
+        box = bars.locator("rect:not(.selected)").last.bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.get_by_role("button", name="Zoom in").click()
+        expect(page.locator("#total")).to_have_text(str(total))
+        expect(records(page)).to_have_count(total)
+    start, end = shown_range(page)
+    assert end - start < 3_600_000
+
+
+def test_dragging_and_keys_select_the_same(page):
+    bars = page.get_by_role("application")
+    bars.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".bars .selected")).to_have_count(1)
+    page.keyboard.press("Shift+ArrowRight")
+    page.get_by_role("button", name="Zoom in").click()
+    by_keys = shown_range(page)
+    expect(page.locator(".bars .selected")).to_have_count(0)
+    start, end = by_keys
+    page.get_by_role("button", name="Zoom out").click()
+    expect(page).not_to_have_url(re.compile(f"from={start}"))
+    wide_start, wide_end = shown_range(page)
+    assert wide_start < start < end < wide_end
+
+
+def test_a_mistake_removes_what_belonged_to_another_search(page):
+    ask(page, "order AND (paid")
+    expect(page.locator("#mistake")).to_contain_text("The query ends too early")
+    expect(records(page)).to_have_count(0)
+    expect(page.locator("#total")).to_have_count(0)
+    ask(page, "order")
+    expect(records(page)).to_have_count(2)
 
 
 def test_texts_of_records_stay_texts(page):
     hostile = records(page).filter(has_text="onerror")
     hostile.get_by_role("button").click()
-    expect(page.locator("tr.detail")).to_contain_text(HOSTILE)
-    assert page.evaluate("window.hacked") is None
+    expect(page.locator(".details")).to_contain_text(HOSTILE)
     assert page.locator("#rows img, #rows script").count() == 0
 
 
 def test_nothing_found_is_said(page):
-    page.get_by_label("Search", exact=True).fill("nowhere to be found")
-    page.keyboard.press("Enter")
-    expect(page.locator("#rows")).to_contain_text("No log records match")
+    ask(page, "nowhere to be found")
+    expect(page.get_by_role("main")).to_contain_text("No log records match")
+
+
+def test_keys_lead_through_the_records(page):
+    page.keyboard.press("/")
+    expect(page.get_by_role("combobox", name="Search")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    opened = page.locator("#rows .item").nth(1)
+    expect(opened.locator(".details")).to_be_visible()
+    page.keyboard.press("k")
+    expect(page.locator("#rows .item").nth(0).locator(".active")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".details")).to_have_count(0)
+
+
+def test_times_are_local_or_utc_and_colours_are_chosen(page):
+    first = records(page).first.locator("time")
+    stored = first.get_attribute("datetime")
+    page.get_by_role("button", name="Local time").click()
+    expect(first).to_have_text(stored[:23].replace("T", " "))
+
+    page.get_by_role("button", name=re.compile("^Colours")).click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_every_view_is_an_api_call_that_can_be_copied(page):
+    ask(page, "order")
+    page.get_by_role("button", name="API").click()
+    calls = page.locator(".call pre")
+    expect(calls.first).to_contain_text("/api/v1/logs?")
+    expect(calls.first).to_contain_text("q=order")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 2560])
+def test_nothing_is_wider_than_the_window(open_page, stored, width):  # noqa: ARG001
+    page = open_page(f"/?workspace_id={WORKSPACE}", viewport={"width": width, "height": 844})
+    expect(records(page)).to_have_count(len(RECORDS))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert records(page).first.bounding_box()["width"] > width * 0.6

@@ -67,7 +67,7 @@ def sign_in_at_provider(page, name):
 
 
 def records(page):
-    return page.locator("#rows tr.record")
+    return page.locator("#rows .record")
 
 
 def test_a_user_of_a_group_sees_its_workspace_only_until_signing_out(page, guarded):

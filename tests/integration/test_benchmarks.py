@@ -41,6 +41,22 @@ def test_redaction_prints_a_line_for_each_set_of_rules(project_root):
     assert all(float(line.split()[-1]) > 0 for line in lines)
 
 
+def test_patterns_prints_a_line_for_each_data_set_and_the_speed(project_root, tmp_path):
+    labels = ["in"] * 5 + ["out"] * 2
+    lines = [f"login of {name} from 10.0.0.1" for name in "abcde"] + ["5 left", "7 left"]
+    labelled = [f"{label}\t{line}\n" for label, line in zip(labels, lines, strict=True)]
+    tmp_path.joinpath("right.tsv").write_text("".join(labelled))
+    tmp_path.joinpath("half.tsv").write_text("".join([*labelled, "in\t9 left\n"]))
+
+    given = (str(tmp_path), "--records", "7000", "--repeats", "1")
+    _, _, half, right, mean, _, *others = lines_of(project_root, "patterns.py", *given)
+    assert half == "| half | 0.000 | 0.000 | 2 / 2 | 1.0000 |"
+    assert right == "| right | 1.000 | 1.000 | 2 / 2 | 1.0000 |"
+    assert mean.startswith("| **mean** | **0.500** | **0.500** |")
+    assert re.match(r"7,000 records of 8 lines: 2 patterns in \d", others[-2])
+    assert others[-1].startswith("2 filters find 7,000 records, their patterns have 7,000;")
+
+
 @pytest.mark.parametrize(("script", "questions"), [("queries.py", 36), ("rollups.py", 10)])
 def test_reading_prints_a_line_for_each_question(project_root, script, questions):
     lines = lines_of(project_root, script, "--rows", "200000", "--repeats", "1")

@@ -11,6 +11,7 @@ from marshmallow import fields, validate
 
 from ledger.usage import UsageCounters
 from storage.lifecycle.usage import Usage
+from web.common.days import Day, today
 from web.common.tenancy import TenantArguments, client_of, named_workspace
 from web.http.answers import about_request, answer
 from web.http.arguments import described
@@ -20,7 +21,6 @@ from web.http.resources import current_resources
 from web.http.schemas import Answer
 
 _MOST_DAYS = 400
-_DAYS = validate.Range(dt.date(1970, 1, 1), dt.date(2105, 12, 31))
 _NAMES = ("day", "workspace_id", "client_id", "signal", "outcome", "requests", "records", "bytes")
 _DOCUMENTED = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
@@ -28,11 +28,19 @@ _DOCUMENTED = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 class UsageArguments(TenantArguments):
     """Whose usage, and of which days."""
 
-    from_date = fields.Date(
-        validate=_DAYS, metadata=described("First day, in UTC. Default: 29 days before.")
+    from_date = Day(
+        future=True,
+        metadata={
+            **described(
+                "First day, in UTC: `YYYY-MM-DD`, or a time on it, such as `now-7d`. Default: 29 "
+                "days before."
+            ),
+            "format": "date",
+        },
     )
-    to_date = fields.Date(
-        validate=_DAYS, metadata=described("Last day, inclusive. Default: today.")
+    to_date = Day(
+        future=True,
+        metadata={**described("Last day, inclusive. Default: today."), "format": "date"},
     )
     format = fields.String(
         load_default="json",
@@ -77,7 +85,7 @@ def usage_blueprint() -> ApiBlueprint:
 
 
 def _found(arguments: dict[str, Any]) -> list[Usage]:
-    last = arguments.get("to_date") or dt.datetime.now(dt.UTC).date()
+    last = arguments.get("to_date") or today()
     first = arguments.get("from_date") or last - dt.timedelta(days=29)
     if not 0 <= (last - first).days < _MOST_DAYS:
         text = f"Must be on or before to_date, and at most {_MOST_DAYS} days."

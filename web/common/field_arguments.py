@@ -14,7 +14,7 @@ from web.http.arguments import NAME, Attributes, Text, Whole, described
 
 TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,128}")
 NO_TRACE_ID = "Not a trace id: must be 32 hexadecimal digits."
-FIELD_PARAMETERS = ("app", "service_version", "scope_name", "span_id")
+FIELD_PARAMETERS = ("app", "service_version", "scope_name", "span_id", "pattern")
 """Parameters with the same name as their field in the search language."""
 
 _NO_SPAN_ID = "Not a span id: must be 16 hexadecimal digits."
@@ -71,9 +71,25 @@ class NamedFields(Attributes):
     ) -> dict[Any, Any]:
         loaded = super()._deserialize(value, attr, data, **kwargs)
         for name, text in loaded.items():
-            if reason := refusal(Comparison(self._names.named(name), Equals(text))):
+            if reason := _refusal(self._names.named(name), text):
                 raise ma.ValidationError({name: [reason]})
         return loaded
+
+
+def pattern_parameter(description: str) -> Text:
+    """A template of log records."""
+    return Text(
+        validate=(ma.validate.Length(0, 4096), _check_template), metadata=described(description)
+    )
+
+
+def _check_template(text: str) -> None:
+    if reason := _refusal(language.LOGS.named("pattern"), text):
+        raise ma.ValidationError(reason)
+
+
+def _refusal(field: language.Field, text: str) -> str:
+    return refusal(Comparison(field, Equals(text)))
 
 
 def trace_id_parameter(description: str) -> Text:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from config.units import NS_PER_MS, NS_PER_S
+from storage.time_range import TimeRange
 
 _DIGITS = 12
 
@@ -38,3 +39,11 @@ def text_of(value: Any) -> Any:  # noqa: ANN401 - any column's value
     if isinstance(value, dict):
         return {text_of(key): text_of(inner) for key, inner in value.items()}
     return value
+
+
+def range_answer(time_range: TimeRange) -> dict[str, int]:
+    """A time range as the API returns it."""
+    return {
+        "start_time_ms": time_range.first_ns // NS_PER_MS,
+        "end_time_ms": time_range.last_ns // NS_PER_MS,
+    }

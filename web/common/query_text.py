@@ -9,6 +9,7 @@ from storage.query.language.errors import QuerySyntaxError
 from storage.query.language.fields import LOGS, Fields
 from storage.query.language.parse import MAX_LENGTH, parse
 from web.http.arguments import Text, described_like
+from web.http.places import PlacedReason
 
 _LOGS = described_like(
     'A query in the search language: words, "phrases", `field:value`, AND, OR, '
@@ -18,12 +19,16 @@ _LOGS = described_like(
 
 
 class QueryText(Text):
-    """A query over the fields `names`, checked and kept as text. Errors say where."""
+    """A query over the fields `names`, checked and kept as text. Errors say where.
 
-    def __init__(self, names: Fields = LOGS, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
+    With `begun`, the query is still being written: it may be empty and is not checked.
+    """
+
+    def __init__(self, names: Fields = LOGS, *, begun: bool = False, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's
         kwargs = {"validate": ma.validate.Length(1, MAX_LENGTH), "metadata": _LOGS, **kwargs}
         super().__init__(**kwargs)
         self._names = names
+        self._begun = begun
 
     def _deserialize(
         self,
@@ -33,8 +38,11 @@ class QueryText(Text):
         **kwargs: Any,  # noqa: ANN401 - marshmallow's
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
+        if self._begun:
+            return text
         try:
             parse(text, self._names)
         except QuerySyntaxError as error:
-            raise ma.ValidationError(str(error)) from None
+            reason = PlacedReason(str(error), error.position, error.length, error.hint)
+            raise ma.ValidationError(reason) from None
         return text

@@ -25,8 +25,8 @@ def _tenant_id(description: str) -> Text:
     return Text(validate=rule, metadata=described(description))
 
 
-class WorkspaceArguments(ma.Schema):
-    """The workspace."""
+class StrictArguments(ma.Schema):
+    """Arguments that are all known."""
 
     class Meta:
         """Refuse unknown parameters, so that a misspelt filter does not match everything."""
@@ -35,15 +35,19 @@ class WorkspaceArguments(ma.Schema):
 
     error_messages = {"unknown": UNKNOWN}  # noqa: RUF012 - marshmallow's
 
-    workspace_id = _tenant_id(
-        "Workspace. Default: the header `x-workspace-id`, else `default`. If both are given, they "
-        "must match."
-    )
-
     def handle_error(self, error: ma.ValidationError, data: object, **_: object) -> None:
         """Suggest names for unknown parameters, and report repeated ones."""
         if isinstance(error.messages, dict):
             wrong_names(self, error.messages, data)
+
+
+class WorkspaceArguments(StrictArguments):
+    """The workspace."""
+
+    workspace_id = _tenant_id(
+        "Workspace. Default: the header `x-workspace-id`, else `default`. If both are given, they "
+        "must match."
+    )
 
 
 class TenantArguments(WorkspaceArguments):

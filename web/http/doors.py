@@ -15,9 +15,18 @@ def description(settings: Settings, host: str) -> dict[str, Any]:
     return {
         "openapi": "3.0.3",
         "info": {"title": "Sheaf's HTTP door", "version": "v1"},
-        "servers": [{"url": f"http://{host}:{settings.otel_http_port}"}],
+        "servers": [{"url": addresses(settings, host)["http"]}],
         "tags": [{"name": "door", "description": "Sending records over HTTP"}],
         "paths": paths,
+    }
+
+
+def addresses(settings: Settings, host: str) -> dict[str, str]:
+    """The addresses of the doors, for clients that reach this machine at `host`."""
+    shown = f"[{host}]" if ":" in host else host
+    return {
+        "http": f"{settings.scheme}://{shown}:{settings.otel_http_port}",
+        "grpc": f"{settings.scheme}://{shown}:{settings.otel_grpc_port}",
     }
 
 
@@ -55,7 +64,7 @@ def where_to_send(settings: Settings, method: str, path: str, host: str) -> str:
         path: its path.
         host: the name by which its client reaches this machine.
     """
-    door = f"http://{host}:{settings.otel_http_port}"
+    door = addresses(settings, host)["http"]
     if any(_is_at(each, settings.api_v1_prefix, path) for each in DOORS):
         return (
             "This port serves the query API. Send this request to OTEL_HTTP_PORT: "

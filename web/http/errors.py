@@ -26,6 +26,7 @@ from web.http.admission import BusyError
 from web.http.answers import answer
 from web.http.doors import where_to_send
 from web.http.middleware import request_id
+from web.http.places import PlaceSchema, places_in, plain
 from web.http.resources import current_resources
 from web.http.workspace_limits import LimitReachedError, limit_behind
 
@@ -66,6 +67,15 @@ class WrongParameterError(Exception):
         super().__init__(f"{field}: {reason}")
         self.fields = {field: [reason]}
 
+    @classmethod
+    def of_all(cls, messages: Mapping[str, Any]) -> "WrongParameterError":
+        """One for all messages of a schema, by field; those of nested fields are nested."""
+        fields: dict[str, list[str]] = {}
+        _collect(messages, "", fields)
+        made = cls(*next((name, texts[0]) for name, texts in fields.items()))
+        made.fields = fields
+        return made
+
 
 def name_as_given(parameter: str) -> str:
     """A parameter's name as the current request spells it."""
@@ -86,6 +96,10 @@ class ErrorDetail(ma.Schema):
         data_key="fields",
         required=True,
         metadata={"description": "Reasons by parameter or component"},
+    )
+    places = ma.fields.List(
+        ma.fields.Nested(PlaceSchema),
+        metadata={"description": "Wrong parts of texts; only if there are any"},
     )
     request_id = ma.fields.String(required=True)
 
@@ -193,12 +207,14 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An error in the API's common shape."""
-    detail = {
+    detail: dict[str, Any] = {
         "code": code,
         "reason": reason,
-        "fields": fields or {},
+        "fields": plain(fields or {}),
         "request_id": request_id(),
     }
+    if places := places_in(fields or {}):
+        detail["places"] = places
     response = answer({"error": detail}, code)
     response.headers.update(headers or {})
     return response
@@ -253,4 +269,6 @@ def _collect(messages: object, path: str, flat: dict[str, list[str]]) -> None:
             _collect(inner, path if skipped else f"{path}.{named}".lstrip("."), flat)
     else:
         texts = messages if isinstance(messages, list) else [messages]
-        flat.setdefault(path or "body", []).extend(str(text) for text in texts)
+        flat.setdefault(path or "body", []).extend(
+            text if isinstance(text, str) else str(text) for text in texts
+        )

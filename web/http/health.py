@@ -31,7 +31,7 @@ def health_blueprint() -> ApiBlueprint:
     )
     def ready() -> Response:
         """Check that records can be stored: broker and database answer and are not full."""
-        content, problems = _look()
+        content, problems = state()
         if problems:
             reason = f"Not ready: {'; '.join(problems.values())}."
             fields = {part: [f"{why}."] for part, why in problems.items()}
@@ -50,11 +50,11 @@ def metrics() -> Response:
 
 def checks() -> dict[str, Any]:
     """State of the broker, of the database, and of the queue between them."""
-    content, _ = _look()
+    content, _ = state()
     return content
 
 
-def _look() -> tuple[dict[str, Any], dict[str, str]]:
+def state() -> tuple[dict[str, Any], dict[str, str]]:
     """The state of all parts, and by part, what is wrong with it, as a clause."""
     resources = current_resources()
     queue, problems = None, {}

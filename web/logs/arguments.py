@@ -7,6 +7,7 @@ from web.common.cursor import cursor_parameter
 from web.common.field_arguments import (
     MinSeverity,
     NamedFields,
+    pattern_parameter,
     span_id_parameter,
     trace_id_parameter,
 )
@@ -52,6 +53,7 @@ class FilterArguments(RangeArguments):
     )
     span_id = span_id_parameter("Span id, in hexadecimal.")
     trace_id = trace_id_parameter("Trace id, in hexadecimal.")
+    pattern = pattern_parameter("Template of the body, as `/logs/patterns` answers it.")
     where = NamedFields(LOGS)
     attributes = Attributes(
         keys=Text(validate=KEY),

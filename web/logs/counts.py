@@ -12,7 +12,7 @@ from storage.query.logs.search import LogFilters
 from storage.query.rollups.read import AppCounts, log_counts
 from storage.query.rollups.read import apps as apps_of
 from storage.time_range import TimeRange
-from web.common.formats import rfc3339, text_of
+from web.common.formats import range_answer, rfc3339, text_of
 from web.common.time_range import time_range_of
 from web.http.answers import about_request, answer
 from web.http.arguments import Whole, described, described_like
@@ -154,7 +154,7 @@ def read_counts(arguments: dict[str, Any]) -> Response:
             "by_service": text_of(dict(counted.by_service.most_common(_MOST_SERVICES))),
             **range_answer(time_range),
             "interval_ms": counted.interval_ms,
-            "over_time": [bucket_answer(bucket) for bucket in counted.over_time],
+            "over_time": buckets_answer(counted, time_range),
             **about_request(),
         }
     )
@@ -166,22 +166,22 @@ def counts_of(filters: LogFilters, time_range: TimeRange, interval_ms: int) -> L
     return log_counts(resources.clickhouse, resources.settings, filters, time_range, interval_ms)
 
 
-def bucket_answer(bucket: Bucket) -> dict[str, Any]:
-    """A bucket as the API returns it."""
+def buckets_answer(counted: LogCounts, within: TimeRange) -> list[dict[str, Any]]:
+    """The buckets of counts over a time range as the API returns them."""
+    width = counted.interval_ms * NS_PER_MS
+    return [_bucket(bucket, width, within) for bucket in counted.over_time]
+
+
+def _bucket(bucket: Bucket, width: int, within: TimeRange) -> dict[str, Any]:
     by_level = text_of(dict(bucket.by_level))
+    first = bucket.start_ms * NS_PER_MS
     return {
         "start_ms": bucket.start_ms,
+        "start": rfc3339(max(first, within.first_ns)),
+        "end": rfc3339(min(first + width - 1, within.last_ns)),
         "count": bucket.by_level.total(),
         "by_level": by_level,
         "by_severity": by_level,
-    }
-
-
-def range_answer(time_range: TimeRange) -> dict[str, int]:
-    """A time range as the API returns it."""
-    return {
-        "start_time_ms": time_range.first_ns // NS_PER_MS,
-        "end_time_ms": time_range.last_ns // NS_PER_MS,
     }
 
 

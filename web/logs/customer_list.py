@@ -1,6 +1,5 @@
 """Which customers made requests."""
 
-import datetime as dt
 from typing import Any
 
 import marshmallow as ma
@@ -10,6 +9,7 @@ from marshmallow import fields
 from config.units import NS_PER_DAY
 from storage.query.logs.customer_list import Customer, customers
 from storage.time_range import TimeRange
+from web.common.days import FIRST_DAY, Day
 from web.common.formats import rfc3339, text_of
 from web.common.tenancy import workspace_of
 from web.http.answers import about_request, answer
@@ -17,9 +17,8 @@ from web.http.arguments import Whole, described, described_like
 from web.http.blueprint import ApiBlueprint
 from web.http.resources import current_resources
 from web.http.schemas import Answer
-from web.logs.customers import CustomerArguments, Day, days_of
+from web.logs.customers import CustomerArguments, days_of
 
-_EPOCH = dt.date(1970, 1, 1)
 _MOST_CUSTOMERS = 1000
 DEFAULT_DAYS = 7
 
@@ -92,7 +91,7 @@ def _customers(arguments: dict[str, Any]) -> Response:
     resources, workspace_id = current_resources(), workspace_of(arguments)
     first, last = days_of(arguments, DEFAULT_DAYS)
     time_range = TimeRange(
-        (first - _EPOCH).days * NS_PER_DAY, ((last - _EPOCH).days + 1) * NS_PER_DAY - 1
+        (first - FIRST_DAY).days * NS_PER_DAY, ((last - FIRST_DAY).days + 1) * NS_PER_DAY - 1
     )
     found, total = customers(
         resources.clickhouse, resources.settings, workspace_id, time_range, arguments["limit"]

@@ -1,7 +1,6 @@
 """Statistics of a customer's requests."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,54 +9,16 @@ from flask import Response, abort
 from marshmallow import fields
 
 from storage.query.logs.customers import RequestStats, customer_stats
+from web.common.days import FIRST_DAY, Day, today
 from web.common.tenancy import WorkspaceArguments, workspace_of
-from web.common.times import read_time
 from web.http.answers import about_request, answer
-from web.http.arguments import Text, described, described_like
+from web.http.arguments import described, described_like
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
 from web.http.resources import current_resources
 from web.http.schemas import Answer
 
 _MOST_CHARACTERS = 1024
-_EPOCH = dt.date(1970, 1, 1)
-_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DIGITS_OF_A_DAY = re.compile(r"[0-9]{8}")
-
-
-class Day(Text):
-    """A day in UTC, not in the future: `YYYY-MM-DD`, or any time on it."""
-
-    default_error_messages = {  # noqa: RUF012 - marshmallow's
-        "day": "Not a valid day. Write YYYY-MM-DD, or a time such as now-7d.",
-        "early": "Must not be before 1970-01-01.",
-        "future": "Must not be after today, {today} in UTC.",
-    }
-
-    def _deserialize(
-        self,
-        value: object,
-        attr: str | None,
-        data: Mapping[str, Any] | None,
-        **kwargs: Any,  # noqa: ANN401 - marshmallow's
-    ) -> Any:  # noqa: ANN401 - a date, which a text field does not promise
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            day = dt.date.fromisoformat(text) if _ISO.fullmatch(text) else _day_of(text)
-        except ValueError:
-            raise self.make_error("day") from None
-        if day < _EPOCH:
-            raise self.make_error("early")
-        if day > today():
-            raise self.make_error("future", today=today().isoformat())
-        return day
-
-
-def _day_of(text: str) -> dt.date:
-    """The day of a time in any notation. Raises ValueError."""
-    if _DIGITS_OF_A_DAY.fullmatch(text):
-        raise ValueError("a date has hyphens")
-    return _EPOCH + dt.timedelta(microseconds=read_time(text).first_ns // 1000)
 
 
 class CustomerArguments(WorkspaceArguments):
@@ -153,11 +114,6 @@ def customers_blueprint() -> ApiBlueprint:
     return blueprint
 
 
-def today() -> dt.date:
-    """Today's date in UTC."""
-    return dt.datetime.now(dt.UTC).date()
-
-
 def days_of(arguments: Mapping[str, Any], default: int = 1) -> tuple[dt.date, dt.date]:
     """First and last day in the arguments; without a first one, the last `default` days.
 
@@ -165,7 +121,7 @@ def days_of(arguments: Mapping[str, Any], default: int = 1) -> tuple[dt.date, dt
         WrongParameterError: the last day is before the first one.
     """
     last: dt.date = arguments.get("to_date", today())
-    first: dt.date = arguments.get("from_date", max(last - dt.timedelta(default - 1), _EPOCH))
+    first: dt.date = arguments.get("from_date", max(last - dt.timedelta(default - 1), FIRST_DAY))
     if last < first:
         raise WrongParameterError("to_date", f"Must not be before from_date, {first}.")
     return first, last

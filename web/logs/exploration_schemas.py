@@ -4,16 +4,15 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from storage.query.logs.counts import INTERVALS_MS
-from storage.query.logs.facets import (
+from storage.query.logs.facet_counts import (
     COLUMNS,
-    FEW_VALUES,
-    MANY_RECORDS,
-    MOST_FIELDS,
+    MOST_VALUES,
     NAMED,
-    SAMPLE_RECORDS,
     VALUE_CHARACTERS,
     is_field,
 )
+from storage.query.logs.facets import FEW_VALUES, MANY_RECORDS, MOST_FIELDS, SAMPLE_RECORDS
+from storage.query.logs.over_time import MOST_DEPLOYMENTS
 from storage.query.vocabulary import did_you_mean
 from web.common.time_arguments import MAX_BUCKETS, interval_parameter
 from web.http.arguments import Text, Texts, Whole, described, described_like
@@ -24,6 +23,7 @@ from web.logs.schemas import BucketSchema
 MAX_NAMED_FIELDS = 20
 MAX_VALUES = 100
 MAX_PATTERNS = 1000
+MAX_GROUPS = 20
 
 FILE_TYPES = {
     "ndjson": "application/x-ndjson",
@@ -55,6 +55,32 @@ class HistogramArguments(FilterArguments):
         load_default=60,
         metadata=described_like("Maximum number of buckets. Their length is a round number.", 60),
     )
+    by = Text(
+        validate=[_FIELD_NAME, _known],
+        metadata=described_like(
+            f"Also count by the values of this field: {_FIELDS}.", "service_version"
+        ),
+    )
+    values = Whole(
+        1,
+        MAX_GROUPS,
+        load_default=6,
+        metadata=described_like("With `by`: number of values, the most frequent ones.", 6),
+    )
+
+
+class HistogramBucketSchema(BucketSchema):
+    """Counts of the records in `interval_ms`."""
+
+    by_value = fields.Dict(
+        fields.String(),
+        fields.Integer(),
+        metadata=described_like(
+            "With `by`: counts of its most frequent values. `count` also has the records with "
+            "other values or without the field.",
+            {"3.1.0": 80, "3.2.0": 12},
+        ),
+    )
 
 
 class HistogramAnswer(Answer):
@@ -72,7 +98,31 @@ class HistogramAnswer(Answer):
         metadata=described_like("Length of a bucket. Buckets are aligned to the epoch.", 60_000),
     )
     buckets = fields.List(
-        fields.Nested(BucketSchema), required=True, metadata=described("In order, even if empty.")
+        fields.Nested(HistogramBucketSchema),
+        required=True,
+        metadata=described("In order, even if empty."),
+    )
+
+
+class DeploymentSchema(ma.Schema):
+    """A version of a service that appeared while an earlier one was already there."""
+
+    service_name = fields.String(required=True, metadata={"example": "payment"})
+    service_version = fields.String(required=True, metadata={"example": "3.2.0"})
+    first_timestamp = fields.String(
+        required=True,
+        metadata=described("Time of its first record, RFC 3339 with nanoseconds."),
+    )
+    first_ms = fields.Integer(required=True, metadata=described("The same, Unix milliseconds."))
+
+
+class DeploymentsAnswer(Answer):
+    """The versions of services that appeared within the time range."""
+
+    deployments = fields.List(
+        fields.Nested(DeploymentSchema),
+        required=True,
+        metadata=described(f"The latest first, at most {MOST_DEPLOYMENTS}."),
     )
 
 
@@ -86,7 +136,7 @@ class FacetsArguments(FilterArguments):
         validate=validate.Length(1, MAX_NAMED_FIELDS),
         metadata=described_like(
             f"Fields: {_FIELDS}. Default: the columns and the {MOST_FIELDS} most frequent "
-            "attributes.",
+            "attributes, without `service.name` and `service.version`, which are columns.",
             ["severity", "attributes[http.status_code]"],
         ),
     )
@@ -123,9 +173,10 @@ class FacetSchema(ma.Schema):
     exact = fields.Boolean(
         required=True,
         metadata=described_like(
-            "`false`: estimated from the sample, because the field has more than "
-            f"{FEW_VALUES} values there, or because more than {MANY_RECORDS} records match and the "
-            "field was not named in `fields`.",
+            "`false`: estimated from the sample, because the fields have more than "
+            f"{MOST_VALUES:,} values together and this one more than {FEW_VALUES:,} there, or "
+            f"because more than {MANY_RECORDS:,} records match and the field is an attribute that "
+            "was not named in `fields`.",
             True,
         ),
     )
@@ -144,9 +195,9 @@ class FacetSchema(ma.Schema):
 class FacetsAnswer(Answer):
     """The fields of a search and their values.
 
-    In a large search, attributes are found in a sample. Columns and named attributes are then
-    counted exactly, and others if not too many records match, except for fields with very many
-    distinct values.
+    Columns and named attributes are counted exactly. Otherwise, in a large search, attributes are
+    found in a sample, and counted exactly if not too many records match. Fields with very many
+    distinct values are counted in the sample.
     """
 
     total = fields.Integer(required=True, metadata=described_like("Matching records.", 123))
@@ -166,14 +217,26 @@ class PatternsArguments(FilterArguments):
 
 
 class PatternSchema(ma.Schema):
-    """Records whose bodies differ only in numbers, ids, addresses and the like."""
+    """Records whose bodies differ only in numbers, ids, addresses, names and the like."""
 
+    id = fields.String(
+        required=True,
+        metadata=described_like("The same for this template in every search.", "268ed6751bb44101"),
+    )
     template = fields.String(
         required=True,
         metadata=described_like(
             "The first 500 characters of the body, with `<num>`, `<hex>`, `<uuid>`, `<ip>`, "
-            "`<time>`, `<url>`, `<path>` and `<str>` in place of what varies.",
-            "GET <path> took <num> ms",
+            "`<time>`, `<url>`, `<path>` and `<str>` in place of what varies, and `<value>` for "
+            "any of these, `<*>` for any word and `<...>` for any number of words.",
+            "GET <path> by <*> took <num>",
+        ),
+    )
+    q = fields.String(
+        required=True,
+        metadata=described_like(
+            "The query of the search language that finds these records, also later ones.",
+            'pattern:"GET <path> by <*> took <num>"',
         ),
     )
     count = fields.Integer(required=True, metadata=described_like("Number of records.", 123))
@@ -181,7 +244,8 @@ class PatternSchema(ma.Schema):
         required=True, metadata=described_like("Share of `sampled_records`, 0 to 1.", 0.25)
     )
     example = fields.String(
-        required=True, metadata=described_like("One of the bodies.", "GET /api/items took 12 ms")
+        required=True,
+        metadata=described_like("One of the bodies.", "GET /api/items by anna took 12 ms"),
     )
     example_id = fields.String(
         required=True, metadata=described_like("Id of that record.", "ARjCCp8jietVAAAAAAAAAAEAAACa")
@@ -216,12 +280,14 @@ class PatternsAnswer(Answer):
     sampled_records = fields.Integer(
         required=True, metadata=described_like("Records that were clustered.", 492)
     )
-    templates = fields.Integer(required=True, metadata=described_like("Distinct templates.", 17))
+    templates = fields.Integer(
+        required=True, metadata=described_like("Patterns, including those that are not listed.", 17)
+    )
     patterns = fields.List(
         fields.Nested(PatternSchema), required=True, metadata=described("Most frequent first.")
     )
     other = fields.Integer(
-        required=True, metadata=described_like("Records with templates that are not listed.", 4)
+        required=True, metadata=described_like("Records of patterns that are not listed.", 4)
     )
 
 

@@ -53,7 +53,16 @@ class SurroundingAnswer(OneLogAnswer):
 class BucketSchema(ma.Schema):
     """Counts of the records in `interval_ms`."""
 
-    start_ms = fields.Integer(required=True)
+    start_ms = fields.Integer(required=True, metadata=described("A multiple of `interval_ms`."))
+    start = fields.String(
+        required=True,
+        metadata=described(
+            "The first instant that is counted, RFC 3339: that of the time range, if it begins "
+            "within the bucket. As `start_time_ms`, with `end` as `end_time_ms`, it finds exactly "
+            "these records."
+        ),
+    )
+    end = fields.String(required=True, metadata=described("The last instant that is counted."))
     count = fields.Integer(required=True)
     by_level = fields.Dict(fields.String(), fields.Integer(), required=True)
     by_severity = fields.Dict(

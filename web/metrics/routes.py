@@ -8,6 +8,7 @@ from flask import Response, abort
 from storage.query.logs.counts import interval_for
 from storage.query.metrics.catalogue import Metric, metrics
 from storage.query.metrics.filters import MetricFilters
+from storage.query.metrics.kinds import KINDS
 from storage.query.metrics.read import (
     MetricQueryError,
     MetricSeries,
@@ -94,7 +95,7 @@ def _catalogue(arguments: Arguments) -> Response:
 def _metric_answer(metric: Metric) -> dict[str, Any]:
     content = asdict(metric)
     content["last_seen"] = rfc3339(content.pop("last_seen_ns"))
-    return content
+    return {**content, "aggregations": KINDS[metric.kind].aggregations}
 
 
 def _query(arguments: Arguments) -> Response:

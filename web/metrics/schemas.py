@@ -96,6 +96,11 @@ class MetricSchema(ma.Schema):
 
     name = fields.String(required=True, metadata={"example": "http.server.request.duration"})
     kind = fields.String(required=True, validate=validate.OneOf(list(KINDS)))
+    aggregations = fields.List(
+        fields.String(validate=validate.OneOf(list(AGGREGATIONS))),
+        required=True,
+        metadata=described("Those that this kind of metric has."),
+    )
     unit = fields.String(required=True, metadata={"example": "s"})
     description = fields.String(required=True)
     temporalities = fields.List(

@@ -1,5 +1,6 @@
 """The web pages. Everything they need ships with the project."""
 
+import functools
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -7,14 +8,34 @@ from flask import Blueprint, Response, abort, render_template, request, send_fro
 
 from serving.doors import GRPC_SERVICES
 from web.http.answers import answer
-from web.http.doors import description
+from web.http.doors import addresses, description
 from web.http.resources import current_resources
+
+SECTIONS = (
+    ("Logs", "/"),
+    ("Traces", "/traces"),
+    ("Services", "/services"),
+    ("Metrics", "/metric-explorer"),
+    ("Dashboards", "/dashboards"),
+    ("Status", "/status"),
+)
+"""The links of the header; `static/views.js` has the views."""
+
+_ADDRESSES = (
+    *(address for _, address in SECTIONS[1:]),
+    "/traces/<path:name>",
+    "/dashboards/<path:name>",
+)
+
+_STATIC = Path(__file__).parent / "static"
+_PRELOADED = ("vendor", "core", "components", "logs")
+"""Folders of the modules that the first view needs: the browser loads them at once."""
 
 _FOLDERS = (Path(__file__).resolve().parents[2] / "docs", Path.cwd() / "docs")
 
 
 def page_blueprint() -> Blueprint:
-    """The routes `/`, `/traces` and `/docs`, and the files below `/static` and `/docs`."""
+    """The addresses of the page's views, `/docs`, and the files below `/static` and `/docs`."""
     blueprint = Blueprint(
         "page",
         __name__,
@@ -23,13 +44,16 @@ def page_blueprint() -> Blueprint:
         static_url_path="/static",
     )
 
-    @blueprint.get("/")
-    def logs_page() -> str:
-        return render_template("logs.html", api=current_resources().settings.api_v1_prefix)
+    @blueprint.context_processor
+    def sections() -> dict[str, object]:
+        return {"sections": SECTIONS}
 
-    @blueprint.get("/traces")
-    def traces_page() -> str:
-        return render_template("traces.html", api=current_resources().settings.api_v1_prefix)
+    @blueprint.get("/")
+    def app() -> str:
+        return _app()
+
+    for address in _ADDRESSES:
+        blueprint.add_url_rule(address, f"app_{address}", lambda **_: _app())
 
     @blueprint.get("/docs")
     def docs_page() -> str:
@@ -53,6 +77,30 @@ def page_blueprint() -> Blueprint:
         return answer(description(current_resources().settings, _host()))
 
     return blueprint
+
+
+def _app() -> str:
+    settings = current_resources().settings
+    return render_template(
+        "app.html",
+        api=settings.api_v1_prefix,
+        doors=addresses(settings, _host()),
+        needs_key=settings.auth == "keys",
+        modules=_preloaded(),
+        view_styles=_view_styles(),
+    )
+
+
+@functools.cache
+def _view_styles() -> list[str]:
+    files = (path for path in _STATIC.glob("*/*.css") if path.parent.name != "vendor")
+    return sorted(str(path.relative_to(_STATIC)) for path in files)
+
+
+@functools.cache
+def _preloaded() -> list[str]:
+    files = (path for folder in _PRELOADED for path in (_STATIC / folder).glob("*.js"))
+    return sorted(str(path.relative_to(_STATIC)) for path in files if path.name != "uplot.js")
 
 
 def _guides() -> Path:

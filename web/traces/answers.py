@@ -15,6 +15,7 @@ from storage.query.traces.summary import TraceSummary, summary_of
 from storage.query.traces.tree import Node, depth_first
 from web.common.formats import milliseconds, rfc3339
 from web.common.log_record import log_answer
+from web.traces.critical_path import Interval, critical_parts
 from web.traces.cursor import trace_cursor
 
 Content = dict[str, Any]
@@ -39,7 +40,10 @@ def trace_answer(spans: Sequence[SpanRow], logs: Sequence[LogRow]) -> Content:
     for row in logs:
         of_span[row["span_id"]].append(log_answer(row))
     nodes = depth_first(spans)
-    answers = [_span_answer(node, summary.start_ns) for node in nodes]
+    answers = [
+        _span_answer(node, parts, summary.start_ns)
+        for node, parts in zip(nodes, critical_parts(nodes), strict=True)
+    ]
     for span in answers:
         # Popped, so that of several spans with this id only the first has them.
         span["logs"] = of_span.pop(span["span_id"], [])
@@ -102,7 +106,7 @@ def _summary_answer(summary: TraceSummary) -> Content:
     }
 
 
-def _span_answer(node: Node, trace_start_ns: int) -> Content:
+def _span_answer(node: Node, parts: Sequence[Interval], trace_start_ns: int) -> Content:
     span = node.span
     return {
         "span_id": span["span_id"],
@@ -117,6 +121,10 @@ def _span_answer(node: Node, trace_start_ns: int) -> Content:
         "start": rfc3339(span["start_ns"]),
         "offset_ms": milliseconds(span["start_ns"] - trace_start_ns),
         "duration_ms": milliseconds(span["duration_ns"]),
+        "critical_ms": [
+            [milliseconds(first - trace_start_ns), milliseconds(last - trace_start_ns)]
+            for first, last in reversed(parts)
+        ],
         "status": span["status_code"].lower(),
         "status_message": span["status_message"],
         "attributes": span["attributes"],

@@ -17,7 +17,8 @@ MAX_TRACES = 1000
 MAX_OPERATIONS = 1000
 MAX_LOGS = 10_000
 
-_MOST_MS = (2**64 - 1) // NS_PER_MS
+MOST_MS = (2**64 - 1) // NS_PER_MS
+"""Longest duration of a span, in whole milliseconds."""
 
 
 class SpanArguments(RangeArguments):
@@ -60,8 +61,8 @@ class TracesArguments(SpanArguments):
             "Attributes and their values. The span's attributes override its resource's."
         ),
     )
-    min_duration_ms = span_duration("Minimum duration of the whole trace.", 0, _MOST_MS)
-    max_duration_ms = span_duration("Maximum duration of the whole trace.", 0, _MOST_MS)
+    min_duration_ms = span_duration("Minimum duration of the whole trace.", 0, MOST_MS)
+    max_duration_ms = span_duration("Maximum duration of the whole trace.", 0, MOST_MS)
     sort = fields.String(
         load_default="start",
         validate=validate.OneOf(["start", "duration"]),

@@ -104,6 +104,15 @@ class Span(ma.Schema):
         required=True, metadata=described_like("Time since the start of the trace.", 1.5)
     )
     duration_ms = fields.Float(required=True, metadata={"example": 42.123456})
+    critical_ms = fields.List(
+        fields.List(fields.Float()),
+        required=True,
+        metadata=described_like(
+            "Its parts on the critical path, which determines the trace's duration: start and end "
+            "of each, in milliseconds since the start of the trace, in order.",
+            [[1.5, 12.25]],
+        ),
+    )
     status = fields.String(required=True, validate=validate.OneOf(list(STATUSES)))
     status_message = fields.String(required=True)
     attributes = fields.Dict(fields.String(), fields.String(), required=True)

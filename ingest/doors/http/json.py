@@ -21,7 +21,7 @@ from ingest.status import Reason, RefusedError, too_large, unavailable
 from ingest.tenant import Sender, lowered
 from ledger.chunk import MAX_BYTES
 from ledger.ledger import BrokerError
-from ledger.receipts import ReceiptStatus
+from ledger.receipts import ReceiptStatus, receipt_body
 
 _NDJSON = {
     *("application/x-ndjson", "application/ndjson", "application/jsonl"),
@@ -133,23 +133,6 @@ class JsonDoor:
                 return status
             time.sleep(pause)
             pause = min(_LOOK_LAST_AFTER, 1.5 * pause)
-
-
-def receipt_body(receipt: str, status: ReceiptStatus) -> dict[str, Any]:
-    """A receipt as JSON: the worst state of its chunks, and the number of records by state."""
-    tallies = status.tallies
-    return {
-        "receipt": receipt,
-        "status": status.state,
-        "records": status.records,
-        "rows": status.rows,
-        "queued": tallies["queued"].records,
-        "dead": tallies["dead"].records,
-        "dropped": tallies["dropped"].records,
-        "unknown_chunks": tallies["unknown"].chunks,
-        "at": status.at,
-        "reason": status.reason or None,
-    }
 
 
 def describe(problems: list[Problem]) -> list[dict[str, Any]]:

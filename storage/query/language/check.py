@@ -4,12 +4,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.query.language.fields import ColumnField, FieldType
+from storage.query.language.template import expression
 from storage.query.language.tree import NUMBER, Comparison, Equals, Exists, Range, Regex, Test
 from storage.severity import LEVELS, places_of
 
 _NUMERIC = "This field is a number. Write field:17, field:>=17 or field:[1 TO 17]."
 _NO_RANGES = "This field is full text and does not support ranges."
 _UNKNOWN_LEVEL = f"Unknown level. Use one of {', '.join(LEVELS).lower()}."
+_NO_TEMPLATE = 'Write the template of a pattern in quotes: pattern:"user <*> logged in".'
+_TOO_LONG = "This template is too long to search for."
 _EMPTY_PHRASE = "An empty phrase matches nothing. To find records without this field: -field:*."
 
 
@@ -25,6 +28,8 @@ def _column_refusal(comparison: Comparison) -> str:
     kind = field.kind if isinstance(field, ColumnField) else None
     if kind is FieldType.NUMBER:
         return "" if _is_numeric(test) else _NUMERIC
+    if kind is FieldType.TEMPLATE:
+        return _template_refusal(test)
     if kind is FieldType.WORDS and isinstance(test, Range):
         return _NO_RANGES
     if kind in {FieldType.WORDS, FieldType.LEVEL} and test == Equals(""):
@@ -39,6 +44,12 @@ def _is_numeric(test: Test) -> bool:
     if isinstance(test, Equals):
         return NUMBER.fullmatch(test.value) is not None
     return test.numeric if isinstance(test, Range) else isinstance(test, Exists)
+
+
+def _template_refusal(test: Test) -> str:
+    if not isinstance(test, Equals):
+        return _NO_TEMPLATE
+    return _TOO_LONG if _regex_refusal(expression(test.value)) else ""
 
 
 def _regex_refusal(expression: str) -> str:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from storage.clickhouse.sql import Bind
+from storage.query.escaping import escaped
+from storage.query.language import template
 from storage.query.language.fields import Attribute, AttributeMap, Case, ColumnField, FieldType
 from storage.query.language.letters import expression
-from storage.query.language.required import required_part, required_words
+from storage.query.language.required import required_part, required_words, words_of_template
 from storage.query.language.tree import (
     And,
     Bound,
@@ -36,6 +38,7 @@ from storage.query.language.words import (
     spellings,
     whole_words,
 )
+from storage.query.templates.masks import BODY_CHARACTERS
 from storage.severity import UNSPECIFIED, at_least, has_severity, level_name, level_place, places_of
 
 _IN_WORD = r"[0-9A-Za-z\x{80}-\x{10FFFF}]"
@@ -151,7 +154,7 @@ def _is_anywhere(pattern: LikePattern) -> bool:
 
 
 def _expression(pattern: LikePattern) -> str:
-    pieces = [_IN_WORDS[piece] if isinstance(piece, Wild) else _escaped(piece) for piece in pattern]
+    pieces = [_IN_WORDS[piece] if isinstance(piece, Wild) else escaped(piece) for piece in pattern]
     before = f"(?:^|{_NO_WORD})" if begins_with_word(pattern) else ""
     after = f"(?:{_NO_WORD}|$)" if ends_with_word(pattern) else ""
     return f"{before}{''.join(pieces)}{after}"
@@ -211,12 +214,23 @@ def _has_level() -> str:
     return f"({level_name()} != '{UNSPECIFIED}')"
 
 
+def _template(column: ColumnField, test: Test, bind: Bind) -> str:
+    match test:
+        case Equals(value=text):
+            words = words_of_template(text)
+            checks = [has_words(f"lower({column.sql})", words, bind)] if words else []
+            compared = f"leftUTF8({column.sql}, {bind(BODY_CHARACTERS)})"
+            return " AND ".join([*checks, f"match({compared}, {bind(template.expression(text))})"])
+    raise TypeError(f"{test!r} is not a template")
+
+
 _OF_KIND: dict[FieldType, Callable[[ColumnField, Test, Bind], str]] = {
     FieldType.TEXT: _text,
     FieldType.WORDS: _words,
     FieldType.NUMBER: _number,
     FieldType.LEVEL: _level,
     FieldType.SEVERITY: _severity,
+    FieldType.TEMPLATE: _template,
 }
 
 
@@ -277,12 +291,3 @@ def _like(pattern: LikePattern) -> str:
         _LIKE[piece] if isinstance(piece, Wild) else re.sub(r"([\\%_])", r"\\\1", piece)
         for piece in pattern
     )
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"[\x00-\x7f]", _escaped_character, text)
-
-
-def _escaped_character(match: re.Match[str]) -> str:
-    character = match[0]
-    return character if character.isalnum() else rf"\x{ord(character):02x}"

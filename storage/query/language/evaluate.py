@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.clickhouse.sql import ascii_lower
+from storage.query.language import template
 from storage.query.language.fields import (
     Attribute,
     AttributeMap,
@@ -50,6 +51,7 @@ from storage.query.language.words import (
     ignoring_case,
     spellings,
 )
+from storage.query.templates.masks import BODY_CHARACTERS
 from storage.severity import UNSPECIFIED, is_of, level_of, number_of, place_of, places_of
 
 Row = Mapping[str, Any]
@@ -73,12 +75,18 @@ def select(query: Query, rows: Sequence[Row]) -> list[bool]:
         case Comparison(field=AttributeMap() as field, test=SameAttributes(pairs=pairs)):
             wanted = dict(pairs)
             return [row[field.key] == wanted for row in rows]
-        case Comparison(field=Attribute() | ColumnField() as field, test=Regex() as test):
-            return _regex(field, test, rows)
         case Comparison(field=Attribute() | ColumnField() as field, test=test):
-            holds = _holds(field, test)
-            return [holds(row) for row in rows]
+            return _compared(field, test, rows)
     raise TypeError(f"{query!r} is not a query")
+
+
+def _compared(field: Field, test: Test, rows: Sequence[Row]) -> list[bool]:
+    if isinstance(test, Regex):
+        return _regex(field, test, rows)
+    if isinstance(field, ColumnField) and field.kind is FieldType.TEMPLATE:
+        return _template(field, test, rows)
+    holds = _holds(field, test)
+    return [holds(row) for row in rows]
 
 
 def _narrowed(parts: Sequence[Query], rows: Sequence[Row], *, until: bool) -> list[bool]:
@@ -106,6 +114,14 @@ def _regex(field: Field, test: Regex, rows: Sequence[Row]) -> list[bool]:
         columns = [[_text_in(field, row) for row in rows]]
     found = [_matches(column, flags + test.expression) for column in columns]
     return [any(answers) for answers in zip(*found, strict=True)]
+
+
+def _template(column: ColumnField, test: Test, rows: Sequence[Row]) -> list[bool]:
+    match test:
+        case Equals(value=text):
+            bodies = [row[column.key][:BODY_CHARACTERS] for row in rows]
+            return _matches(bodies, template.expression(text))
+    raise TypeError(f"{test!r} is not a template")
 
 
 def _matches(texts: Sequence[str | None], expression: str) -> list[bool]:

@@ -25,6 +25,8 @@ class FieldType(enum.Enum):
     """A log record's level: from its severity text, else from its severity number."""
     SEVERITY = enum.auto()
     """A log record's severity number, else the number of its severity text."""
+    TEMPLATE = enum.auto()
+    """As a text that belongs to a template."""
 
 
 class Case(enum.Enum):
@@ -92,6 +94,10 @@ class Fields:
     own: AttributeMap
     resource: AttributeMap
     service: ColumnField
+    filled_by: Mapping[str, str]
+    """Columns that have the value of a resource's attribute, and the attribute."""
+    about: Mapping[str, str]
+    """What each field is, by the name that the documentation prefers."""
 
     def named(self, name: str) -> Field:
         """The field that a name stands for."""
@@ -133,6 +139,7 @@ LOGS = Fields(
         {
             **_IDS,
             "body": _BODY,
+            "pattern": ColumnField("Body", "body", FieldType.TEMPLATE),
             "severity": _LEVEL,
             "severity_number": ColumnField("SeverityNumber", "severity_number", FieldType.NUMBER),
             "service_name": _SERVICE,
@@ -145,6 +152,20 @@ LOGS = Fields(
     own=AttributeMap("LogAttributes", "log_attributes"),
     resource=AttributeMap("ResourceAttributes", "resource_attributes", index_by_value=True),
     service=_SERVICE,
+    filled_by={"service_name": "service.name", "service_version": "service.version"},
+    about={
+        "level": "Level, in any spelling: error, WARN",
+        "service": "Name of the service",
+        "body": "Words of the body",
+        "endpoint": "Route or path of the request",
+        "trace_id": "Trace id, in hexadecimal",
+        "span_id": "Span id, in hexadecimal",
+        "version": "Version of the service",
+        "client": "Client within the workspace",
+        "scope": "Name of the instrumentation scope",
+        "severity_number": "Severity number, 1 to 24",
+        APP: "Attribute app, else the name of the service",
+    },
 )
 """Fields of `otel_logs`, with the row keys of `storage.query.logs.read`."""
 
@@ -167,5 +188,20 @@ SPANS = Fields(
     own=AttributeMap("SpanAttributes", "attributes"),
     resource=AttributeMap("ResourceAttributes", "resource_attributes", index_by_value=True),
     service=_SERVICE,
+    filled_by={"service_name": "service.name"},
+    about={
+        "service": "Name of the service",
+        "operation": "Name of the span, as a whole",
+        "status": "Status: ok, error or unset",
+        "duration_ms": "Duration in milliseconds",
+        "kind": "Kind: server, client, internal, producer or consumer",
+        "status_message": "Words of the status message",
+        "trace_id": "Trace id, in hexadecimal",
+        "span_id": "Span id, in hexadecimal",
+        "parent_span_id": "Id of the parent span, in hexadecimal",
+        "client": "Client within the workspace",
+        "scope": "Name of the instrumentation scope",
+        APP: "Attribute app, else the name of the service",
+    },
 )
 """Fields of `otel_traces`, with the row keys of `storage.query.traces.read`."""

@@ -3,7 +3,7 @@
 import enum
 
 from storage.query.language.fields import Attribute, ColumnField, FieldType
-from storage.query.language.required import required_part, required_words
+from storage.query.language.required import required_part, required_words, words_of_template
 from storage.query.language.tree import (
     And,
     Comparison,
@@ -42,14 +42,22 @@ def lead(query: Query) -> Lead:
             return Lead.WORD if value else Lead.NONE
         case Comparison(field=ColumnField(has_index=True), test=Equals(value=value)):
             return Lead.WORD if value else Lead.NONE
-        case Comparison(field=ColumnField(kind=FieldType.WORDS), test=test):
-            return _lead_of_words(test)
+        case Comparison(field=ColumnField(kind=kind), test=test):
+            return _lead_to_text(kind, test)
     return Lead.NONE
 
 
 def lead_of_pattern(pattern: LikePattern) -> Lead:
     """The lead of the text index to texts that match a pattern."""
     return _lead(whole_words(pattern), part_of_a_word(pattern))
+
+
+def _lead_to_text(kind: FieldType, test: Test) -> Lead:
+    if kind is FieldType.WORDS:
+        return _lead_of_words(test)
+    if kind is FieldType.TEMPLATE and isinstance(test, Equals):
+        return _lead(words_of_template(test.value), "")
+    return Lead.NONE
 
 
 def _lead_of_words(test: Test) -> Lead:

@@ -9,6 +9,7 @@ agree with each other.
 from functools import cache
 
 from storage.clickhouse.sql import ascii_lower
+from storage.query.escaping import escaped
 
 _BEYOND_ASCII = range(0x80, 0x20000)
 """Code points above have no case: ideographs, tags and private use."""
@@ -28,7 +29,7 @@ def expression(text: str) -> str:
 def _expression_of(character: str) -> str:
     if character.isascii():
         if not character.isalpha():
-            return rf"\x{ord(character):02x}"
+            return escaped(character)
         return f"[{character.upper()}{character.lower()}]"
     group = _case_groups().get(ord(character), character)
     return f"[{group}]" if len(group) > 1 else group

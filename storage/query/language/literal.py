@@ -1,7 +1,8 @@
 """Literals that contain the language's special characters: addresses, times, URLs, paths.
 
 Lucene would read `10.0.0.1:8080` as a field and its value and find nothing, and the brackets of
-`attributes[user.id]` as the start of a range.
+`attributes[user.id]` as the start of a range. What stands between two slashes is a regular
+expression; any other text that begins with a slash is a path, also one of a route: `/users/{id}`.
 """
 
 import re
@@ -9,11 +10,14 @@ import re
 _HEX = "[0-9A-Fa-f]"
 _STARTS = frozenset(" \t\r\n(+-![{:")
 _END = r"(?=[\s)\]}]|$)"
+_REGEX = r"/ (?: [^\\/] | \\. )* / (?= [\s)] | $ )"
 _LITERAL = re.compile(
     rf"""
       (?P<url> [A-Za-z][A-Za-z0-9+.-]{{0,30}} :// [^\s()\[\]{{}}"]+ )
     | (?P<drive> [A-Za-z] :\\ (?! (?: AND | OR | NOT | TO ) \b )
         [A-Za-z0-9_.$~] [^\s()\[\]{{}}":]* ) {_END}
+    | (?P<path> (?! {_REGEX} ) /
+        (?: [^\s()\[\]{{}}"\\] | \{{ [^\s()\[\]{{}}"\\]+ \}} | \[ [\w.-]+ \] )* ) {_END}
     | (?P<host> (?: [0-9]{{1,3}} (?: \.[0-9]{{1,3}} ){{3}} | localhost )
         : [0-9]{{1,5}} (?: / [^\s()\[\]{{}}"]* )? ) {_END}
     | (?P<clock> (?<= [:\[{{] )

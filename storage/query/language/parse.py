@@ -11,7 +11,7 @@ from luqum import tree as lucene
 from luqum.exceptions import ParseSyntaxError
 
 from storage.query.language.check import refusal
-from storage.query.language.errors import QuerySyntaxError
+from storage.query.language.errors import QuerySyntaxError, mistake
 from storage.query.language.fields import LOGS, Field, Fields
 from storage.query.language.literal import is_no_field
 from storage.query.language.terms import Node, field_name, negative_number, test_of
@@ -48,10 +48,17 @@ def parse(text: str, fields: Fields = LOGS) -> Query:
         QuerySyntaxError: the query is invalid, or a field does not support a test.
     """
     if len(text) > MAX_LENGTH:
-        raise QuerySyntaxError(MAX_LENGTH, f"A query has at most {MAX_LENGTH} characters.")
+        beyond = len(text) - MAX_LENGTH
+        hint = f"A query has at most {MAX_LENGTH} characters."
+        raise QuerySyntaxError(MAX_LENGTH, hint, beyond)
     if not text.strip():
-        raise QuerySyntaxError(0, "The query is empty. Use * to match every record.")
-    return _TreeBuilder(fields).query(_parsed(text))
+        hint = "The query is empty. Use * to match every record."
+        raise QuerySyntaxError(0, hint, len(text))
+    try:
+        return _TreeBuilder(fields).query(_parsed(text))
+    except QuerySyntaxError as error:
+        # luqum counts the spaces after a node's last part.
+        raise error.without_space(text) from None
 
 
 def _parsed(text: str) -> Node:
@@ -63,7 +70,7 @@ def _parsed(text: str) -> Node:
             raise QuerySyntaxError(tokens.position, _TOO_EARLY) from None
         unknown = "Unexpected here. Quote a text with special characters."
         hint = _UNEXPECTED.get(tokens.latest, unknown)
-        raise QuerySyntaxError(tokens.position, hint) from None
+        raise QuerySyntaxError(tokens.position, hint, tokens.length) from None
 
 
 class _TreeBuilder:
@@ -76,7 +83,7 @@ class _TreeBuilder:
     def query(self, node: Node, field: Field | None = None, depth: int = 0) -> Query:
         if depth > MAX_DEPTH:
             hint = f"The query is nested deeper than {MAX_DEPTH} levels."
-            raise QuerySyntaxError(node.pos or 0, hint)
+            raise mistake(node, hint)
         match node:
             case lucene.BaseOperation():
                 return self._operation(node, field, depth + 1)
@@ -86,7 +93,7 @@ class _TreeBuilder:
                 return Not(self.query(inner, field, depth + 1))
             case lucene.SearchField():
                 if field is not None:
-                    raise QuerySyntaxError(node.pos, _NESTED_FIELD)
+                    raise mistake(node, _NESTED_FIELD)
                 return self._in_field(node, depth + 1)
         return self._comparison(node, field)
 
@@ -100,10 +107,10 @@ class _TreeBuilder:
     def _in_field(self, node: Node, depth: int) -> Query:
         name, inner = field_name(node.name, node.pos), node.expr
         if is_no_field(name) and not isinstance(inner, lucene.SearchField):
-            raise QuerySyntaxError(inner.pos or node.pos, _NO_FIELD.format(name=name))
+            raise mistake(inner, _NO_FIELD.format(name=name))
         if name == "_exists_":
             if not isinstance(inner, lucene.Word):
-                raise QuerySyntaxError(inner.pos, "_exists_ needs a field name: _exists_:body.")
+                raise mistake(inner, "_exists_ needs a field name: _exists_:body.")
             field = self._fields.named(field_name(inner.value, inner.pos))
             return self._counted(Comparison(field, Exists()), node)
         if isinstance(inner, lucene.Prohibit):
@@ -113,7 +120,7 @@ class _TreeBuilder:
     def _comparison(self, node: Node, field: Field | None) -> Query:
         test = test_of(node)
         if field is None and isinstance(test, Range):
-            raise QuerySyntaxError(node.pos, "A range needs a field before it: duration_ms:>100.")
+            raise mistake(node, "A range needs a field before it: duration_ms:>100.")
         if field is None and isinstance(test, Exists):
             return self._counted(And(()), node)
         return self._counted(Comparison(field or self._fields.words, test), node)
@@ -121,10 +128,10 @@ class _TreeBuilder:
     def _counted(self, query: Query, node: Node) -> Query:
         self._clauses += 1
         if self._clauses > MAX_CLAUSES:
-            raise QuerySyntaxError(node.pos, f"A query has at most {MAX_CLAUSES} terms.")
+            raise mistake(node, f"A query has at most {MAX_CLAUSES} terms.")
         reason = refusal(query) if isinstance(query, Comparison) else ""
         if reason:
-            raise QuerySyntaxError(node.pos, reason)
+            raise mistake(node, reason)
         return query
 
 

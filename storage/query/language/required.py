@@ -7,6 +7,7 @@ different texts counts as a wildcard. An alternative, a flag or an unknown escap
 import re
 
 from storage.clickhouse.sql import ascii_lower
+from storage.query.language.template import outline
 from storage.query.language.tree import LikePattern, Wild
 from storage.query.language.words import LEAST_PART, whole_words, words_of
 
@@ -41,6 +42,11 @@ def required_words(expression: str) -> list[str]:
     """
     words = whole_words(_pattern(expression))
     return [ascii_lower(word) for word in words[:_MOST_WORDS]]
+
+
+def words_of_template(template: str) -> list[str]:
+    """The same for the bodies of a template; see `storage.query.language.template`."""
+    return [ascii_lower(word) for word in whole_words(outline(template))[:_MOST_WORDS]]
 
 
 def required_part(expression: str) -> str:

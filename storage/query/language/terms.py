@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from luqum import tree as lucene
 
-from storage.query.language.errors import QuerySyntaxError
+from storage.query.language.errors import QuerySyntaxError, mistake
 from storage.query.language.tree import (
     NUMBER,
     Bound,
@@ -37,8 +37,8 @@ def negative_number(node: Node) -> Node:
         QuerySyntaxError: no number follows the minus.
     """
     if isinstance(node.a, lucene.Word) and NUMBER.fullmatch(node.a.value):
-        return lucene.Word(f"-{node.a.value}", pos=node.pos)
-    raise QuerySyntaxError(node.pos, "Write the minus before the field: -level:debug.")
+        return lucene.Word(f"-{node.a.value}", pos=node.pos, size=node.size)
+    raise mistake(node, "Write the minus before the field: -level:debug.")
 
 
 def test_of(node: Node) -> Test:
@@ -51,7 +51,7 @@ def test_of(node: Node) -> Test:
         case lucene.Word(value=text):
             return _word(text)
         case lucene.Phrase(value=text):
-            return Equals(_unescaped(text[1:-1]))
+            return Equals(unescaped(text[1:-1]))
         case lucene.Regex(value=text):
             return Regex(text[1:-1])
         case lucene.From(a=bound, include=included):
@@ -64,12 +64,12 @@ def test_of(node: Node) -> Test:
                 _bound(high, included=node.include_high),
             )
             return _range(node, *ends) if any(ends) else Exists()
-    raise QuerySyntaxError(node.pos or 0, "This syntax is not supported.")
+    raise mistake(node, "This syntax is not supported.")
 
 
 def _range(node: Node, low: Bound | None, high: Bound | None) -> Range:
     if low is None and high is None:
-        raise QuerySyntaxError(node.pos, "A comparison needs a value; * is not one.")
+        raise mistake(node, "A comparison needs a value; * is not one.")
     return Range(low, high)
 
 
@@ -94,13 +94,25 @@ def _pattern(text: str) -> LikePattern:
     return tuple(pieces)
 
 
+def has_wildcards(text: str) -> bool:
+    """Whether a term has a wildcard that is not escaped."""
+    return any(isinstance(piece, Wild) for piece in _pattern(text))
+
+
 def _literal(text: str, position: int, of: str) -> str:
-    if any(isinstance(piece, Wild) for piece in _pattern(text)):
-        raise QuerySyntaxError(position, f"{of} cannot contain wildcards. Write \\* for a *.")
-    return _unescaped(text)
+    if has_wildcards(text):
+        hint = f"{of} cannot contain wildcards. Write \\* for a *."
+        raise QuerySyntaxError(position, hint, len(text))
+    return unescaped(text)
 
 
-def _unescaped(text: str) -> str:
+def phrase(text: str) -> str:
+    """A text as a term of a query: in quotes."""
+    return '"' + re.sub(r'["\\]', r"\\\g<0>", text) + '"'
+
+
+def unescaped(text: str) -> str:
+    """A text without the backslashes that escape characters."""
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
@@ -108,7 +120,7 @@ def _bound(node: Node, *, included: bool) -> Bound | None:
     sign = "-" if isinstance(node, lucene.Prohibit) else ""
     term = node.a if sign else node
     if isinstance(term, lucene.Phrase):
-        return Bound(sign + _unescaped(term.value[1:-1]), included, numeric=False)
+        return Bound(sign + unescaped(term.value[1:-1]), included, numeric=False)
     if term.value == "*" and not sign:
         return None
     value = sign + _literal(term.value, term.pos, "A bound")

@@ -1,5 +1,6 @@
 """Tokenizes a query with luqum's lexer, extended for log search."""
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from luqum import parser
@@ -23,7 +24,8 @@ _REFUSED = {
 }
 _ILLEGAL = {
     '"': 'This quote is not closed. Write \\" for a quote inside a phrase.',
-    "/": 'A / begins a regular expression, /like this/. Quote a path: "/api/items".',
+    "/": "A / begins a regular expression, /like this/, or a path, /like/this. Quote a path with "
+    'parentheses, quotes or backslashes: "/items(1)".',
     "\\": "A backslash must be followed by the character to escape.",
 }
 _AFTER_REGEX = " \t\r\n)"
@@ -42,6 +44,8 @@ class Tokens:
         setattr(self.lexer, HeadTailLexer.LEXER_ATTR, HeadTailLexer())
         self.position = 0
         """Offset of the latest token."""
+        self.length = 0
+        """Its characters."""
         self.latest = ""
         """Type of the latest token."""
         self._text = text
@@ -54,11 +58,11 @@ class Tokens:
         """
         token = self._read()
         if token is None:
-            self.position, self.latest = len(self._text), ""
+            self.position, self.length, self.latest = len(self._text), 0, ""
             return None
-        self.position = token.lexpos
+        self.position, self.length = token.lexpos, token.value.size
         if token.type in _REFUSED:
-            raise QuerySyntaxError(token.lexpos, _REFUSED[token.type])
+            raise QuerySyntaxError(token.lexpos, _REFUSED[token.type], self.length)
         self.latest = token.type
         return token
 
@@ -96,7 +100,14 @@ class Tokens:
             place = self.lexer.lexpos
             character = self._text[place]
             hint = _ILLEGAL.get(character, f"Quote a text that contains {character}.")
-            raise QuerySyntaxError(place, hint) from None
+            raise QuerySyntaxError(place, hint, self._unclosed(place)) from None
+
+    def _unclosed(self, place: int) -> int:
+        """Characters of what begins at `place` and has no end."""
+        rest = self._text[place:]
+        if rest.startswith('"'):
+            return len(rest)
+        return len(rest.split()[0]) if rest.startswith("/") else 1
 
     def _term(self, token: Token) -> Token:
         text = token.value.value
@@ -110,7 +121,7 @@ class Tokens:
     def _negative(self, minus: Token) -> Token:
         token = self._lexed()
         if token is None or token.type != "TERM":
-            raise QuerySyntaxError(minus.lexpos, "A minus must be followed by a number here.")
+            raise QuerySyntaxError(minus.lexpos, "A minus must be followed by a number here.", 1)
         token.lexpos = minus.lexpos
         text = f"-{token.value.value}"
         token.value = Word(text, pos=minus.lexpos, size=len(text))
@@ -119,7 +130,7 @@ class Tokens:
     def _check_end(self, token: Token) -> None:
         end = token.lexpos + len(token.value.value)
         if self._text[end : end + 1] not in _AFTER_REGEX:
-            raise QuerySyntaxError(token.lexpos, _ILLEGAL["/"])
+            raise QuerySyntaxError(token.lexpos, _ILLEGAL["/"], self._unclosed(token.lexpos))
 
 
 def _retyped(token: Token, kind: str, text: str) -> Token:
@@ -127,3 +138,26 @@ def _retyped(token: Token, kind: str, text: str) -> Token:
     token.value = TokenValue(text)
     token.value.pos, token.value.size = token.lexpos, len(text)
     return token
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A token and where it stands."""
+
+    kind: str
+    """luqum's type of the token, such as `TERM`, `COLUMN` or `PHRASE`."""
+    begin: int
+    end: int
+
+
+def placed_tokens(text: str) -> tuple[list[Placed], QuerySyntaxError | None]:
+    """The tokens of a text that may be incomplete, up to the first mistake, and that mistake."""
+    tokens, found = Tokens(text), []
+    tokens.lexer.input(text)
+    try:
+        while tokens() is not None:
+            begin = tokens.position
+            found.append(Placed(tokens.latest, begin, begin + tokens.length))
+    except QuerySyntaxError as error:
+        return found, error
+    return found, None

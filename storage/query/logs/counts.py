@@ -14,12 +14,15 @@ from storage.query.logs.search import LogFilters, where
 from storage.severity import level_name
 from storage.time_range import TimeRange
 
-INTERVALS_MS = tuple(
-    1000 * seconds
-    for seconds in (
-        *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
-        *(3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 31_536_000),
-    )
+INTERVALS_MS = (
+    *(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    *(
+        1000 * seconds
+        for seconds in (
+            *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+            *(3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 31_536_000),
+        )
+    ),
 )
 """Bucket widths with round values, in milliseconds."""
 

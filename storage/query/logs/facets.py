@@ -1,8 +1,9 @@
 """Facets: the fields of a search's records and their most frequent values.
 
-Columns are counted exactly. Attributes are first found in a sample. Those with few distinct values
-are then counted exactly as well, unless the search is very large and they were not requested by
-name. The others are counted in the sample and marked as not exact.
+Named fields are counted exactly, in one pass. Without names, the columns are, and attributes are
+found in a sample; those with few distinct values are then counted exactly as well, unless the
+search is very large. Fields with too many distinct values are counted in the sample, and facets say
+whether they are exact.
 """
 
 from collections.abc import Sequence
@@ -11,42 +12,32 @@ from dataclasses import dataclass
 from config.settings import Settings
 from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import TOO_MANY_ROWS, QueryRefusedError
 from storage.clickhouse.sql import Bind, Where
-from storage.query.language.fields import APP, LOGS, Attribute
+from storage.query.language.fields import LOGS
+from storage.query.logs.facet_counts import (
+    COLUMNS,
+    VALUE_CHARACTERS,
+    Facet,
+    FacetValue,
+    count_fields,
+)
 from storage.query.logs.read import TABLE
 from storage.query.logs.sample import Records
 from storage.query.logs.search import LogFilters
-from storage.query.vocabulary import with_other_names
-from storage.severity import level_name
 from storage.time_range import TimeRange
 
 SAMPLE_RECORDS = 50_000
 """Approximate size of a sample, in records; a smaller search is counted exactly."""
 
 FEW_VALUES = 1000
-"""Distinct values in the sample up to which a field is counted exactly."""
+"""Distinct values in the sample up to which a field is counted exactly in any case."""
 
 MANY_RECORDS = 500_000
 """Records in a search above which unnamed attributes are counted in the sample only."""
 
 MOST_FIELDS = 50
 """Attributes returned if no fields are named: those that most records have."""
-
-VALUE_CHARACTERS = 256
-"""Longer values are truncated."""
-
-COLUMNS = {
-    "severity": level_name(),
-    "service_name": "ServiceName",
-    "service_version": "ServiceVersion",
-    "client_id": "ClientId",
-    "endpoint": "Endpoint",
-    "scope_name": "ScopeName",
-}
-"""SQL of the fields that are columns, by the API's names."""
-
-NAMED = with_other_names(COLUMNS)
-"""The same by all names and aliases."""
 
 _WHOLE = ""
 """A pseudo-field of every record, by which the query counts the records."""
@@ -61,32 +52,6 @@ _ATTRIBUTES = (
 
 
 @dataclass(frozen=True, slots=True)
-class FacetValue:
-    """A value and how many records have it."""
-
-    text: str
-    count: int
-    truncated: bool
-    """Whether `text` is only the start of the counted values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A field and its most frequent values."""
-
-    field: str
-    """Its name as requested, which is also the name of the filter for its values."""
-    exact: bool
-    """Whether all records were counted, not a sample."""
-    records: int
-    """Records that have the field; an empty column counts as missing."""
-    distinct: int
-    """Number of distinct values."""
-    values: list[FacetValue]
-    """Most frequent first."""
-
-
-@dataclass(frozen=True, slots=True)
 class Facets:
     """The facets of a search: columns, then attributes by frequency."""
 
@@ -95,11 +60,6 @@ class Facets:
     sampled: int
     """Records in the sample; equals `total` if no sample was taken."""
     facets: list[Facet]
-
-
-def is_field(name: str) -> bool:
-    """Whether `name` is a facet: in `NAMED`, `app`, or an attribute such as `resource.x`."""
-    return name in NAMED or name == APP or LOGS.attribute(name) is not None
 
 
 def log_facets(  # noqa: PLR0913, PLR0917 - the request's parameters
@@ -117,7 +77,8 @@ def log_facets(  # noqa: PLR0913, PLR0917 - the request's parameters
         settings: the limits of the queries, which share one budget.
         filters: the search.
         time_range: the search's time range.
-        fields: which fields; if empty, the columns and the most frequent attributes.
+        fields: which fields; if empty, the columns and the most frequent attributes, without those
+            that fill a column.
         values: maximum number of values per field.
 
     Raises:
@@ -125,39 +86,60 @@ def log_facets(  # noqa: PLR0913, PLR0917 - the request's parameters
         UnavailableError: ClickHouse is away.
     """
     records = Records(clickhouse, Budget(settings), filters, time_range)
+    return _named(records, fields, values) if fields else _found(records, values)
+
+
+def _named(records: Records, fields: Sequence[str], values: int) -> Facets:
+    names = list(dict.fromkeys(fields))
+    if counted := _unless_too_many(records, names, values):
+        total, facets = counted
+        return Facets(total, total, [facets[name] for name in names])
+    total = records.count()
+    sample = records.sample(SAMPLE_RECORDS, total)
+    sampled, facets = count_fields(sample, names, values, exact=False)
+    few = [name for name in names if facets[name].distinct <= FEW_VALUES]
+    total, exact = (few and _unless_too_many(records, few, values)) or (total, {})
+    facets |= exact
+    return Facets(max(total, sampled), sampled, [facets[name] for name in names])
+
+
+def _found(records: Records, values: int) -> Facets:
     total = records.count()
     if total <= SAMPLE_RECORDS:
-        total, found = _counted(records, fields, values, exact=True)
-        return Facets(total, total, _in_order(found, fields))
-    sample = records.sample(SAMPLE_RECORDS, total)
-    sampled, found = _counted(sample, fields, values, exact=False)
-    countable = _countable(found, fields, total)
-    if countable:
+        total, found = _all_fields(records, values, exact=True)
+        return Facets(total, total, _in_order(found))
+    sampled, found = _all_fields(records.sample(SAMPLE_RECORDS, total), values, exact=False)
+    names = [*COLUMNS, *(name for name in found if name not in COLUMNS and total <= MANY_RECORDS)]
+    few = [name for name in names if name not in found or found[name].distinct <= FEW_VALUES]
+    if few and (counted := _unless_too_many(records, few, values)):
         # With a new total: more records may have arrived.
-        total, exact = _counted(records, countable, values, exact=True)
-        found |= exact
-    return Facets(max(total, sampled), sampled, _in_order(found, fields))
+        total, exact = counted
+        found |= {name: facet for name, facet in exact.items() if facet.records}
+    return Facets(max(total, sampled), sampled, _in_order(found))
 
 
-def _countable(sample: dict[str, Facet], fields: Sequence[str], total: int) -> list[str]:
-    names = fields or [*COLUMNS, *(name for name in sample if total <= MANY_RECORDS)]
-    return [name for name in names if name not in sample or sample[name].distinct <= FEW_VALUES]
+def _unless_too_many(
+    records: Records, names: Sequence[str], values: int
+) -> tuple[int, dict[str, Facet]] | None:
+    """The exact facets; None if they have too many distinct values."""
+    try:
+        return count_fields(records, names, values, exact=True)
+    except QueryRefusedError as error:
+        if error.code != TOO_MANY_ROWS:
+            raise
+        return None
 
 
-def _in_order(found: dict[str, Facet], fields: Sequence[str]) -> list[Facet]:
-    if fields:
-        return [found.get(name, Facet(name, True, 0, 0, [])) for name in dict.fromkeys(fields)]
+def _in_order(found: dict[str, Facet]) -> list[Facet]:
     columns = [found[name] for name in COLUMNS if name in found]
     others = (facet for name, facet in found.items() if name not in COLUMNS)
     return columns + sorted(others, key=lambda facet: (-facet.records, facet.field))
 
 
-def _counted(
-    records: Records, fields: Sequence[str], values: int, *, exact: bool
-) -> tuple[int, dict[str, Facet]]:
-    """The number of records and their facets, from one query so that they agree."""
+def _all_fields(records: Records, values: int, *, exact: bool) -> tuple[int, dict[str, Facet]]:
+    """The number of records, and facets of all columns and of the most frequent attributes."""
     clause = records.where()
-    sql = _ranked(clause, fields, values)
+    sql = _ranked(clause, values)
     facets: dict[str, Facet] = {}
     total = 0
     for name, value, count, present, distinct, truncated in records.clickhouse.query(
@@ -171,12 +153,12 @@ def _counted(
     return total, facets
 
 
-def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
+def _ranked(clause: Where, values: int) -> str:
     counted = (
         "SELECT pair.1 AS field, "  # noqa: S608 - bound
         f"leftUTF8(pair.2, {clause.bind(VALUE_CHARACTERS)}) AS value, count() AS records, "
         "max(length(pair.2)) > length(value) AS truncated "
-        f"FROM (SELECT arrayJoin({_pairs(fields, clause.bind)}) AS pair "
+        f"FROM (SELECT arrayJoin({_pairs(clause.bind)}) AS pair "
         f"FROM {TABLE} WHERE {clause.sql}) GROUP BY field, value"
     )
     whole = (
@@ -196,29 +178,17 @@ def _ranked(clause: Where, fields: Sequence[str], values: int) -> str:
     )
 
 
-def _pairs(fields: Sequence[str], bind: Bind) -> str:
-    """SQL for a record's fields and values as an array of pairs; without `fields`, of all."""
-    names = fields or [*COLUMNS]
-    parts = [f"[({bind(_WHOLE)}, '')]", *(_pair(name, bind) for name in dict.fromkeys(names))]
-    if not fields:
-        pairs = f"CAST({_ATTRIBUTES}, 'Array(Tuple(String, String))')"
-        parts.append(f"arrayMap(pair -> (concat('attributes[', pair.1, ']'), pair.2), {pairs})")
+def _pairs(bind: Bind) -> str:
+    """SQL for a record's fields and values as an array of pairs."""
+    attributes = f"CAST({_ATTRIBUTES}, 'Array(Tuple(String, String))')"
+    filling = bind(tuple(LOGS.filled_by.values()))
+    others = f"arrayFilter(pair -> pair.1 NOT IN {filling}, {attributes})"
+    parts = [
+        f"[({bind(_WHOLE)}, '')]",
+        *(_one(name, value, bind) for name, value in COLUMNS.items()),
+        f"arrayMap(pair -> (concat('attributes[', pair.1, ']'), pair.2), {others})",
+    ]
     return f"arrayConcat({', '.join(parts)})"
-
-
-def _pair(name: str, bind: Bind) -> str:
-    """SQL for an array with the field's name and value, empty if the record lacks the field."""
-    if name in NAMED:
-        return _one(name, NAMED[name], bind)
-    attribute = LOGS.named(name)
-    if not isinstance(attribute, Attribute):
-        raise TypeError(f"{name} is not a facet")
-    key = bind(attribute.name)
-    pair = _one(name, attribute.otherwise.sql, bind) if attribute.otherwise else _NO_PAIR
-    for column in reversed(attribute.maps):
-        found = f"[({bind(name)}, CAST({column.sql}[{key}], 'String'))]"
-        pair = f"if(mapContains({column.sql}, {key}), {found}, {pair})"
-    return pair
 
 
 def _one(name: str, value: str, bind: Bind) -> str:

@@ -1,11 +1,15 @@
-"""Clusters bodies into templates: parts that vary are masked, and equal results are grouped.
+"""Clusters bodies into patterns: parts that vary are masked, and templates are merged.
+
+ClickHouse masks and groups the bodies; the most frequent templates are then merged here.
 
 If very many records match, a sample is clustered first. If it has few templates, all records are
 clustered. Otherwise, or if that takes too long, the sample is the result.
 """
 
+import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from config.settings import Settings
 from storage.clickhouse.budget import Budget
@@ -17,10 +21,12 @@ from storage.clickhouse.errors import (
     QueryRefusedError,
 )
 from storage.clickhouse.sql import Bind, Where
-from storage.query.logs.masks import MASKS
+from storage.query.language.terms import phrase
 from storage.query.logs.read import TABLE
 from storage.query.logs.sample import Records
 from storage.query.logs.search import LogFilters, Position
+from storage.query.templates.masks import BODY_CHARACTERS, MASKS
+from storage.query.templates.merging import merged
 from storage.severity import level_name
 from storage.time_range import TimeRange
 
@@ -35,8 +41,8 @@ SAMPLE_RECORDS = 200_000
 
 _TOO_HEAVY = frozenset({TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED})
 
-BODY_CHARACTERS = 500
-"""Characters of a body that are compared; longer ones differ early or carry a document."""
+MOST_TEMPLATES = 10_000
+"""The most frequent templates of so many are merged; all other records count as other."""
 
 EXAMPLE_CHARACTERS = 2000
 """Characters of an example that are returned."""
@@ -46,16 +52,26 @@ _NS = "toUnixTimestamp64Nano(Timestamp)"
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Log records with the same template."""
+    """Log records with the same template, or with templates that were merged."""
 
     template: str
     count: int
     example: str
-    """The body of one of them, truncated if it is long."""
+    """The body of one of those with the most frequent template, truncated if it is long."""
     example_position: Position
     first_ns: int
     last_ns: int
     by_severity: Counter[str]
+
+    @property
+    def id(self) -> str:
+        """Identifies the template, in any search: 16 hexadecimal digits."""
+        return hashlib.blake2b(self.template.encode(), digest_size=8).hexdigest()
+
+    @property
+    def q(self) -> str:
+        """The query of the search language that finds these records."""
+        return f"pattern:{phrase(self.template)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,7 @@ class Patterns:
     patterns: list[Pattern]
     """Most frequent first."""
     templates: int
-    """Number of templates, including those not among `patterns`."""
+    """Number of templates after merging, including those not among `patterns`."""
     clustered: int
     """Records that were clustered: all, or the sample."""
     total: int
@@ -96,25 +112,33 @@ def log_patterns(
     total = records.count()
     if total <= FEW_RECORDS:
         return _all(records, limit)
-    templates, clustered, patterns = _clustered(records.sample(SAMPLE_RECORDS, total), limit)
-    if templates * total <= FEW_RECORDS * clustered:
+    sample = _clustered(records.sample(SAMPLE_RECORDS, total))
+    if sample.templates * total <= FEW_RECORDS * sample.records:
         try:
             return _all(records, limit, give_up=True)
         except QueryRefusedError as error:
             if error.code not in _TOO_HEAVY:
                 raise
-    return Patterns(patterns, templates, clustered, total, exact=False)
+    return _merged(sample, limit, total)
 
 
 def _all(records: Records, limit: int, *, give_up: bool = False) -> Patterns:
-    templates, total, patterns = _clustered(records, limit, give_up=give_up)
-    return Patterns(patterns, templates, total, total, exact=True)
+    clustered = _clustered(records, give_up=give_up)
+    return _merged(clustered, limit, clustered.records)
 
 
-def _clustered(
-    records: Records, limit: int, *, give_up: bool = False
-) -> tuple[int, int, list[Pattern]]:
-    """The number of templates, the number of records, and the most frequent patterns.
+@dataclass(frozen=True, slots=True)
+class _Clustered:
+    """Records by template, before merging."""
+
+    patterns: list[Pattern]
+    """At most `MOST_TEMPLATES`, most frequent first."""
+    templates: int
+    records: int
+
+
+def _clustered(records: Records, *, give_up: bool = False) -> _Clustered:
+    """The records by template.
 
     With `give_up`, ClickHouse stops after two seconds if it expects to need more than a third of
     the remaining time.
@@ -124,12 +148,42 @@ def _clustered(
     if give_up:
         limits["timeout_before_checking_execution_speed"] = 2
         limits["max_estimated_execution_time"] = max(1, limits["max_execution_time"] // 3)
-    rows = records.clickhouse.query(_by_template(clause, limit), clause.params, limits)
+    rows = records.clickhouse.query(_by_template(clause), clause.params, limits)
     templates, clustered = rows[0][-2:] if rows else (0, 0)
-    return templates, clustered, [_pattern(row) for row in rows]
+    return _Clustered([_pattern(row) for row in rows], templates, clustered)
 
 
-def _by_template(clause: Where, limit: int) -> str:
+def _merged(clustered: _Clustered, limit: int, total: int) -> Patterns:
+    """The `limit` most frequent patterns, of `total` records in the search."""
+    templates = merged(pattern.template for pattern in clustered.patterns)
+    groups: dict[str, list[Pattern]] = {}
+    for pattern in clustered.patterns:
+        groups.setdefault(templates[pattern.template], []).append(pattern)
+    patterns = [_joined(template, group) for template, group in groups.items()]
+    patterns.sort(key=lambda pattern: (-pattern.count, pattern.template))
+    left = clustered.templates - len(clustered.patterns)
+    return Patterns(
+        patterns[:limit],
+        len(patterns) + left,
+        clustered.records,
+        total,
+        exact=clustered.records == total,
+    )
+
+
+def _joined(template: str, patterns: Sequence[Pattern]) -> Pattern:
+    """One pattern for several; the first, the most frequent, provides the example."""
+    return replace(
+        patterns[0],
+        template=template,
+        count=sum(pattern.count for pattern in patterns),
+        first_ns=min(pattern.first_ns for pattern in patterns),
+        last_ns=max(pattern.last_ns for pattern in patterns),
+        by_severity=sum((pattern.by_severity for pattern in patterns), Counter()),
+    )
+
+
+def _by_template(clause: Where) -> str:
     # No mask distinguishes digits, so bodies that differ only in digits are grouped before the
     # regular expressions run. That covers most lines that a program repeats.
     characters = clause.bind(BODY_CHARACTERS)
@@ -147,7 +201,7 @@ def _by_template(clause: Where, limit: int) -> str:
     return (
         "SELECT template, count, example, first, last, levels, "  # noqa: S608 - bound
         f"count() OVER (), sum(count) OVER () FROM ({templates}) "
-        f"ORDER BY count DESC, template LIMIT {clause.bind(limit)}"
+        f"ORDER BY count DESC, template LIMIT {clause.bind(MOST_TEMPLATES)}"
     )
 
 
@@ -164,4 +218,6 @@ def masked(text: str, bind: Bind) -> str:
 
 def _pattern(row: Row) -> Pattern:
     template, count, (example, *place), first, last, levels, *_ = row
-    return Pattern(template, count, example, Position(*place), first, last, Counter(levels))
+    # A text that is not UTF-8 comes as bytes.
+    text = template.decode(errors="replace") if isinstance(template, bytes) else template
+    return Pattern(text, count, example, Position(*place), first, last, Counter(levels))

@@ -9,7 +9,7 @@ from typing import Self
 
 from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse
-from storage.clickhouse.sql import Where
+from storage.clickhouse.sql import Bind, Where
 from storage.query.logs.read import count_of
 from storage.query.logs.search import LogFilters, where
 from storage.time_range import TimeRange
@@ -19,6 +19,11 @@ RUN_ROWS = 512
 
 ClickHouse reads at least 2,048 rows. Shorter runs cost more, longer ones are less representative.
 """
+
+
+def run_of(bind: Bind) -> str:
+    """SQL for the number of the run that a row of a table belongs to."""
+    return f"cityHash64(_part) + intDiv(_part_offset, {bind(RUN_ROWS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,7 @@ class Records:
         """The condition for these records."""
         clause = where(self.filters, self.time_range)
         if self.hashes < 2**64:
-            run = f"cityHash64(_part) + intDiv(_part_offset, {clause.bind(RUN_ROWS)})"
-            clause.sql += f" AND intHash64({run}) < {clause.bind(self.hashes)}"
+            clause.sql += f" AND intHash64({run_of(clause.bind)}) < {clause.bind(self.hashes)}"
         return clause
 
     def count(self) -> int:

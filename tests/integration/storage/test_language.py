@@ -13,6 +13,7 @@ from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import INDEXES_OF_AN_INSERT
 from storage.clickhouse.sql import Where
 from storage.query.language.compile import condition
+from storage.query.language.errors import QuerySyntaxError
 from storage.query.language.evaluate import select
 from storage.query.language.fields import LOGS, SPANS
 from storage.query.language.parse import parse
@@ -85,6 +86,20 @@ def test_the_engine_finds_what_python_finds(various, made):
     assert various.found(text) == expected, text
 
 
+def test_the_engine_takes_every_template_that_a_query_may_have(various):
+    refused = 0
+    for parts in range(100, 1400, 100):
+        for part in ("<*>", "<value>", "<num> ", "<time> ", "<...>a"):
+            text = f'pattern:"{part * parts}"'
+            try:
+                parse(text)
+            except QuerySyntaxError:
+                refused += 1
+            else:
+                various.found(text)
+    assert 0 < refused < 65
+
+
 @thorough
 @given(made=queries)
 def test_a_negation_finds_all_others(various, made):
@@ -128,6 +143,7 @@ def indexed(connection):
         ("resource.host:h-777", "idx_res_attr_value"),
         ("order:o-777", COMBINED),
         ("host:h-777", COMBINED),
+        ('pattern:"request took word777x <*>: connection refused<num>"', "idx_body"),
         ("word777x OR attributes.order:o-777", COMBINED),
     ],
 )
@@ -203,7 +219,9 @@ EXAMPLES = {
     "service:cart": {0, 2},
     "service:(cart OR mail)": {0, 1, 2},
     "service:ca*": {0, 2},
-    'endpoint:"/api/items"': {1},
+    "/api/items": {5},
+    "endpoint:/api/items": {1},
+    "http.route:/users/{id}": {1},
     "trace_id:0af7651916cd43dd8448eb211c80319c": {2},
     "user.id:42": {0, 3},
     "attributes[user.id]:42": {0, 3},
@@ -221,6 +239,7 @@ EXAMPLES = {
     "delta:-5": {3},
     "region:[a TO f]": {0, 1},
     "region:/^(eu|us)$/": {0, 1, 3},
+    'pattern:"Connection refused (<num>)"': {2},
     "timeout service:cart": {0},
     "timeout AND service:cart": {0},
     "timeout OR refused": {0, 1, 2, 3},
@@ -255,7 +274,11 @@ def examples(connection):
             "SeverityText": "debug",
             "ServiceName": "mail",
             "Endpoint": "/api/items",
-            "LogAttributes": {"user.id": "7", "duration_ms": "100.5"},
+            "LogAttributes": {
+                "user.id": "7",
+                "duration_ms": "100.5",
+                "http.route": "/users/{id}",
+            },
             "ResourceAttributes": {"region": "eu"},
         },
         {
@@ -278,7 +301,7 @@ def examples(connection):
             "ServiceName": "shop",
         },
         {
-            "Body": r"http://shop/cart?id=7 wrote C:\logs\app",
+            "Body": r"http://shop/cart?id=7 wrote C:\logs\app for /api/items",
             "ServiceName": "web",
             "LogAttributes": {"app": "shop"},
         },

@@ -13,6 +13,7 @@ from cli import dead_letters as dead_letters_command
 from cli import keys as keys_command
 from cli import limits as limits_command
 from ledger.ledger import Ledger
+from ledger.saved import SavedBook
 from storage.clickhouse.client import Clickhouse
 from storage.lifecycle.audit import expired_months
 from tasks.jobs.job import EVERY_WORKSPACE
@@ -134,10 +135,26 @@ ACTS = {
     "redaction.dry_run": ("POST", "/redaction/dry-run", {"rules": []}),
     "jobs.cancel": ("POST", "/jobs/{job}/cancel", {}),
     "jobs.replay_dead_letters": ("POST", "/jobs/replay", {"reason": "broken"}),
+    "sample-data.load_sample_data": ("POST", "/sample-data", {"force": True}),
+    "saved-searches.create": ("POST", "/saved-searches", {"name": "n", "q": "x"}),
+    "saved-searches.change": ("PUT", "/saved-searches/{search}", {"name": "n", "version": "*"}),
+    "saved-searches.delete": ("DELETE", "/saved-searches/{search}", None),
+    "dashboards.create": ("POST", "/dashboards", {"name": "n", "start": "now-5m"}),
+    "dashboards.change": ("PUT", "/dashboards/{dashboard}", {"name": "n", "version": "*"}),
+    "dashboards.delete": ("DELETE", "/dashboards/{dashboard}", None),
     "export-jobs.export_logs": ("POST", "/jobs/export", {"service_name": "cart"}),
     "export.logs_export": ("GET", "/logs/export?service_name=cart", None),
 }
 """Every act of the API: method, path and body."""
+
+PATHS = {
+    "key": "key_id",
+    "dead": "chunk_id",
+    "job": "job_id",
+    "search": "saved_search_id",
+    "dashboard": "dashboard_id",
+}
+"""The names in the routes of what is in the paths above."""
 
 NOT_ADMINISTRATIVE = {"sign_in.sign_in", "sign_in.sign_out", "sign_in.choose"}
 
@@ -163,6 +180,9 @@ def do(api, dead, key, resources):
         resources.jobs.add(job)
         _, other = key("read", workspace_id="acme")
         ids = {"key": other, "dead": dead()[0], "job": job.id}
+        for name, kind in (("search", "saved-searches"), ("dashboard", "dashboards")):
+            book = SavedBook(kind, "acme", resources.ledger.broker, resources.clickhouse)
+            ids[name] = book.create({"name": "saved", "panels": []}, "tests").id
         path = path.format(**ids)
         return api(method, path, body, X_Workspace_Id="acme", **headers), ids
 
@@ -180,7 +200,7 @@ def test_an_act_is_in_the_log_once_with_who_did_it_and_its_arguments(do, acts, a
     given = dict(body or {})
     for name, value in ids.items():
         if f"{{{name}}}" in path:
-            given[{"key": "key_id", "dead": "chunk_id", "job": "job_id"}[name]] = value
+            given[PATHS[name]] = value
     if "?" in path:
         given["service_name"] = "cart"
     texts = json.dumps(found["details"])
@@ -271,6 +291,9 @@ def test_an_act_that_cannot_be_recorded_is_not_done(do, api, resources, no_log, 
     assert api("GET", "/retention", X_Workspace_Id="acme").json["own"] == {}
     [job] = api("GET", "/jobs", X_Workspace_Id="acme").json["jobs"]
     assert job["state"] == "queued"
+    for path, name in (("/saved-searches", "saved_searches"), ("/dashboards", "dashboards")):
+        [saved] = api("GET", path, X_Workspace_Id="acme").json[name]
+        assert saved["name"] == "saved"
 
 
 def test_nobody_signs_in_who_cannot_be_recorded(app, admin, no_log):

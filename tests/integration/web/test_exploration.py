@@ -1,20 +1,17 @@
-"""Histogram, facets and patterns, compared with the same computed over the rows in Python."""
+"""Histogram and facets, compared with the same computed over the rows in Python."""
 
 import json
 import random
-import re
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.clickhouse.client import Clickhouse
-from storage.clickhouse.sql import Where
+from storage.query.logs import facet_counts
 from storage.query.logs import facets as facets_module
 from storage.query.logs import sample as sample_module
-from storage.query.logs.masks import MASKS
-from storage.query.logs.patterns import masked
 from tests.integration.web.test_filters import holds, level, random_query
 from tests.integration.web.test_stats import row as stored_row
 
@@ -94,6 +91,36 @@ def test_a_histogram_counts_every_record_once_in_its_bucket(
             assert width == interval_ms
         else:
             assert len(found) <= 13
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.integers(0, 599),
+    st.sampled_from([0, -1, 1, -999_999, 10**6]),
+    st.sampled_from([0, 1, 10**6 - 1, 10**6, 10**9, 60 * 10**9, 3600 * 10**9]),
+    st.sampled_from([1, 10**6]),
+    st.integers(1, 12),
+    st.sampled_from([{}, {"level": "warn"}, {"q": "timeout"}]),
+)
+def test_the_range_of_a_bar_has_as_many_records_as_the_bar(
+    client, seeded, place, shift, length, unit, buckets, filters
+):
+    start = seeded[place]["Timestamp"] + shift
+    asked = {"start_time_ms": start // unit, "end_time_ms": (start + length) // unit}
+    bars = get(client, "histogram", {**asked, **filters, "buckets": buckets})["buckets"]
+    stats = {**asked, **filters, "buckets": buckets}
+    over_time = client.get("/api/v1/stats", query_string=stats).get_json()["over_time"]
+    assert over_time == bars
+    for bar in bars:
+        own = {"start_time_ms": bar["start"], "end_time_ms": bar["end"], **filters}
+        assert client.get("/api/v1/stats", query_string=own).get_json()["total"] == bar["count"]
+        page = client.get("/api/v1/logs", query_string={**own, "limit": 1}).get_json()
+        assert page["total_count"] == bar["count"]
+        zoomed = get(client, "histogram", {**own, "buckets": 7})
+        assert zoomed["total"] == bar["count"]
+        assert sum(each["count"] for each in zoomed["buckets"]) == bar["count"]
 
 
 def test_a_histogram_of_too_many_buckets_is_refused(client, whole_range):
@@ -177,8 +204,81 @@ def test_facets_of_a_large_search_say_which_are_of_a_sample(
     assert named["records"] == expected["attributes[host]"].total()
 
     [diverse] = facets(fields="attributes[user.id]").values()
-    assert not diverse["exact"]
-    assert diverse["records"] == sampled
+    assert diverse["exact"]
+    assert diverse["distinct_values"] == len(expected["attributes[user.id]"])
+
+
+def test_named_fields_with_too_many_values_are_counted_in_a_sample(
+    client, seeded, whole_range, monkeypatch
+):
+    def facets(fields):
+        answer = get(client, "facets", whole_range | {"fields": fields})
+        return answer, {facet["field"]: facet for facet in answer["facets"]}
+
+    monkeypatch.setattr(sample_module, "RUN_ROWS", 1)
+    monkeypatch.setattr(facets_module, "SAMPLE_RECORDS", 100)
+    monkeypatch.setattr(facets_module, "FEW_VALUES", 3)
+    monkeypatch.setattr(facet_counts, "MOST_VALUES", 7)
+    expected = counted(row for row in seeded if holds(row, whole_range))
+
+    answer, found = facets("service,attributes[user.id]")
+    service, user = found["service"], found["attributes[user.id]"]
+    assert service["exact"]
+    assert service["records"] == expected["service_name"].total() == answer["total"]
+    assert not user["exact"]
+    assert user["records"] == answer["sampled_records"] < answer["total"]
+
+    answer, found = facets("attributes[user.id]")
+    assert found["attributes[user.id]"]["exact"]
+    assert answer["sampled_records"] == answer["total"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"fields": "attributes[text]"}])
+def test_long_values_are_counted_together_by_their_start(client, clickhouse, put_logs, fields):
+    start = "é" * facet_counts.VALUE_CHARACTERS
+    texts = [start, start + "a", start + "b", "short", "", "short"]
+    workspace = "long-values-named" if fields else "long-values"
+    rows = [
+        stored_row(0)
+        | {"Timestamp": ARRIVING_NS, "WorkspaceId": workspace, "ChunkRow": n}
+        | {"LogAttributes": {"text": text}}
+        for n, text in enumerate(texts)
+    ]
+    put_logs(clickhouse, rows)
+    asked = {"workspace_id": workspace, "start_time_ms": ARRIVING_NS // 10**6}
+    asked |= {"end_time_ms": ARRIVING_NS // 10**6}
+    found = {facet["field"]: facet for facet in get(client, "facets", asked | fields)["facets"]}
+    assert found["attributes[text]"]["records"] == len(texts)
+    assert found["attributes[text]"]["values"] == [
+        {"value": start, "count": 3, "truncated": True},
+        {"value": "short", "count": 2, "truncated": False},
+        {"value": "", "count": 1, "truncated": False},
+    ]
+
+
+@pytest.mark.parametrize("most", [50_000, 5])
+def test_a_service_is_one_field_and_not_an_attribute_too(
+    client, clickhouse, put_logs, monkeypatch, most
+):
+    monkeypatch.setattr(facets_module, "SAMPLE_RECORDS", most)
+    monkeypatch.setattr(sample_module, "RUN_ROWS", 1)
+    resource = {"service.name": "shop", "service.version": "3", "host.name": "h"}
+    workspace = f"once-{most}"
+    rows = [
+        stored_row(0)
+        | {"Timestamp": ARRIVING_NS, "WorkspaceId": workspace, "ChunkRow": n}
+        | {"ResourceAttributes": resource, "ServiceName": "shop", "ServiceVersion": "3"}
+        for n in range(40)
+    ]
+    put_logs(clickhouse, rows)
+    asked = {"workspace_id": workspace, "start_time_ms": ARRIVING_NS // 10**6}
+    asked |= {"end_time_ms": ARRIVING_NS // 10**6}
+    found = {facet["field"]: facet for facet in get(client, "facets", asked)["facets"]}
+    assert {"service_name", "service_version", "attributes[host.name]"} <= found.keys()
+    assert not {"attributes[service.name]", "attributes[service.version]"} & found.keys()
+
+    [named] = get(client, "facets", asked | {"fields": "attributes[service.name]"})["facets"]
+    assert named["values"] == [{"value": "shop", "count": 40, "truncated": False}]
 
 
 def test_no_more_than_the_most_frequent_attributes_become_facets(
@@ -195,146 +295,6 @@ def test_no_more_than_the_most_frequent_attributes_become_facets(
     some = get(client, "facets", whole_range)["facets"]
     names = [facet["field"] for facet in some if facet["field"].startswith("attributes[")]
     assert names == ["attributes[empty]", "attributes[host]", "attributes[region]"]
-
-
-def template_of(body):
-    for expression, mask in MASKS:
-        body = re.sub(expression, mask, body, flags=re.ASCII)
-    return body
-
-
-def check_pattern(pattern, members):
-    """Compare a pattern with the rows that belong to it."""
-    times = sorted(row["Timestamp"] for row in members)
-    assert pattern["count"] == len(members)
-    assert pattern["by_severity"] == Counter(map(level, members))
-    assert pattern["first_timestamp"].endswith(f"{times[0] % 10**9:09}Z")
-    assert pattern["last_timestamp"].endswith(f"{times[-1] % 10**9:09}Z")
-    assert pattern["example"] in {row["Body"] for row in members}
-
-
-def collapsed(body):
-    """The body cut off at 500 characters, with every digit as 0."""
-    return body[:500].translate(str.maketrans("123456789", "000000000"))
-
-
-def test_patterns_cluster_every_record_of_a_search(client, seeded, whole_range):
-    for query in searches(whole_range, 2, 6):
-        rows = [row for row in seeded if holds(row, query)]
-        expected = defaultdict(list)
-        for row in rows:
-            expected[template_of(row["Body"])].append(row)
-
-        answer = get(client, "patterns", query)
-
-        assert answer["total"] == answer["sampled_records"] == len(rows)
-        assert answer["exact"]
-        assert answer["templates"] == len(expected)
-        assert answer["other"] == 0
-        assert {pattern["template"] for pattern in answer["patterns"]} == set(expected)
-        workspace = {"workspace_id": query.get("workspace_id", "default")}
-        for pattern in answer["patterns"]:
-            check_pattern(pattern, expected[pattern["template"]])
-            path = f"/api/v1/logs/{pattern['example_id']}"
-            log = client.get(path, query_string=workspace).get_json()["log"]
-            assert log["body"] == pattern["example"]
-
-
-def test_what_is_beyond_the_limit_is_counted_as_other(client, seeded, whole_range):
-    templates = Counter(template_of(row["Body"]) for row in seeded if holds(row, whole_range))
-    response = client.get("/api/v1/logs/patterns", query_string={**whole_range, "limit": 4})
-    answer = response.get_json()
-    counts = [pattern["count"] for pattern in answer["patterns"]]
-
-    assert counts == [count for _, count in templates.most_common(4)]
-    assert sum(counts) + answer["other"] == answer["total"] == templates.total()
-    assert answer["templates"] == len(templates)
-    assert sum(pattern["share"] for pattern in answer["patterns"]) < 1
-
-
-@pytest.mark.parametrize(
-    ("body", "template"),
-    [
-        ("took 12 ms, 3.5 s, -7 C", "took <num> ms, <num> s, <num> C"),
-        ("block blk_-6952295868487656571 of rdd_2_1", "block blk_<num> of rdd_<num>_<num>"),
-        ("id 5f0c5a3e-93a3-4f3b-8c40-0a9a4c6f1f6e gone", "id <uuid> gone"),
-        ("from 10.0.0.12:8080 to [2001:db8::ff00:42:8329]", "from <ip> to [<ip>]"),
-        ("at 0x7ffe12, digest 9f86d081884c7d65", "at <hex>, digest <hex>"),
-        ("user 'Anna' said \"hi\" and can't stay", "user <str> said <str> and can't stay"),
-        ("open /var/log/app.log: no such file", "open <path>: no such file"),
-        ("GET /login 200", "GET /login <num>"),
-        ("GET https://example.org/a?b=1 failed", "GET <url> failed"),
-        ("2026-07-14T03:33:20.123Z start 03:33:21", "<time> start <time>"),
-        ("decade facade 12-15", "decade facade <num>-<num>"),
-    ],
-)
-def test_what_varies_in_a_body_is_masked(body, template):
-    assert template_of(body) == template
-
-
-fragments = st.sampled_from(
-    (
-        *("12", "-3", "4.5", "0x1F", "deadbeef1", "cafe", "1e9", "::1", "fe80::1:2", "1:2:3"),
-        *("10.0.0.1", "10.0.0.1:80", "999.1.1.1.1", "2026-07-14", "2026-07-14T10:00:00,123+02:00"),
-        *("10:20:30.5", "00:1B:44:11:3A:B7", "5f0c5a3e-93a3-4f3b-8c40-0a9a4c6f1f6e", "'a b'", "'"),
-        *('"x 1"', '"', "it's", "/a/b", "/a", "/a/b/c.d/", "http://a.b/c?d=1", "blk_-42", "a-1"),
-        *(" ", "  ", "=", ",", ":", "(", "[", "]", "_", "-", "\n", "é", "Я9", "\\", "<num>", "%s"),
-    )
-)
-bodies = st.lists(st.lists(fragments, max_size=8).map("".join), min_size=1, max_size=30)
-
-
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(bodies)
-@example(["/a/b/c /d/e", "1.2.3.4.5.6", "a 'b' 'c'd'", "12345678 1234567a"])
-def test_clickhouse_masks_as_the_expressions_say(clickhouse, texts):
-    clause = Where()
-    rows = clickhouse.query(
-        f"SELECT {masked('text', clause.bind)}, text FROM (SELECT arrayJoin(%(texts)s) AS text)",
-        {**clause.params, "texts": texts},
-    )
-    assert [template for template, _ in rows] == [template_of(text) for text in texts]
-
-
-@given(bodies)
-def test_no_mask_tells_one_digit_from_another(texts):
-    for text in texts:
-        assert template_of(collapsed(text)) == template_of(text)
-
-
-def some_lines(project_root):
-    """Lines of real logs if there are, else of made ones."""
-    samples = project_root.parent / "shared" / "data" / "loghub"
-    lines = []
-    for file in sorted(samples.glob("*.log")):
-        lines += file.read_text("utf-8", "replace").splitlines()[:60]
-    return lines or [f"{n:x} user {n * n} from 10.0.0.{n % 256}:{n}" for n in range(700)]
-
-
-def test_real_lines_become_few_patterns(client, clickhouse, seeded, put_logs, project_root):
-    lines = some_lines(project_root)
-    first_ms = 1_784_900_000_000
-    base = {**seeded[0], "WorkspaceId": "real-lines", "ChunkId": 77}
-    rows = [
-        {**base, "Body": line, "Timestamp": first_ms * 1_000_000 + n, "ChunkRow": n}
-        for n, line in enumerate(lines)
-    ]
-    put_logs(clickhouse, rows)
-
-    query = {
-        "workspace_id": "real-lines",
-        "start_time_ms": first_ms,
-        "end_time_ms": first_ms + 1,
-        "limit": 1000,
-    }
-    answer = client.get("/api/v1/logs/patterns", query_string=query).get_json()
-    found = {pattern["template"]: pattern["count"] for pattern in answer["patterns"]}
-
-    assert found == Counter(template_of(line[:500]) for line in lines)
-    assert answer["total"] == len(lines)
-    assert answer["templates"] < len(set(lines)) * 0.8
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ OWNER, OUTSIDER, MARK = "iso-owner", "iso-outsider", "s3cretmark"
 OPEN = {"GET /health", "GET /ready", "GET /api/v1/ingestion/health"}
 """Operations about the system, not about a workspace."""
 
+BY_RECEIPT = {"GET /api/v1/receipts/{receipt}"}
+"""A receipt is known to who was given it: its counts are for all workspaces, but no content."""
+
 ENDLESS = {"GET /api/v1/logs/live"}
 """Tested in test_live_tail.py."""
 
@@ -39,6 +42,7 @@ OPERATIONS = (
         if method != "parameters"
     }
     - OPEN
+    - BY_RECEIPT
     - ENDLESS
 )
 
@@ -48,6 +52,14 @@ WHEN = {
 }
 DAY = dt.datetime.fromtimestamp(START_NS / 1e9, dt.UTC).date().isoformat()
 METRIC = {"metric": "requests", "aggregation": "sum", "by": "secret", **WHEN}
+
+EARLIER_NS = START_NS - 5 * 86_400 * 10**9
+CHANGED = {
+    "start_time_ms": EARLIER_NS // 10**6,
+    "end_time_ms": EARLIER_NS // 10**6 + 79_999,
+    "selection": {"start_time_ms": EARLIER_NS // 10**6 + 40_000},
+}
+"""Forty records, and forty more of another version."""
 
 RULES = {"rules": [{"action": "mask", "pattern": "hello"}]}
 
@@ -63,8 +75,12 @@ READS = {
     "GET /api/v1/logs/{log_id}/surrounding": {},
     "GET /api/v1/logs/histogram": WHEN,
     "GET /api/v1/logs/facets": WHEN,
+    "GET /api/v1/logs/deployments": {name: CHANGED[name] for name in WHEN},
+    "GET /api/v1/logs/completions": {"q": "secret:", **WHEN},
+    "GET /api/v1/logs/query": {"q": "secret:a", **WHEN},
     "GET /api/v1/logs/patterns": WHEN,
     "GET /api/v1/logs/export": {"format": "ndjson", **WHEN},
+    "POST /api/v1/logs/changes": CHANGED,
     "POST /api/v1/ingestion/query": WHEN,
     "GET /api/v1/ingestion/query/time-range": WHEN,
     "GET /api/v1/ingestion/search": {"search": "hello", **WHEN},
@@ -78,15 +94,24 @@ READS = {
     "POST /api/v1/metrics/query": METRIC | {"by": ["secret"]},
     "GET /api/v1/traces": WHEN,
     "GET /api/v1/traces/{trace_id}": {},
+    "GET /api/v1/traces/completions": {"q": "service:", **WHEN},
+    "GET /api/v1/traces/query": {"q": "run_id:a", **WHEN},
     "GET /api/v1/traces/services": WHEN,
     "GET /api/v1/traces/operations": WHEN,
     "GET /api/v1/traces/latency": WHEN,
     "GET /api/v1/traces/service-map": WHEN,
+    "POST /api/v1/traces/changes": CHANGED,
     "POST /api/v1/traces/gantt": {"run_ids": ["nightly"]},
     "GET /api/v1/jobs": {},
     "GET /api/v1/jobs/{job_id}": {},
     "GET /api/v1/jobs/{job_id}/result": {},
     "GET /api/v1/retention": {},
+    "GET /api/v1/saved-searches": {},
+    "GET /api/v1/saved-searches/{saved_search_id}": {},
+    "GET /api/v1/dashboards": {},
+    "GET /api/v1/dashboards/{dashboard_id}": {},
+    "GET /api/v1/services": WHEN,
+    "GET /api/v1/status": {},
     "GET /api/v1/stats": WHEN,
     "GET /api/v1/apps": WHEN,
     "GET /api/v1/customers": {"from_date": DAY, "to_date": DAY},
@@ -95,7 +120,10 @@ READS = {
 WITHOUT_TEXT = {
     "GET /api/v1/limits",
     "GET /api/v1/logs/histogram",
+    "GET /api/v1/logs/query",
+    "GET /api/v1/traces/query",
     "GET /api/v1/retention",
+    "GET /api/v1/status",
     "GET /api/v1/customers",
     "GET /api/v1/customers/{customer_id}/stats",
 }
@@ -115,7 +143,14 @@ CHANGES = {
     "POST /api/v1/jobs/{job_id}/cancel": {},
     "POST /api/v1/jobs/export": WHEN,
     "POST /api/v1/jobs/replay": {},
+    "POST /api/v1/sample-data": {},
     "PUT /api/v1/retention": {"logs": 1, "traces": 1, "metrics": 1},
+    "POST /api/v1/saved-searches": {"name": "theirs"},
+    "PUT /api/v1/saved-searches/{saved_search_id}": {"name": "theirs", "version": "*"},
+    "DELETE /api/v1/saved-searches/{saved_search_id}": {},
+    "POST /api/v1/dashboards": {"name": "theirs"},
+    "PUT /api/v1/dashboards/{dashboard_id}": {"name": "theirs", "version": "*"},
+    "DELETE /api/v1/dashboards/{dashboard_id}": {},
 }
 
 
@@ -145,10 +180,10 @@ class Api:
 
 
 def _without_request(answer):
-    """The content of an answer without what differs from request to request."""
+    """The content of an answer without what differs from request to request, or is of all."""
     if not answer.is_json:
         return answer.data
-    differing = {"request_id", "execution_time_ms"}
+    differing = {"request_id", "execution_time_ms", "time_ms", "system"}
     return {name: value for name, value in answer.json.items() if name not in differing}
 
 
@@ -170,6 +205,7 @@ def api(worker, put_logs, shared_valkey):
     put_logs(worker.clickhouse, [_log(number) for number in range(5)])
     # A dry run looks at the last hour.
     put_logs(worker.clickhouse, [_log(5) | {"Timestamp": time.time_ns()}])
+    put_logs(worker.clickhouse, [_changed(number) for number in range(80)])
     day = dt.date.fromisoformat(DAY)
     used = usage.Usage(day, OWNER, MARK, "logs", usage.STORED, 0, 6, 600)
     usage.record(worker.clickhouse, [("isolation", used)])
@@ -178,6 +214,7 @@ def api(worker, put_logs, shared_valkey):
         MadeSpan(trace=77, id=2, parent=1, service=f"{MARK}-b", name=MARK, kind=3),
     ]
     put(settings, OWNER, spans)
+    put(settings, OWNER, [_changed_span(number) for number in range(80)])
     points = numbers((0, 1.0), (60, 2.0), start=-60)
     put_metrics(settings, OWNER, Stream(points=points, attributes={"secret": MARK}))
     chunk = new_chunk(MARK.encode() + b"\xff", 3, workspace=OWNER)
@@ -207,6 +244,9 @@ def api(worker, put_logs, shared_valkey):
         assert made.call(operation, arguments, OWNER).status_code == 200
     key = made.call("POST /api/v1/keys", {"scopes": ["read"], "name": MARK}, OWNER)
     ids["key_id"] = key.json["key"]["id"]
+    for path, name in (("saved-searches", "saved_search_id"), ("dashboards", "dashboard_id")):
+        saved = made.call(f"POST /api/v1/{path}", {"name": MARK}, OWNER)
+        ids[name] = saved.json["id"]
 
     yield made
     clickhouse.close()
@@ -237,6 +277,19 @@ def _log(number):
         "ChunkRow": number,
         "RetentionDays": 0,
     }
+
+
+def _changed(number):
+    changed = {"Timestamp": EARLIER_NS + number * 10**9, "ChunkRow": 100 + number}
+    return _log(number) | changed | ({"ServiceVersion": MARK} if number >= 40 else {})
+
+
+def _changed_span(number):
+    return MadeSpan(
+        trace=1000 + number,
+        start=(EARLIER_NS - START_NS) // 10**6 + number * 1000,
+        resource={"service.version": MARK if number >= 40 else "1"},
+    )
 
 
 def test_every_operation_is_tried():
@@ -314,3 +367,11 @@ def test_an_outsider_cannot_say_two_workspaces_at_once(api):
     for operation in sorted(READS):
         arguments = READS[operation] | {"workspace_id": OWNER}
         assert api.call(operation, arguments, OUTSIDER).status_code == 422, operation
+
+
+def test_a_receipt_says_nothing_but_counts(api):
+    [operation] = BY_RECEIPT
+    api.ids["receipt"] = api.ids["chunk_id"]
+    answer = api.call(operation, {}, OUTSIDER)
+    assert (answer.status_code, answer.json["status"], answer.json["dead"]) == (200, "dead", 3)
+    assert MARK not in answer.text

@@ -131,6 +131,7 @@ CHANGES = st.fixed_dictionaries(
         "run_ids": st.just(["nightly"]),
         "trace_ids": st.just([f"{77:032x}"]),
         "search": st.just("hello"),
+        "selection": st.just({"q": "hello"}),
         "from_date": st.just("2026-07-13"),
         "to_date": st.just("2026-07-15"),
     },

@@ -381,6 +381,9 @@ def test_metrics_are_listed_with_all_that_is_known_of_them(client):
     assert totals == {
         "name": "orders.total",
         "kind": "sum",
+        "aggregations": [
+            *("rate", "increase", "sum", "avg", "min", "max", "count", "last", "quantile"),
+        ],
         "unit": totals["unit"],
         "description": totals["description"],
         "temporalities": ["delta", "cumulative"],

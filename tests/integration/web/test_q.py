@@ -93,9 +93,25 @@ def test_a_query_that_is_none_is_refused_with_place_and_hint(client, whole_range
         client.post("/api/v1/ingestion/query", json={**whole_range, "q": text}),
     ):
         assert answer.status_code == 422
-        fields = answer.get_json()["error"]["fields"]
-        assert list(fields) == ["q"]
-        assert hint in fields["q"][0]
+        error = answer.get_json()["error"]
+        assert list(error["fields"]) == ["q"]
+        assert hint in error["fields"]["q"][0]
+        assert "places" in error or len(text) > 4096
+
+
+@pytest.mark.parametrize("path", ["logs", "logs/histogram", "traces", "logs/live"])
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("a AND", ""), ("ok x:/(/ b", "/(/"), ("ok /items( b", "/items("), ('a "b c', '"b c')],
+)
+def test_a_mistake_in_a_query_has_a_place_that_can_be_underlined(client, path, text, wrong):
+    answer = client.get(f"/api/v1/{path}", query_string={"q": text})
+    assert answer.status_code == 422
+    error = answer.get_json()["error"]
+    [place] = error["places"]
+    assert place["field"] == "q"
+    assert text[place["position"] : place["position"] + place["length"]] == wrong
+    assert error["fields"]["q"] == [f"At character {place['position'] + 1}: {place['text']}"]
 
 
 @pytest.mark.parametrize(

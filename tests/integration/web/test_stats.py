@@ -4,6 +4,7 @@ import pytest
 
 from storage.query.rollups.compute import Rollups
 from storage.query.rollups.marks import mark
+from web.common.formats import rfc3339
 
 pytestmark = pytest.mark.integration
 
@@ -87,6 +88,8 @@ def test_counts_are_told_in_total_by_level_by_service_and_over_time(api):
     assert [bucket["count"] for bucket in stats["over_time"]] == [2, 0, 2, 0, 0, 1] + [0] * 18
     assert stats["over_time"][2] == {
         "start_ms": (MIDNIGHT + 2 * HOUR) * 1000,
+        "start": rfc3339((MIDNIGHT + 2 * HOUR) * 10**9),
+        "end": rfc3339((MIDNIGHT + 3 * HOUR) * 10**9 - 1),
         "count": 2,
         "by_level": {"FATAL": 1, "INFO": 1},
         "by_severity": {"FATAL": 1, "INFO": 1},

@@ -150,6 +150,7 @@ def test_usage_of_some_days_is_that_of_the_first_to_the_last(ask):
         ({"to_date": day(1)}, {day(1)}),
         ({"from_date": day(1), "to_date": day()}, {day(), day(1)}),
         ({"from_date": day(9), "to_date": day(2)}, set()),
+        ({"from_date": "now-1d", "to_date": "now"}, {day(), day(1)}),
     ):
         assert {row["day"] for row in ask("all", **asked).json["usage"]} == days
 

@@ -142,6 +142,11 @@ SAME = (
     ({"resource.region": "eu"}, {"resource[region]": "eu"}, {"q": "resource.region:eu"}),
     ({"attributes.region": "eu"}, {"q": "attributes.region:eu"}),
     ({"attributes[region]": "eu"}, {"q": "attributes[region]:eu"}, {"q": "region:eu"}),
+    (
+        {"pattern": "<ip> refused"},
+        {"where": json.dumps({"pattern": "<ip> refused"})},
+        {"q": 'pattern:"<ip> refused"'},
+    ),
     ({"search": "TIMEOUT"}, {"message": "timeout"}, {"q": "timeout"}),
 )
 

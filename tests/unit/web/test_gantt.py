@@ -1,4 +1,4 @@
-"""The waterfall as a file: its critical path, its content, and that no text becomes markup."""
+"""The waterfall as a file: its content, and that no text becomes markup."""
 
 import base64
 import hashlib
@@ -11,26 +11,11 @@ from hypothesis import strategies as st
 
 from tests.unit.web.made_spans import event, log, span
 from web.traces.gantt.content import Subject, page_content
-from web.traces.gantt.critical_path import critical_path
 from web.traces.gantt.page import gantt_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!--<script>\'\u2028\x00&amp;{{ 7*7 }}'
 
 SUBJECT = Subject(title="Some trace")
-
-
-def path_of(*spans):
-    """The critical path of spans that are `(parent, start, end)`; a root's parent is None.
-
-    It holds the stretches of each span that were waited for, the latest first.
-    """
-    children = [[] for _ in spans]
-    roots = []
-    for place, (parent, _, _) in enumerate(spans):
-        siblings = roots if parent is None else children[parent]
-        siblings.append(place)
-    times = [(start, end) for _, start, end in spans]
-    return critical_path(times, children, roots)
 
 
 def embedded(html):
@@ -39,106 +24,6 @@ def embedded(html):
         r'<script type="application/json" id="content">(.*?)</script>', html, re.DOTALL
     )
     return json.loads(text)
-
-
-def test_a_span_without_children_is_all_its_own_path():
-    assert path_of((None, 0, 10)) == [[(0, 10)]]
-
-
-def test_the_path_alternates_between_a_span_and_children_that_follow_each_other():
-    path = path_of((None, 0, 10), (0, 1, 4), (0, 5, 9))
-    assert path == [
-        [(9, 10), (4, 5), (0, 1)],
-        [(1, 4)],
-        [(5, 9)],
-    ]
-
-
-def test_of_children_at_the_same_time_the_one_that_ends_last_was_waited_for():
-    path = path_of((None, 0, 10), (0, 1, 9), (0, 1, 5))
-    assert path == [[(9, 10), (0, 1)], [(1, 9)], []]
-
-
-def test_of_children_that_end_together_the_longest_was_waited_for():
-    path = path_of((None, 0, 10), (0, 6, 10), (0, 2, 10))
-    assert path == [[(0, 2)], [], [(2, 10)]]
-
-
-def test_a_child_that_overlaps_the_start_of_the_next_was_not_waited_for():
-    path = path_of((None, 0, 10), (0, 2, 6), (0, 5, 9))
-    assert path == [[(9, 10), (0, 5)], [], [(5, 9)]]
-
-
-def test_the_path_goes_down_through_grandchildren():
-    path = path_of((None, 0, 10), (0, 2, 8), (1, 3, 8))
-    assert path == [[(8, 10), (0, 2)], [(2, 3)], [(3, 8)]]
-
-
-def test_what_runs_on_after_its_parent_counts_to_the_parents_end():
-    path = path_of((None, 0, 10), (0, 6, 30), (0, 12, 20))
-    assert path == [[(0, 6)], [(6, 10)], []]
-
-
-def test_a_child_whose_clock_is_before_its_parents_counts_from_the_parents_start():
-    path = path_of((None, 5, 10), (0, 0, 7))
-    assert path == [[(7, 10)], [(5, 7)]]
-
-
-def test_between_roots_nothing_is_waited_for():
-    path = path_of((None, 0, 3), (None, 5, 9))
-    assert path == [[(0, 3)], [(5, 9)]]
-
-
-def test_no_spans_have_no_path():
-    assert critical_path([], [], []) == []
-
-
-@st.composite
-def trees(draw):
-    """Spans of one root, each with any start and end, below any earlier one."""
-    root = (None, 0, draw(st.integers(1, 12)))
-    spans = [root]
-    for place in range(1, draw(st.integers(1, 9))):
-        start = draw(st.integers(-3, 12))
-        parent = draw(st.integers(0, place - 1))
-        end = start + draw(st.integers(0, 8))
-        spans.append((parent, start, end))
-    return spans
-
-
-def waited_for(spans, place, window):
-    """Which span was waited for in each unit of time of a span's window, found unit by unit."""
-    start, end = window
-    now = end
-    found = {}
-    while now > start:
-        ending = [
-            (max(first, start), child)
-            for child, (parent, first, last) in enumerate(spans)
-            if parent == place and first < now and min(last, end) == now
-        ]
-        if ending:
-            first, child = min(ending)
-            found |= waited_for(spans, child, (first, now))
-            now = first
-        else:
-            now -= 1
-            found[now] = place
-    return found
-
-
-@given(trees())
-def test_the_path_fills_the_root_with_what_was_waited_for_in_each_unit_of_time(spans):
-    _, start, end = spans[0]
-    path = path_of(*spans)
-
-    units = []
-    for place, stretches in enumerate(path):
-        for first, last in stretches:
-            units += [(unit, place) for unit in range(first, last)]
-
-    assert len(units) == end
-    assert dict(units) == waited_for(spans, 0, (start, end))
 
 
 def test_spans_come_depth_first_with_the_places_of_their_parents():

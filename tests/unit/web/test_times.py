@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.time_range import END_NS, FIRST_NS, TimeRange
+from web.common.days import Day, today
 from web.common.times import duration_ns, read_time
-from web.logs.customers import Day, today
 
 MS = 10**6
 DAY_NS = 86_400 * 10**9

@@ -12,9 +12,8 @@ from typing import Any
 from storage.query.logs.read import LogRow
 from storage.query.traces.read import SpanRow
 from storage.query.traces.tree import Node, depth_first
-from web.traces.gantt.critical_path import critical_path
+from web.traces.critical_path import ROOT, critical_parts, parents_of
 
-_NONE = -1
 _US = 1000
 
 
@@ -99,14 +98,13 @@ def _trace(
 ) -> dict[str, Any]:
     start = _start(rows)
     nodes = depth_first(rows)
-    parents = _parents(nodes)
     places: dict[str, int] = {}
     for place, node in enumerate(nodes):
         places.setdefault(node.span["span_id"], place)
     spans = [_span(node, start, services, resources) for node in nodes]
-    for span, parent, waits in zip(spans, parents, _waits(nodes, parents), strict=True):
+    for span, parent, parts in zip(spans, parents_of(nodes), critical_parts(nodes), strict=True):
         span["parent"] = parent
-        span["critical"] = [[(first - start) / _US, (last - start) / _US] for first, last in waits]
+        span["critical"] = [[(first - start) / _US, (last - start) / _US] for first, last in parts]
     return {
         "id": rows[0]["trace_id"],
         "name": nodes[0].span["name"],
@@ -114,30 +112,10 @@ def _trace(
         "duration": (max(map(_end, rows)) - start) / _US,
         "spans": spans,
         "logs": [
-            _log(row, start, services, resources) | {"parent": places.get(row["span_id"], _NONE)}
+            _log(row, start, services, resources) | {"parent": places.get(row["span_id"], ROOT)}
             for row in logs
         ],
     }
-
-
-def _parents(nodes: Sequence[Node]) -> list[int]:
-    """The index of each node's parent."""
-    path: list[int] = []
-    parents = []
-    for place, node in enumerate(nodes):
-        del path[node.depth :]
-        parents.append(path[-1] if path else _NONE)
-        path.append(place)
-    return parents
-
-
-def _waits(nodes: Sequence[Node], parents: Sequence[int]) -> list[list[tuple[int, int]]]:
-    children: list[list[int]] = [[] for _ in nodes]
-    roots: list[int] = []
-    for place, parent in enumerate(parents):
-        (roots if parent == _NONE else children[parent]).append(place)
-    intervals = [(node.span["start_ns"], _end(node.span)) for node in nodes]
-    return critical_path(intervals, children, roots)
 
 
 def _span(node: Node, start: int, services: _Table, resources: _Table) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The page as one file: template, style, script and content.
 
+Its viewer is that of the live page, from `web/pages/static/traces/`.
+
 Data from outside is in one JSON block, which cannot contain `<`, and reaches the page as text only.
 The Content-Security-Policy permits only this script and style, and no network.
 """
@@ -17,8 +19,15 @@ from markupsafe import Markup
 
 _STATIC = Path(__file__).parents[2] / "pages" / "static"
 _ASSETS = Path(__file__).parent / "templates"
-_NAMES = "time model range head search rows overview pointer details page keys gantt"
-_MODULES = (_STATIC / "dom.js", *(_ASSETS / f"{name}.js" for name in _NAMES.split()))
+_VIEWER = _STATIC / "traces" / "viewer"
+_NAMES = "time model range head search rows overview pointer details page keys shell viewer"
+_MODULES = (
+    _STATIC / "dom.js",
+    _STATIC / "core" / "text.js",
+    *(_VIEWER / f"{name}.js" for name in _NAMES.split()),
+    _ASSETS / "gantt.js",
+)
+_STYLES = (_ASSETS / "gantt.css", _STATIC / "traces" / "viewer.css")
 _MODULE_SYNTAX = re.compile(r"^import [^;]*;\n|^export ", re.MULTILINE)
 
 
@@ -43,7 +52,8 @@ def _text(value: object) -> str:
 
 
 def _style() -> Markup:
-    return Markup((_ASSETS / "gantt.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    styles = (path.read_text(encoding="utf-8") for path in _STYLES)
+    return Markup("\n".join(styles))  # noqa: S704 - our own files
 
 
 def _script() -> Markup:

@@ -31,13 +31,13 @@ def database(engine_settings):
 
 @pytest.fixture(scope="module")
 def api(engine_settings, database):
-    """GET a path below `/traces` in a workspace."""
+    """GET a path in a workspace, by default below `/traces`."""
     ledger = Ledger(engine_settings)
     client = create_app(engine_settings, database, ledger).test_client()
 
-    def ask(workspace, path="", code=200, **query):
+    def ask(workspace, path="", code=200, below="/traces", **query):
         response = client.get(
-            f"/api/v1/traces{path}", query_string={"workspace_id": workspace, **query}
+            f"/api/v1{below}{path}", query_string={"workspace_id": workspace, **query}
         )
         assert response.status_code == code, response.text
         return response.get_json()

@@ -76,6 +76,7 @@ def test_a_trace_gives_every_field_of_its_spans_depth_first(api, stored):
     root, query, last = answer["spans"]
     assert root["children"] == [f"{2:016x}", f"{3:016x}"]
     assert (root["depth"], root["damage"], root["kind"]) == (0, "", "server")
+    assert (root["critical_ms"], last["critical_ms"]) == ([[0.0, 0.5], [10.5, 20.5]], [])
     assert (last["depth"], last["offset_ms"], last["kind"]) == (1, 2.0, "unspecified")
     assert query == {
         "span_id": f"{2:016x}",
@@ -90,6 +91,7 @@ def test_a_trace_gives_every_field_of_its_spans_depth_first(api, stored):
         "start": "2026-07-14T03:33:20.005500000Z",
         "offset_ms": 0.5,
         "duration_ms": 10.0,
+        "critical_ms": [[0.5, 10.5]],
         "status": "error",
         "status_message": "was error",
         "attributes": {"db.system": "sqlite"},

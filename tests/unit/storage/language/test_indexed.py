@@ -18,6 +18,8 @@ from storage.query.language.parse import parse
         "level:error AND (timeout OR user.id:4711)",
         "timeout -refused",
         "timeout *out*",
+        'pattern:"user <*> logged in"',
+        "pattern:timeout",
     ],
 )
 def test_a_word_or_an_attribute_that_every_match_has_is_looked_up(text):
@@ -48,6 +50,7 @@ def test_the_words_of_the_index_are_searched_for_a_part_that_every_match_has(tex
         "user.id:*",
         'user.id:""',
         "duration:>100",
+        'pattern:"<num> refused"',
     ],
 )
 def test_for_what_a_match_may_lack_the_rows_are_read(text):

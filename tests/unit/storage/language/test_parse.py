@@ -152,8 +152,9 @@ def test_names_are_columns_or_attributes():
         ('"abc', 0, "not closed"),
         ("b 'a'", 2, "Quote a text that contains '"),
         ("a \\", 2, "backslash"),
-        ("/api/items", 0, "Quote a path"),
-        ("endpoint:/api", 9, "Quote a path"),
+        ("/api/items(1)", 0, "Quote a path"),
+        ('endpoint:/api"x"', 9, "Quote a path"),
+        ("/refused [0-9", 13, "ends too early"),
         ("x:/(a/", 2, "missing )"),
         ("/a**/", 0, "RE2"),
         ("12:30:45", 3, "Quote a text with a colon"),
@@ -217,8 +218,47 @@ def test_any_text_is_a_query_or_a_mistake_at_a_place_in_it(text):
 
     with pytest.raises(QuerySyntaxError) as caught:
         parse(text)
-    assert 0 <= caught.value.position <= len(text)
-    assert caught.value.hint
+    error = caught.value
+    assert 0 <= error.position <= error.position + error.length <= len(text)
+    assert error.hint
+
+    is_at_end = error.position == len(text)
+    assert is_at_end or error.length > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("(a", ""),
+        ("level:", ""),
+        ("severity_number:high b", "high"),
+        ("level:>loud", ">loud"),
+        ("x:[a* TO b]", "a*"),
+        ("a x:>* b", ">*"),
+        ("a:(b c:d) e", "c:d"),
+        ("_exists_:(a b) c", "(a b)"),
+        ("x:/(a/ b", "/(a/"),
+        ("/items( b", "/items("),
+        ("endpoint:/items( b", "/items("),
+        ('a "b c', '"b c'),
+        ("a^2 b", "^2"),
+        ('"a b"~3', "~3"),
+        ("a && && b", "&&"),
+        ("OR a", "OR"),
+        ("b 'a'", "'"),
+        ("x:-y z", "-y"),
+        ("a*:b", "a*"),
+        ("12:30 b", "30"),
+        ("severity_number:-a*", "-a*"),
+        ("  ", "  "),
+        ("a" * MAX_LENGTH + "bc", "bc"),
+    ],
+)
+def test_a_mistake_is_told_with_its_extent(text, wrong):
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text)
+    error = caught.value
+    assert text[error.position : error.position + error.length] == wrong
 
 
 def test_the_same_words_mean_other_columns_of_spans():
@@ -243,7 +283,8 @@ def test_threads_parse_at_the_same_time():
     [
         *("10.0.0.1:8080", "10.0.0.1:8080/health", "localhost:8080", "http://shop/cart?id=7"),
         *("::1", "fe80::1", "2001:db8:0:0:0:0:0:1", "aa:bb:cc:dd:ee:ff", r"C:\logs\app.log"),
-        *("tcp://10.0.0.1:80", r"D:\it's_here"),
+        *("tcp://10.0.0.1:80", r"D:\it's_here", "/orders", "/api/v1/items", "/a/b/", "/"),
+        *("/users/{id}/posts", "/blog/[slug]", "/users/:id", "/x?id=7&y=~1^2", "/größe"),
     ],
 )
 def test_an_address_a_url_or_a_path_means_itself(text):
@@ -253,6 +294,18 @@ def test_an_address_a_url_or_a_path_means_itself(text):
     assert parse(f"({text} OR timeout)") == Or((itself, body("timeout")))
     assert parse(f" {text} level:warn") == And((itself, parse("level:warn")))
     assert parse(f"peer:{text}") == Comparison(LOGS.named("peer"), Equals(text))
+
+
+def test_what_stands_between_two_slashes_is_a_regular_expression():
+    route = LOGS.named("http.route")
+    orders, timeout = Comparison(route, Equals("/orders")), Comparison(LOGS.words, Regex("timeout"))
+    assert parse("http.route:/orders /timeout/") == And((orders, timeout))
+    assert parse("/timeout/ http.route:/orders") == And((timeout, orders))
+    assert parse("(/timeout/ OR http.route:/orders)") == Or((timeout, orders))
+    assert parse("http.route:/ord.*s/") == Comparison(route, Regex("ord.*s"))
+    assert parse("http.route:/orders/*") == Comparison(route, Like(("/orders/", Wild.ANY)))
+    between = Range(Bound("/a", True, numeric=False), Bound("/c/d", True, numeric=False))
+    assert parse("http.route:[/a TO /c/d]") == Comparison(route, between)
 
 
 @pytest.mark.parametrize("text", ["12:30", "404:x", "10.0.0.1:x", "1.5:>3"])

@@ -1,0 +1,1 @@
+"""What distinguishes a selection of records from a baseline."""

@@ -1,0 +1,70 @@
+"""The files that the page consists of."""
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+from tests.unit.web.test_answers import fetched
+from web.pages import page as page_module
+from web.pages import vendor
+
+_IMPORTED = re.compile(r"""(?:from |import\(|import )"(\.[^"]+)\"""")
+_STATIC = Path(page_module.__file__).parent / "static"
+
+
+def modules(client):
+    """Every module that the pages load, with its text; vendored ones apart."""
+    page = client.get("/").text + client.get("/docs").text
+    texts, left = {}, re.findall(r'src="(/static/[^"]+\.js)"', page)
+    while left:
+        file = left.pop()
+        if file not in texts:
+            texts[file] = fetched(client, file)
+            if "/vendor/" not in file:
+                left += [urljoin(file, name) for name in _IMPORTED.findall(texts[file])]
+    return texts
+
+
+def test_static_files_never_turn_text_into_html_and_load_nothing_from_elsewhere(client):
+    texts = modules(client)
+    for file, text in texts.items():
+        assert not re.search(r"insertAdjacentHTML|document\.write|eval\(|new Function", text), file
+        if "/vendor/" not in file:
+            assert not re.search(r"innerHTML|outerHTML|dangerouslySet", text), file
+            assert not set(re.findall(r"https?://[^\"']+", text)) - {"http://www.w3.org/2000/svg"}
+    assert len(texts) >= 30
+
+
+def test_every_module_is_loaded_by_a_page(client):
+    own = [path for path in _STATIC.rglob("*.js") if path.parent.name != "vendor"]
+    assert {f"/static/{path.relative_to(_STATIC)}" for path in own} <= modules(client).keys()
+
+
+def test_vendored_files_are_those_that_were_fetched():
+    packages = json.loads((_STATIC / "vendor" / "vendor.json").read_text(encoding="utf-8"))
+    assert packages.keys() == vendor.PACKAGES.keys()
+    digests = {}
+    for package in packages.values():
+        digests |= package["files"]
+    for name, digest in digests.items():
+        assert hashlib.sha256((_STATIC / "vendor" / name).read_bytes()).hexdigest() == digest
+    files = {path.name for path in (_STATIC / "vendor").iterdir()}
+    assert files == digests.keys() | {"vendor.json", "LICENSES.txt"}
+    licences = (_STATIC / "vendor" / "LICENSES.txt").read_text(encoding="utf-8")
+    assert all(package in licences for package in packages)
+
+
+def compressed(paths):
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in paths)
+
+
+def test_the_first_view_is_small_and_all_of_the_page_is_not_large(client):
+    page = client.get("/").text
+    first = re.findall(r'(?:href|src)="/static/([^"]+\.(?:js|css|svg))"', page)
+    assert compressed(_STATIC / name for name in set(first)) <= 100 * 1024
+
+    files = [path for path in _STATIC.rglob("*") if path.suffix in {".js", ".css", ".svg"}]
+    assert compressed(files) <= 180 * 1024

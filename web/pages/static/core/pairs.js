@@ -1,0 +1,8 @@
+/** Parameters by name as pairs for a query: lists are repeated, objects become `name[key]`. */
+export function pairsOf(query) {
+  return Object.entries(query).flatMap(([name, value]) => {
+    if (Array.isArray(value)) return value.map((each) => [name, each]);
+    if (value && typeof value === "object") return Object.entries(value).map(([key, each]) => [`${name}[${key}]`, each]);
+    return [[name, value]];
+  });
+}

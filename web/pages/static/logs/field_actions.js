@@ -1,0 +1,26 @@
+import { html } from "../core/html.js";
+import { columns } from "../core/preferences.js";
+import { either, exclude, include } from "../core/query.js";
+import { ask, query } from "./filters.js";
+import { labelOf } from "./fields.js";
+
+const has = (name) => columns.value.includes(name);
+
+export function toggleColumn(name) {
+  columns.value = has(name) ? columns.value.filter((each) => each !== name) : [...columns.value, name];
+}
+
+/** Show only records with a value, hide them, or allow the value, too. */
+export const ValueActions = ({ name, text }) => html`<span class="actions">
+  <button type="button" class="small" aria-label="Show only records with ${labelOf(name)} ${text}" title="Only these"
+    onClick=${() => ask(include(query.value, name, text))}>+</button>
+  <button type="button" class="small" aria-label="Hide records with ${labelOf(name)} ${text}" title="Without these"
+    onClick=${() => ask(exclude(query.value, name, text))}>−</button>
+  <button type="button" class="small" aria-label="Also show records with ${labelOf(name)} ${text}" title="These, too"
+    onClick=${() => ask(either(query.value, name, text))}>or</button>
+</span>`;
+
+/** Show or hide a field as a column. */
+export const ColumnToggle = ({ name }) => html`<button type="button" class="small" aria-pressed=${has(name)}
+  aria-label="Column ${labelOf(name)}" title=${has(name) ? "Remove the column" : "Show as a column"}
+  onClick=${() => toggleColumn(name)}>col</button>`;

@@ -1,0 +1,1 @@
+"""What people save in a workspace: searches and dashboards."""
