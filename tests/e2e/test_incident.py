@@ -29,9 +29,11 @@ def sample(sheaf, wait_until):
             return json.load(answer)["job"]["state"] == "done"
 
     def is_stored():
-        path = f"{api}/stats?workspace_id={WORKSPACE}&start=now-5m"
+        # Log records and spans are stored separately.
+        path = f"{api}/status?workspace_id={WORKSPACE}"
         with urllib.request.urlopen(path) as answer:
-            return json.load(answer)["by_level"].get("ERROR", 0) > 10
+            found = json.load(answer)
+        return found["system"]["queue"]["waiting_chunks"] == 0
 
     wait_until(is_done, 60)
     wait_until(is_stored, 60)

@@ -2,10 +2,9 @@ import { post } from "../core/api.js";
 import { number, share } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
+import { labelOf } from "../core/query.js";
 import { visible } from "../core/text.js";
 import { Problem } from "./problem.js";
-
-const labelOf = (field) => field.replace(/^(?:attributes|resource)\[(.*)\]$/s, "$1");
 
 const Share = ({ before, after }) => html`<span class="shares"><span class="soft">${share(before)}</span> → <strong>${share(after)}</strong>
   <span class="pair" aria-hidden="true"><meter min="0" max="1" value=${before}></meter><meter min="0" max="1" value=${after}></meter></span></span>`;

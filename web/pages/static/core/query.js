@@ -20,6 +20,9 @@ export function field(name) {
   return BARE_FIELD.test(key) && !COLUMNS.has(key) ? key : name;
 }
 
+/** A field's name as people read it: without `attributes[…]`. */
+export const labelOf = (name) => name.replace(/^(?:attributes|resource)\[(.*)\]$/s, "$1");
+
 /** The term for a field's value. */
 export const term = (name, text) => `${field(name)}:${value(text)}`;
 

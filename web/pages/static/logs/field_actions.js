@@ -1,12 +1,11 @@
 import { html } from "../core/html.js";
 import { columns } from "../core/preferences.js";
-import { either, exclude, include } from "../core/query.js";
+import { either, exclude, include, labelOf } from "../core/query.js";
 import { ask, query } from "./filters.js";
-import { labelOf } from "./fields.js";
 
 const has = (name) => columns.value.includes(name);
 
-export function toggleColumn(name) {
+function toggleColumn(name) {
   columns.value = has(name) ? columns.value.filter((each) => each !== name) : [...columns.value, name];
 }
 

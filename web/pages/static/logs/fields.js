@@ -11,9 +11,6 @@ export function valueOf(log, name) {
   return found === undefined ? undefined : String(found);
 }
 
-/** A field's name without `attributes[…]`. */
-export const labelOf = (name) => name.replace(/^(?:attributes|resource)\[(.*)\]$/s, "$1");
-
 /** The groups of a record's fields, as [title, [[name, text], …]]. */
 export const groupsOf = (log) => [
   ["Attributes", Object.entries(log.log_attributes).map(([key, text]) => [`attributes[${key}]`, String(text)])],

@@ -1,6 +1,6 @@
 import { html } from "../core/html.js";
+import { labelOf } from "../core/query.js";
 import { visible } from "../core/text.js";
-import { labelOf } from "./fields.js";
 import { others, removeFilter } from "./filters.js";
 
 /** Filters beside the query. */

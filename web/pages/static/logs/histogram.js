@@ -2,12 +2,11 @@ import { param, set } from "../core/address.js";
 import { counted, number } from "../core/format.js";
 import { html } from "../core/html.js";
 import { LEVELS, levelOf } from "../core/levels.js";
-import { include } from "../core/query.js";
+import { include, labelOf } from "../core/query.js";
 import { columns } from "../core/preferences.js";
 import { visible } from "../core/text.js";
 import { zoom, zoomOut } from "../core/range.js";
 import { Bars } from "../components/bars.js";
-import { labelOf } from "./fields.js";
 import { ask, query } from "./filters.js";
 
 const COLOURS = 8;

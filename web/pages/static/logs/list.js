@@ -1,7 +1,7 @@
 import { columns, wrap } from "../core/preferences.js";
 import { html } from "../core/html.js";
+import { labelOf } from "../core/query.js";
 import { VirtualList } from "../components/virtual_list.js";
-import { labelOf } from "./fields.js";
 import { Row } from "./row.js";
 
 const ROW_PX = 27;

@@ -1,12 +1,13 @@
 import { useState } from "../vendor/hooks.js";
 import { linkTo, param } from "../core/address.js";
 import { html } from "../core/html.js";
+import { labelOf } from "../core/query.js";
 import { Copy } from "../components/copy.js";
 import { curl } from "../components/api_call.js";
 import { JsonTree, parsed } from "../components/json_tree.js";
 import { LongText, Text } from "../components/text.js";
 import { ColumnToggle, ValueActions } from "./field_actions.js";
-import { groupsOf, labelOf } from "./fields.js";
+import { groupsOf } from "./fields.js";
 import { Surrounding } from "./surrounding.js";
 
 const workspace = () => ({ workspace_id: param("workspace_id") });

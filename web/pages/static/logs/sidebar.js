@@ -3,12 +3,11 @@ import { get } from "../core/api.js";
 import { number, short } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
-import { exists, include } from "../core/query.js";
+import { exists, include, labelOf } from "../core/query.js";
 import { Problem } from "../components/problem.js";
 import { visible } from "../core/text.js";
 import { ColumnToggle, ValueActions } from "./field_actions.js";
 import { ask, query } from "./filters.js";
-import { labelOf } from "./fields.js";
 
 const VALUES = 5, MORE_VALUES = 50;
 

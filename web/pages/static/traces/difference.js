@@ -18,7 +18,7 @@ function byService(answer) {
 }
 
 /** Rows `{name, before, after}`: the whole first, then services, those that differ most first. */
-export function differences(first, second) {
+function differences(first, second) {
   const [a, b] = [first, second].map(byService);
   const whole = (answer) => ({ spans: answer.span_count, errors: answer.error_count, critical: answer.duration_ms });
   const services = [...new Set([...a.keys(), ...b.keys()])]
