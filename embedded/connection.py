@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
-from embedded.errors import ServerError
+from embedded.errors import ENGINE_ERRORS, ServerError
 from embedded.statement import quote
 
 # Formats without header and footer: pieces of a result in them can be joined.
@@ -91,7 +91,7 @@ class Connection:
         """
         try:
             handle = self._raw.send_query(sql, form, params=dict(parameters or {}))
-        except RuntimeError as error:
+        except ENGINE_ERRORS as error:
             if "Streaming query is not supported" not in str(error):
                 raise ServerError.from_engine(error) from None
             yield self.run(sql, form, parameters)
@@ -121,7 +121,7 @@ class Connection:
         """
         try:
             return Feed(self._raw, self._raw.send_insert(head, form))
-        except RuntimeError as error:
+        except ENGINE_ERRORS as error:
             raise ServerError.from_engine(error) from None
 
     def close(self) -> None:
@@ -149,7 +149,7 @@ class Feed:
         """
         try:
             self._raw.insert_append(self._handle, piece)
-        except RuntimeError as error:
+        except ENGINE_ERRORS as error:
             raise ServerError.from_engine(error) from None
 
     def end(self) -> int:
@@ -161,7 +161,7 @@ class Feed:
         self._ended = True
         try:
             return int(self._raw.insert_done(self._handle).rows_written())
-        except RuntimeError as error:
+        except ENGINE_ERRORS as error:
             self._raw.insert_cancel(self._handle)
             raise ServerError.from_engine(error) from None
 
@@ -175,7 +175,7 @@ class Feed:
 def _run(raw: Any, sql: bytes, form: str, parameters: dict[str, str]) -> Result:  # noqa: ANN401 - chdb ships no types
     try:
         result = raw.query(sql, form, params=parameters)
-    except RuntimeError as error:
+    except ENGINE_ERRORS as error:
         raise ServerError.from_engine(error) from None
     return _result(result)
 
@@ -183,7 +183,7 @@ def _run(raw: Any, sql: bytes, form: str, parameters: dict[str, str]) -> Result:
 def _fetch(raw: Any, handle: Any) -> Result:  # noqa: ANN401 - chdb ships no types
     try:
         return _result(raw.streaming_fetch_result(handle))
-    except RuntimeError as error:
+    except ENGINE_ERRORS as error:
         raise ServerError.from_engine(error) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from embedded.connection import Connection
-from embedded.errors import ServerError
+from embedded.errors import ENGINE_ERRORS, ServerError
 from embedded.priority import lower_merges
 from embedded.statement import quote
 
@@ -90,7 +90,7 @@ class Engine:
         self._connect = chdb.connect
         try:
             self._root = chdb.connect(f"{self.directory}?config-file={config}")
-        except RuntimeError as error:
+        except ENGINE_ERRORS as error:
             raise EngineError(f"ClickHouse cannot open {self.directory}: {error}") from None
         for statement in _FIRST_TABLE:
             self.ask(statement)

@@ -28,6 +28,10 @@ class Code(IntEnum):
     STD_EXCEPTION = 1001
 
 
+ENGINE_ERRORS = (RuntimeError, UnicodeDecodeError)
+"""What chDB raises; the second in place of an error whose text is not UTF-8."""
+
+
 class ServerError(Exception):
     """An error as ClickHouse sends it to a client.
 
@@ -46,9 +50,10 @@ class ServerError(Exception):
     @classmethod
     def from_engine(cls, error: BaseException) -> Self:
         """Read the error that chDB raised: `Code: 62. DB::Exception: Syntax error ...`."""
-        found = _ENGINE_ERROR.match(str(error))
+        text = _text_of(error)
+        found = _ENGINE_ERROR.match(text)
         if found is None:
-            return cls(Code.STD_EXCEPTION, str(error) or type(error).__name__)
+            return cls(Code.STD_EXCEPTION, text or type(error).__name__)
         code, message = int(found["code"]), found["message"]
         # chDB wraps some errors of the query's own SETTINGS clause in a second, equal one.
         inner = _ENGINE_ERROR.match(message)
@@ -60,6 +65,12 @@ class ServerError(Exception):
     def status(self) -> HTTPStatus:
         """The HTTP status that ClickHouse's own HTTP interface answers this error with."""
         return _STATUSES.get(self.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _text_of(error: BaseException) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode(errors="replace")
+    return str(error)
 
 
 _ENGINE_ERROR = re.compile(r"\s*Code: (?P<code>\d+)\. DB::Exception: (?P<message>.*)\Z", re.DOTALL)

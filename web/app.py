@@ -76,6 +76,7 @@ SAVED: Schemas = {
     ("histogram", "logs"): HistogramArguments,
     ("histogram", "traces"): ServiceFiguresArguments,
     ("metric", "metrics"): MetricQueryArguments,
+    ("metric_number", "metrics"): MetricQueryArguments,
     ("top_values", "logs"): FacetsArguments,
     ("number", "logs"): StatsArguments,
     ("number", "traces"): ServiceFiguresArguments,

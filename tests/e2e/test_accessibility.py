@@ -1,4 +1,7 @@
-"""Every view meets what axe checks of WCAG, in light and dark."""
+"""Every view meets what axe checks of WCAG, in light and dark, and fits into its window."""
+
+import json
+import urllib.request
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -12,7 +15,19 @@ WORKSPACE = "accessibility"
 
 
 @pytest.fixture(scope="module")
-def stored(store):
+def stored(store, sheaf, wait_until):
+    """The sample data, and records of every level."""
+    api = f"http://127.0.0.1:{sheaf.environment['API_PORT']}/api/v1"
+
+    def call(path, body=None):
+        headers = {"Content-Type": "application/json", "X-Workspace-Id": WORKSPACE}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(api + path, data, headers)) as answer:
+            return json.load(answer)
+
+    job = call("/sample-data", {})["job"]
+    wait_until(lambda: call(f"/jobs/{job['id']}")["job"]["state"] == "done", 60)
+    wait_until(lambda: call("/services")["services"] and call("/metrics")["metrics"], 60)
     records = [
         {"message": "order is paid", "level": level, "service": "shop", "region": region}
         for level in ("trace", "debug", "info", "warn", "error", "fatal")
@@ -20,6 +35,9 @@ def stored(store):
     ]
     records += [{"message": "\x1b[31mred\x1b[0m \u202e and \x00 more", "level": "info"}]
     store(WORKSPACE, records)
+
+
+PATHS = [address for _, address in SECTIONS]
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -38,7 +56,7 @@ def violations(page):
     ]
 
 
-@pytest.mark.parametrize("address", [address for _, address in SECTIONS])
+@pytest.mark.parametrize("address", PATHS)
 def test_a_view_has_no_violation(open_view, address):
     page = open_view(f"{address}?workspace_id={WORKSPACE}")
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
@@ -58,3 +76,13 @@ def test_open_records_and_patterns_have_no_violation(open_view):
     expect(page.locator("#pattern-list > li").first).to_be_visible()
     page.get_by_role("button", name="API").click()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 2560])
+def test_no_view_is_wider_than_its_window(open_page, stored, width):  # noqa: ARG001 - it is shown
+    for address in PATHS:
+        size = {"width": width, "height": 844}
+        page = open_page(f"{address}?workspace_id={WORKSPACE}", viewport=size)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address

@@ -26,6 +26,12 @@ PANELS = [
         "width": 6,
         "height": 6,
     },
+    {
+        "title": "Requests now",
+        "kind": "metric_number",
+        "query": {"metric": "shop.requests", "aggregation": "last"},
+        "width": 3,
+    },
 ]
 
 
@@ -138,6 +144,7 @@ def test_panels_of_all_kinds_show_what_the_api_answers(open_page, workspace, wai
     expect(panel(page, "Newest")).to_contain_text(HOSTILE)
     expect(panel(page, "Requests").locator("canvas")).to_be_visible()
     expect(panel(page, "Requests")).to_contain_text("shop")
+    expect(panel(page, "Requests now").locator(".single")).to_have_text("5")
 
     panel(page, "By service").get_by_role("link", name="mail").click()
     expect(page.locator("#rows .record")).to_have_count(1)
@@ -178,6 +185,51 @@ def test_changes_can_be_discarded(open_page, workspace, dashboard):
     expect(panel(page, "Newest")).to_have_count(0)
     page.get_by_role("button", name="Discard").click()
     expect(panel(page, "Newest")).to_be_visible()
+
+
+def test_changes_are_not_left_without_a_question(open_page, workspace, dashboard):
+    page = open_page(f"/dashboards?workspace_id={workspace.name}")
+    page.get_by_role("link", name="Shop").click()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Remove Newest").click()
+    here, asked = page.url, []
+
+    def answer(dialog):
+        asked.append(dialog.message)
+        if len(asked) <= 3:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    page.get_by_role("link", name="All dashboards").click()
+    with page.expect_event("dialog"):
+        page.evaluate("history.back()")
+    expect(page).to_have_url(here)
+    page.get_by_label("Workspace").fill("elsewhere")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Workspace")).to_have_value(workspace.name)
+    assert len(asked) == 3
+    assert "not saved" in asked[0]
+    assert page.url == here
+    assert titles(page) == ["Everything", "Errors", "By service"]
+
+    page.evaluate("history.back()")
+    expect(page.get_by_role("button", name="New dashboard")).to_be_visible()
+    assert len(asked) == 4
+    page.get_by_role("link", name="Shop").click()
+    expect(panel(page, "Newest")).to_be_visible()
+    assert len(asked) == 4
+    assert saved_panels(workspace, dashboard) == dashboard["panels"]
+
+
+def test_another_workspace_shows_its_own_dashboards(open_page, workspace, dashboard):
+    page = opened(open_page, workspace, dashboard)
+    expect(panel(page, "Errors").locator(".single")).to_have_text("2")
+    page.get_by_label("Workspace").fill(f"{workspace.name}-2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No dashboards yet.")).to_be_visible()
+    assert f"/dashboards?workspace_id={workspace.name}-2" in page.url
 
 
 def test_a_conflict_is_told_and_both_versions_can_be_kept(open_page, workspace, dashboard):

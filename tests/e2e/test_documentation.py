@@ -82,6 +82,15 @@ def metrics():
             bucketCounts=["0", "2"],
             explicitBounds=[0.1],
             attributes=attributes(**{"http.route": "/api/items"}),
+            exemplars=[
+                {
+                    "timeUnixNano": at(0),
+                    "asDouble": 0.25,
+                    "traceId": f"{1:032x}",
+                    "spanId": f"{1:016x}",
+                    "filteredAttributes": attributes(**{"user.id": "7"}),
+                }
+            ],
         ),
     ]
 

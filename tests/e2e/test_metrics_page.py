@@ -1,6 +1,7 @@
 """The page's metrics in a real browser, over a running system."""
 
 import json
+import re
 import time
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
@@ -8,13 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.doors import Doors
+from tests.e2e.doors import PROTOBUF, Doors
+from tests.integration.made_traces import MS, START_NS, MadeSpan, export_request
 
 pytestmark = pytest.mark.e2e
 
 WORKSPACE = "metrics-page"
 DURATION, MEMORY, HOSTILE = "http.server.duration", "process.memory", "<img src=x onerror=alert(1)>"
 POINTS, STEP_S = 30, 30
+SLOW, SLOWEST = 15, 20
+"""At which data points there are exemplars, and the numbers of their traces and spans."""
 COUNTS = [5, 10, 4, 1]
 
 
@@ -48,8 +52,30 @@ def histogram(start, route):
     return data_points(start, made)
 
 
+def exemplars(start):
+    """A measurement within the values of the quantiles, and one far above them."""
+    return [
+        {
+            "timeUnixNano": str(start + place * STEP_S * 10**9),
+            "asDouble": value,
+            "traceId": f"{place:032x}",
+            "spanId": f"{place:016x}",
+        }
+        for place, value in ((SLOW, 0.1), (SLOWEST, 99.0))
+    ]
+
+
+def trace(start):
+    """The trace of the slower measurement."""
+    begin = (start - START_NS) / MS
+    span = MadeSpan(trace=SLOWEST, id=SLOWEST, name="GET /slow", start=begin, duration=99_000)
+    return export_request([span])
+
+
 def request(service, start):
     """Cumulative histograms of two routes, a gauge, and a metric with a hostile name."""
+    points = histogram(start, "/orders") + histogram(start, "/items")
+    points[-1]["exemplars"] = exemplars(start)
     metrics = [
         {
             "name": DURATION,
@@ -57,7 +83,7 @@ def request(service, start):
             "description": "How long requests took.",
             "histogram": {
                 "aggregationTemporality": 2,
-                "dataPoints": histogram(start, "/orders") + histogram(start, "/items"),
+                "dataPoints": points,
             },
         },
         {
@@ -81,6 +107,10 @@ def api(sheaf, wait_until):
         "/v1/metrics", json.dumps(content).encode(), X_Workspace_Id=WORKSPACE
     )
     assert status == 200, answer
+    status, _, answer = doors.http("/v1/traces", trace(start), PROTOBUF, X_Workspace_Id=WORKSPACE)
+    assert status == 200, answer
+    count = "SELECT count() FROM otel_traces_trace_id_ts WHERE WorkspaceId = %(workspace)s"
+    wait_until(lambda: doors.select(count, WORKSPACE) == [(1,)])
     doors.close()
 
     def get(query):
@@ -159,6 +189,46 @@ def test_a_histogram_opens_with_its_quantiles_as_the_api_computes_them(page, api
     p50 = series(page).filter(has_text="p50").locator("td").nth(1)
     expect(p50).to_have_text(f"{values[-1] * 1000:.3g} ms")
     assert chart(page).locator("canvas").count() == 1
+
+
+def test_an_exemplar_is_a_point_of_the_chart_that_leads_to_its_trace(page):
+    choose(page, DURATION)
+    points = chart(page).get_by_role("link", name="Trace of")
+    expect(points).to_have_count(2)
+    expect(points.filter(visible=True)).to_have_count(2)
+    slowest = chart(page).get_by_role("link", name="99 s")
+    expect(slowest).to_have_class(re.compile("above"))
+    slowest.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("GET /slow")
+    expect(page).to_have_url(re.compile(f"/traces/{SLOWEST:032x}"))
+
+    page.go_back()
+    expect(points).to_have_count(2)
+    page.get_by_label("Aggregation").select_option("rate")
+    expect(points).to_have_count(0)
+
+
+def test_a_metric_is_pinned_to_a_dashboard(page):
+    choose(page, MEMORY)
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_label("Name of a new dashboard").fill("Memory")
+    page.get_by_role("button", name="Pin", exact=True).last.click()
+    page.get_by_role("link", name="Memory", exact=True).click()
+    panel = page.get_by_role("region", name=f"average of {MEMORY}", exact=True)
+    expect(panel.locator("canvas")).to_be_visible()
+
+
+def test_each_quantile_of_a_metric_is_pinned_as_a_panel(page):
+    page.goto(f"{page.url}&metric={DURATION}&by=service")
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_label("Name of a new dashboard").fill("Latency")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Latency", exact=True).click()
+    expect(page.locator(".panel h2")).to_have_text(
+        [f"{quantile} of {DURATION} by service" for quantile in ("p50", "p95", "p99")]
+    )
+    expect(page.locator(".panel canvas")).to_have_count(3)
 
 
 def test_grouping_filters_and_aggregation_are_in_the_address_and_survive_a_reload(page):

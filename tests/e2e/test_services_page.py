@@ -1,6 +1,7 @@
 """The page's services in a real browser, over a running system."""
 
 import json
+import re
 import secrets
 import time
 import urllib.request
@@ -180,3 +181,13 @@ def test_a_workspace_without_spans_has_no_table(page):
     page.get_by_label("Workspace").press("Enter")
     expect(page.get_by_text("No spans in this time range.")).to_be_visible()
     expect(rows(page)).to_have_count(0)
+
+
+def test_the_requests_of_all_services_are_pinned(page):
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_label("Name of a new dashboard").fill("Requests")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Requests", exact=True).click()
+    chart = page.get_by_role("region", name="All requests", exact=True).get_by_role("application")
+    expect(chart).to_have_attribute("aria-label", re.compile(r"^All requests: \d+ requests over"))
+    expect(chart.locator("rect.ERROR:not([height='0'])").first).to_be_visible()

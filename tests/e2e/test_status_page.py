@@ -205,6 +205,14 @@ def test_dead_letters_are_filtered_and_replayed(open_page, dead_letter, wait_unt
     )
 
 
+def test_a_dead_letter_of_the_default_workspace_is_replayed(open_page, dead_letter):
+    dead_letter("default")
+    page = open_page("")
+    letters = part(page, "Dead letters")
+    letters.get_by_role("button", name="Replay 3 records of logs").click()
+    expect(letters).to_contain_text("3 records of logs will be stored again.")
+
+
 def test_a_job_shows_its_progress_to_the_end(open_page, doors, sheaf, wait_until):
     workspace = "status-jobs"
     receipt = send(doors, 25, workspace)
@@ -216,6 +224,11 @@ def test_a_job_shows_its_progress_to_the_end(open_page, doors, sheaf, wait_until
     expect(row).to_contain_text("Export")
     expect(row.locator(".state")).to_have_text("done")
     expect(row).to_contain_text("25 of 25")
+    with page.expect_download() as started:
+        row.get_by_role("link", name="Download").click()
+    lines = started.value.path().read_text(encoding="utf-8").splitlines()
+    found = {json.loads(line)["body"] for line in lines}
+    assert found == {f"line {number}" for number in range(25)}
 
 
 def test_retention_is_shown_and_changed_and_set_back(open_page, sheaf):

@@ -186,6 +186,21 @@ def test_filters_are_in_the_address_and_back_removes_them(open_page):
     expect(traces(page)).to_contain_text("GET /cart")
 
 
+def test_what_is_being_written_stays_when_an_answer_arrives_meanwhile(open_page):
+    page, waiting = open_page("traces"), []
+    expect(traces(page)).to_have_count(50)
+    page.route("**/api/v1/traces/services*", lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright inspects it
+    with page.expect_request("**/api/v1/traces/services*"):
+        page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_label("Service").fill("cart")
+    with page.expect_response("**/api/v1/traces/services*"):
+        waiting.pop().continue_()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    page.get_by_label("Service").press("Enter")
+    expect(page).to_have_url(re.compile("service_name=cart"))
+    expect(page.get_by_label("Service")).to_have_value("cart")
+
+
 def test_the_example_of_the_query_box_is_a_query(open_page):
     page = open_page("traces")
     example = page.get_by_label("Search spans").get_attribute("placeholder")
@@ -372,3 +387,58 @@ def test_a_trace_that_is_not_there_is_said_so(open_page):
 
     page = open_page("traces/no-trace-id")
     expect(page.get_by_role("alert")).to_contain_text("trace_id")
+
+
+def test_a_search_of_traces_is_saved_and_opened(open_page):
+    page = open_page("traces", status="error")
+    expect(traces(page)).to_have_count(1)
+    page.get_by_role("button", name="Saved", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Failed carts")
+    page.get_by_role("button", name="Save this search").click()
+    expect(page.get_by_role("button", name="Failed carts").first).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.get_by_label("Status").select_option("Any")
+    page.get_by_label("Search spans").fill("")
+    page.get_by_label("Search spans").press("Enter")
+    expect(traces(page)).to_have_count(50)
+    page.get_by_role("button", name="Saved", exact=True).click()
+    page.get_by_role("button", name="Failed carts").first.click()
+    expect(traces(page)).to_have_count(1)
+    expect(page.get_by_label("Status")).to_have_value("error")
+
+
+def test_keys_open_the_cheat_sheet_and_close_it(open_page):
+    page = open_page("traces")
+    expect(traces(page)).to_have_count(50)
+    page.keyboard.press("?")
+    expect(page.locator("#cheat-sheet")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(page.locator("#cheat-sheet")).to_have_attribute("aria-expanded", "false")
+    expect(page.locator("#cheat-sheet")).to_be_focused()
+
+
+def test_another_workspace_has_other_traces_and_may_have_the_one_that_is_missing(open_page):
+    page = open_page(f"traces/{ORDER}", span=CHARGE)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("POST /orders")
+    page.get_by_label("Workspace").fill("traces-page-2")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/traces\?workspace_id=traces-page-2$"))
+
+    page.goto(f"{page.url.replace('?', f'/{ORDER}?')}")
+    expect(page.get_by_role("alert")).to_contain_text(f"has no trace {ORDER}")
+    page.get_by_label("Workspace").fill(WORKSPACE)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("POST /orders")
+
+
+def test_the_list_of_traces_is_pinned_with_its_filters(open_page):
+    page = open_page("traces", service_name="cart")
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_label("Name of a new dashboard").fill("Carts")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Carts", exact=True).click()
+    panel = page.get_by_role("region", name="service_name = cart", exact=True)
+    expect(panel.get_by_role("listitem")).to_have_count(3)
+    panel.get_by_role("link", name="service_name = cart").click()
+    expect(page.get_by_label("Service")).to_have_value("cart")

@@ -8,7 +8,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Exemplar,
+    Metric,
+    ResourceMetrics,
+    ScopeMetrics,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from storage.clickhouse.insert import Inserter
@@ -60,6 +65,17 @@ def numbers(*points, start=None):
         {"time": time, "as_double": value, "start": given[0] if given else start}
         for time, value, *given in points
     ]
+
+
+def exemplar(time, value, trace, attributes=(), span=1):
+    """An exemplar measured `time` seconds after `BASE_S` in the trace with this number."""
+    return Exemplar(
+        time_unix_nano=int((BASE_S + time) * 10**9),
+        as_double=value,
+        trace_id=trace.to_bytes(16, "big") if trace else b"",
+        span_id=span.to_bytes(8, "big"),
+        filtered_attributes=_pairs(dict(attributes)),
+    )
 
 
 def put_metrics(settings, workspace, *streams, client="web"):

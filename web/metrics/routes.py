@@ -1,5 +1,7 @@
-"""Metrics: a list of them, and series computed from their data points."""
+"""Metrics: a list of them, series computed from their data points, and their exemplars."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -7,16 +9,11 @@ from flask import Response, abort
 
 from storage.query.logs.counts import interval_for
 from storage.query.metrics.catalogue import Metric, metrics
+from storage.query.metrics.exemplars import Exemplar, ExemplarQuery, exemplars
 from storage.query.metrics.filters import MetricFilters
 from storage.query.metrics.kinds import KINDS
-from storage.query.metrics.read import (
-    MetricQueryError,
-    MetricSeries,
-    SeriesQuery,
-    UnknownMetricError,
-    Value,
-    metric_series,
-)
+from storage.query.metrics.lookup import MetricQueryError, UnknownMetricError
+from storage.query.metrics.read import MetricSeries, SeriesQuery, Value, metric_series
 from storage.query.metrics.streams import Windows
 from web.common.formats import computed, rfc3339
 from web.common.tenancy import Arguments, client_of, workspace_of
@@ -26,6 +23,8 @@ from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
 from web.http.resources import current_resources
 from web.metrics.schemas import (
+    ExemplarsAnswer,
+    ExemplarsArguments,
     MetricQueryAnswer,
     MetricQueryArguments,
     MetricsAnswer,
@@ -41,7 +40,7 @@ _UNKNOWN = {404: "The workspace has no data points of this metric in the time ra
 
 
 def metrics_blueprint() -> ApiBlueprint:
-    """The routes `/metrics` and `/metrics/query` below the API's prefix."""
+    """The routes of metrics below the API's prefix."""
     blueprint = ApiBlueprint("metrics", __name__, description="Metrics")
 
     @blueprint.endpoint("/metrics", MetricsAnswer, takes=MetricsArguments)
@@ -67,6 +66,13 @@ def metrics_blueprint() -> ApiBlueprint:
     def query_by_body(arguments: dict[str, Any]) -> Response:
         """Query series of a metric, with the arguments in a JSON body."""
         return _query(arguments)
+
+    @blueprint.endpoint(
+        "/metrics/exemplars", ExemplarsAnswer, takes=ExemplarsArguments, otherwise=_UNKNOWN
+    )
+    def with_traces(arguments: dict[str, Any]) -> Response:
+        """List measurements of a metric with their traces, the highest of each window."""
+        return _exemplars(arguments)
 
     return blueprint
 
@@ -100,14 +106,46 @@ def _metric_answer(metric: Metric) -> dict[str, Any]:
 
 def _query(arguments: Arguments) -> Response:
     resources, query = current_resources(), series_query(arguments)
-    try:
+    with _refusals(query.filters):
         found = metric_series(resources.clickhouse, resources.settings, query)
+    return answer({**_series_answer(query, found), **about_request()})
+
+
+def _exemplars(arguments: Arguments) -> Response:
+    resources = current_resources()
+    query = ExemplarQuery(
+        filters=_filters(arguments),
+        windows=_windows(arguments),
+        kind=arguments.get("kind", ""),
+        per_window=arguments["per_window"],
+        limit=arguments["limit"],
+    )
+    with _refusals(query.filters):
+        found = exemplars(resources.clickhouse, resources.settings, query)
+    return answer(
+        {
+            "metric": query.filters.metric,
+            "exemplars": [_exemplar_answer(each) for each in found],
+            **about_request(),
+        }
+    )
+
+
+def _exemplar_answer(exemplar: Exemplar) -> dict[str, Any]:
+    content = asdict(exemplar)
+    return {"timestamp": rfc3339(content.pop("time_ns")), **content}
+
+
+@contextmanager
+def _refusals(filters: MetricFilters) -> Iterator[None]:
+    """Answer what a query of a metric refuses with 404 or 422."""
+    try:
+        yield
     except MetricQueryError as error:
         raise WrongParameterError(error.field, error.reason) from None
     except UnknownMetricError:
-        workspace, metric = query.filters.workspace_id, query.filters.metric
+        workspace, metric = filters.workspace_id, filters.metric
         abort(404, f"Workspace {workspace} has no metric {metric} in this time range.")
-    return answer({**_series_answer(query, found), **about_request()})
 
 
 def series_query(arguments: Arguments) -> SeriesQuery:
@@ -116,24 +154,31 @@ def series_query(arguments: Arguments) -> SeriesQuery:
     Raises:
         WrongParameterError: arguments contradict each other.
     """
-    time_range = time_range_of(arguments)
-    attributes: dict[str, str] = arguments.get("attributes", {})
     return SeriesQuery(
-        filters=MetricFilters(
-            workspace_id=workspace_of(arguments),
-            client_id=client_of(arguments),
-            metric=arguments["metric"],
-            service_name=arguments.get("service_name", ""),
-            attributes=tuple(sorted(attributes.items())),
-        ),
-        windows=Windows(
-            time_range, arguments.get("interval") or interval_for(time_range, DEFAULT_WINDOWS)
-        ),
+        filters=_filters(arguments),
+        windows=_windows(arguments),
         aggregation=arguments["aggregation"],
         quantile=arguments.get("quantile", 0.5),
         by=tuple(dict.fromkeys(arguments["by"])),
         kind=arguments.get("kind", ""),
     )
+
+
+def _filters(arguments: Arguments) -> MetricFilters:
+    attributes: dict[str, str] = arguments.get("attributes", {})
+    return MetricFilters(
+        workspace_id=workspace_of(arguments),
+        client_id=client_of(arguments),
+        metric=arguments["metric"],
+        service_name=arguments.get("service_name", ""),
+        attributes=tuple(sorted(attributes.items())),
+    )
+
+
+def _windows(arguments: Arguments) -> Windows:
+    time_range = time_range_of(arguments)
+    interval = arguments.get("interval") or interval_for(time_range, DEFAULT_WINDOWS)
+    return Windows(time_range, interval)
 
 
 def _series_answer(query: SeriesQuery, found: MetricSeries) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from storage.query.metrics.exemplars import MAX_EXEMPLARS
 from storage.query.metrics.kinds import AGGREGATIONS, KINDS
 from web.common.tenancy import RangeArguments
 from web.common.time_arguments import interval_parameter
@@ -14,6 +15,7 @@ from web.http.schemas import Answer
 MAX_METRICS = 10_000
 MAX_STEP_MS = 366 * 86_400_000
 MAX_LABELS = 10
+MAX_PER_WINDOW = 100
 
 
 class MetricArguments(RangeArguments):
@@ -34,8 +36,8 @@ class MetricsArguments(MetricArguments):
     )
 
 
-class MetricQueryArguments(MetricArguments):
-    """Which metric, and what to compute."""
+class MetricPointsArguments(MetricArguments):
+    """Which data points of which metric, and in which windows."""
 
     metric = Text(
         required=True,
@@ -46,6 +48,23 @@ class MetricQueryArguments(MetricArguments):
         validate=validate.OneOf(list(KINDS)),
         metadata=described("Needed only if metrics of several kinds have this name."),
     )
+    attributes = Attributes(
+        keys=Text(validate=KEY),
+        values=Text(validate=validate.Length(0, 4096)),
+        metadata=described(
+            "Attributes and their values. The data point's attributes override its resource's."
+        ),
+    )
+    interval = interval_parameter(
+        "Width of a window. Default: at most 120 windows. Alias: `step`.",
+        1,
+        MAX_STEP_MS,
+    )
+
+
+class MetricQueryArguments(MetricPointsArguments):
+    """Which metric, and what to compute."""
+
     aggregation = fields.String(
         required=True,
         validate=validate.OneOf(list(AGGREGATIONS)),
@@ -70,18 +89,6 @@ class MetricQueryArguments(MetricArguments):
         )
         | {"example": ["service", "http.route"]},
     )
-    attributes = Attributes(
-        keys=Text(validate=KEY),
-        values=Text(validate=validate.Length(0, 4096)),
-        metadata=described(
-            "Attributes and their values. The data point's attributes override its resource's."
-        ),
-    )
-    interval = interval_parameter(
-        "Width of a window. Default: at most 120 windows. Alias: `step`.",
-        1,
-        MAX_STEP_MS,
-    )
 
     @ma.validates_schema
     def _check_quantile(self, arguments: dict[str, Any], **_: object) -> None:
@@ -89,6 +96,23 @@ class MetricQueryArguments(MetricArguments):
             raise ma.ValidationError(
                 "quantile is required with aggregation=quantile, else not allowed.", "quantile"
             )
+
+
+class ExemplarsArguments(MetricPointsArguments):
+    """Whose exemplars, and how many."""
+
+    per_window = Whole(
+        1,
+        MAX_PER_WINDOW,
+        load_default=1,
+        metadata=described("Maximum per window; those with the highest values are returned."),
+    )
+    limit = Whole(
+        1,
+        MAX_EXEMPLARS,
+        load_default=MAX_EXEMPLARS,
+        metadata=described("Maximum in total; those with the highest values are returned."),
+    )
 
 
 class MetricSchema(ma.Schema):
@@ -171,3 +195,37 @@ class MetricQueryAnswer(Answer):
         required=True, metadata=described("Last millisecond of the last window.")
     )
     series = fields.List(fields.Nested(SeriesSchema), required=True)
+
+
+class ExemplarSchema(ma.Schema):
+    """A measurement, with the trace that it was made in."""
+
+    timestamp = fields.String(
+        required=True,
+        metadata=described("When it was measured, RFC 3339 in UTC.")
+        | {"example": "2026-07-14T03:33:20.123456789Z"},
+    )
+    value = fields.Float(required=True, metadata={"example": 0.25})
+    trace_id = fields.String(
+        required=True, metadata={"example": "0af7651916cd43dd8448eb211c80319c"}
+    )
+    span_id = fields.String(
+        required=True, metadata=described("Empty if unknown.") | {"example": "b7ad6b7169203331"}
+    )
+    service_name = fields.String(required=True, metadata={"example": "cart"})
+    attributes = fields.Dict(
+        fields.String(),
+        fields.String(),
+        required=True,
+        metadata=described(
+            "Those of its data point, and those of the measurement that the data point leaves out."
+        )
+        | {"example": {"http.route": "/login"}},
+    )
+
+
+class ExemplarsAnswer(Answer):
+    """Exemplars of a metric, ordered by time."""
+
+    metric = fields.String(required=True)
+    exemplars = fields.List(fields.Nested(ExemplarSchema), required=True)

@@ -10,6 +10,7 @@ from serving.doors import GRPC_SERVICES
 from web.http.answers import answer
 from web.http.doors import addresses, description
 from web.http.resources import current_resources
+from web.pages.files import FOLDER, serve_files
 
 SECTIONS = (
     ("Logs", "/"),
@@ -27,7 +28,6 @@ _ADDRESSES = (
     "/dashboards/<path:name>",
 )
 
-_STATIC = Path(__file__).parent / "static"
 _PRELOADED = ("vendor", "core", "components", "logs")
 """Folders of the modules that the first view needs: the browser loads them at once."""
 
@@ -40,9 +40,9 @@ def page_blueprint() -> Blueprint:
         "page",
         __name__,
         template_folder="templates",
-        static_folder="static",
-        static_url_path="/static",
     )
+
+    serve_files(blueprint)
 
     @blueprint.context_processor
     def sections() -> dict[str, object]:
@@ -93,14 +93,14 @@ def _app() -> str:
 
 @functools.cache
 def _view_styles() -> list[str]:
-    files = (path for path in _STATIC.glob("*/*.css") if path.parent.name != "vendor")
-    return sorted(str(path.relative_to(_STATIC)) for path in files)
+    files = (path for path in FOLDER.glob("*/*.css") if path.parent.name != "vendor")
+    return sorted(str(path.relative_to(FOLDER)) for path in files)
 
 
 @functools.cache
 def _preloaded() -> list[str]:
-    files = (path for folder in _PRELOADED for path in (_STATIC / folder).glob("*.js"))
-    return sorted(str(path.relative_to(_STATIC)) for path in files if path.name != "uplot.js")
+    files = (path for folder in _PRELOADED for path in (FOLDER / folder).glob("*.js"))
+    return sorted(str(path.relative_to(FOLDER)) for path in files if path.name != "uplot.js")
 
 
 def _guides() -> Path:

@@ -10,7 +10,7 @@ from web.http.arguments import Text
 from web.http.errors import WrongParameterError
 from web.http.names import with_known_names
 
-PanelKind = Literal["histogram", "metric", "top_values", "number", "logs"]
+PanelKind = Literal["histogram", "metric", "metric_number", "top_values", "number", "logs"]
 
 Schemas = Mapping[tuple[str, str], type[ma.Schema]]
 """The arguments of the endpoint that answers, by use and signal.

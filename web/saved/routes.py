@@ -163,10 +163,10 @@ def _dashboard(arguments: dict[str, Any], schemas: Schemas) -> dict[str, Any]:
 
 def _mistakes_of_panel(panel: dict[str, Any], schemas: Schemas) -> dict[str, Any]:
     kind = panel["kind"]
-    signal = panel.setdefault("signal", "metrics" if kind == "metric" else "logs")
+    fitting = sorted(each for use, each in schemas if use == kind)
+    signal = panel.setdefault("signal", "logs" if "logs" in fitting else fitting[0])
     schema = schemas.get((kind, signal))
     if schema is None:
-        fitting = sorted(each for use, each in schemas if use == kind)
         return {"signal": [f"A panel of the kind {kind} shows {' or '.join(fitting)}."]}
     wrong = mistakes(panel["query"], schema)
     if not wrong and kind == "top_values" and len(_texts(panel["query"].get("fields"))) != 1:

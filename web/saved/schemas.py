@@ -1,6 +1,7 @@
 """Arguments and answers of saved searches and dashboards."""
 
-from typing import Any
+import json
+from typing import Any, get_args
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -8,7 +9,7 @@ from marshmallow import fields, validate
 from web.common.tenancy import WorkspaceArguments
 from web.http.arguments import Text, Whole, described, described_like
 from web.http.schemas import Answer
-from web.saved.parameters import TimeText
+from web.saved.parameters import PanelKind, TimeText
 
 MOST_PANELS = 50
 MOST_COLUMNS = 50
@@ -61,9 +62,22 @@ class SavedArguments(VersionArguments):
         return {name: value for name, value in data.items() if name not in _READ_ONLY}
 
 
+class _Parameter(fields.Raw):
+    """Any JSON that can be encoded in UTF-8: the endpoint that takes it says what else is wrong."""
+
+    default_error_messages = Text.default_error_messages
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> object:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise self.make_error("unicode") from None
+        return value
+
+
 def _parameters(text: str, example: object, **more: Any) -> ma.fields.Field[Any]:  # noqa: ANN401
     return fields.Dict(
-        Text(), fields.Raw(), validate=_PARAMETERS, metadata=described_like(text, example), **more
+        Text(), _Parameter(), validate=_PARAMETERS, metadata=described_like(text, example), **more
     )
 
 
@@ -106,12 +120,12 @@ class PanelSchema(ma.Schema):
     )
     kind = fields.String(
         required=True,
-        validate=validate.OneOf(["histogram", "metric", "top_values", "number", "logs"]),
+        validate=validate.OneOf(get_args(PanelKind)),
         metadata=described(
             "What it shows, and the endpoint whose parameters `query` has: `histogram`: "
-            "`/logs/histogram`; `metric`: `/metrics/query`; `top_values`: `/logs/facets`, with one "
-            "field; `number`: `/stats`; `logs`: `/logs`. With the signal `traces`, `histogram` and "
-            "`number` are of `/services`, and `logs` lists `/traces`."
+            "`/logs/histogram`; `metric` and `metric_number`: `/metrics/query`; `top_values`: "
+            "`/logs/facets`, with one field; `number`: `/stats`; `logs`: `/logs`. With the signal "
+            "`traces`, `histogram` and `number` are of `/services`, and `logs` lists `/traces`."
         ),
     )
     signal = fields.String(

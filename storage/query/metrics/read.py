@@ -9,7 +9,7 @@ from operator import itemgetter
 from config.settings import Settings
 from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse, Row
-from storage.clickhouse.sql import Where, quoted
+from storage.clickhouse.sql import Where
 from storage.query.metrics import aggregate
 from storage.query.metrics.distribution import (
     ExplicitBuckets,
@@ -18,16 +18,16 @@ from storage.query.metrics.distribution import (
     explicit_quantile,
     exponential_quantile,
 )
-from storage.query.metrics.filters import MetricFilters, where
+from storage.query.metrics.filters import MetricFilters
 from storage.query.metrics.kinds import (
     EXPONENTIAL_HISTOGRAM,
     GAUGE,
     HISTOGRAM,
-    KINDS,
     SUM,
     Aggregation,
     MetricKind,
 )
+from storage.query.metrics.lookup import MetricQueryError, kind_of
 from storage.query.metrics.streams import Windows, data_points
 
 MAX_WINDOWS = 10_000
@@ -36,20 +36,6 @@ MAX_POINTS = 100_000
 
 Labels = tuple[str, ...]
 Value = float | None
-
-
-class MetricQueryError(Exception):
-    """The query does not fit the metric, or asks for too much."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        """Name the invalid parameter and the reason, a full sentence."""
-        super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
-
-
-class UnknownMetricError(Exception):
-    """The workspace has no data points of the metric in the time range or the hour before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +80,9 @@ def metric_series(clickhouse: Clickhouse, settings: Settings, query: SeriesQuery
         QueryRefusedError: the query is too heavy for its limits.
         UnavailableError: ClickHouse is away.
     """
-    windows = len(query.windows.starts_ms)
-    if windows > MAX_WINDOWS:
-        reason = f"This gives {windows} points per series; the maximum is {MAX_WINDOWS}."
-        raise MetricQueryError("interval", reason)
+    check_number(query.windows)
     budget = Budget(settings)
-    kind, unit = _kind(clickhouse, budget, query)
+    kind, unit = kind_of(clickhouse, budget, query.filters, query.windows.with_lookback, query.kind)
     if query.aggregation not in kind.aggregations:
         supported = ", ".join(kind.aggregations)
         reason = f"Not supported for the kind {kind.name}. Use one of {supported}."
@@ -109,24 +92,12 @@ def metric_series(clickhouse: Clickhouse, settings: Settings, query: SeriesQuery
     return MetricSeries(kind, unit, _series(query, list(_values(kind, rows, query))))
 
 
-def _kind(clickhouse: Clickhouse, budget: Budget, query: SeriesQuery) -> tuple[MetricKind, str]:
-    """The metric's kind and unit."""
-    filters = MetricFilters(workspace_id=query.filters.workspace_id, metric=query.filters.metric)
-    clause = where(filters, query.windows.with_lookback)
-    parts = (
-        f"SELECT {clause.bind(kind.name)} AS kind, any(MetricUnit) AS unit "  # noqa: S608 - bound
-        f"FROM {quoted(kind.table)} WHERE {clause.sql} HAVING count() > 0"
-        for kind in KINDS.values()
-        if query.kind in {"", kind.name}
-    )
-    found = clickhouse.query(" UNION ALL ".join(parts), clause.params, budget.limits())
-    if not found:
-        raise UnknownMetricError(query.filters.metric)
-    if len(found) > 1:
-        kinds = ", ".join(sorted(name for name, _ in found))
-        raise MetricQueryError("kind", f"Several metrics have this name; choose a kind: {kinds}.")
-    [(name, unit)] = found
-    return KINDS[name], unit
+def check_number(windows: Windows) -> None:
+    """Raise MetricQueryError if there are more than `MAX_WINDOWS`."""
+    number = len(windows.starts_ms)
+    if number > MAX_WINDOWS:
+        reason = f"This gives {number} points per series; the maximum is {MAX_WINDOWS}."
+        raise MetricQueryError("interval", reason)
 
 
 def _select(kind: MetricKind, points: Where, query: SeriesQuery) -> str:

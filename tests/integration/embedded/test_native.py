@@ -215,6 +215,12 @@ def test_errors_have_clickhouses_codes_and_the_session_goes_on(client, sql, code
     assert client.execute("SELECT 1") == [(1,)]
 
 
+def test_an_error_whose_text_is_not_utf8_has_its_code_and_the_session_goes_on(client):
+    assert code_of(client, r"SELECT throwIf(1, '\xFF is wrong')") == 395
+    assert code_of(client, r"SELECT toInt8('\xFF')") == 6
+    assert client.execute("SELECT 1") == [(1,)]
+
+
 def test_an_error_tells_the_name_of_its_code(client):
     with pytest.raises(ServerException, match=r"\(UNKNOWN_TABLE\)"):
         client.execute("SELECT * FROM nowhere")

@@ -17,7 +17,7 @@ from storage.clickhouse.client import Clickhouse
 from storage.lifecycle import usage
 from tests.integration.made_jobs import Worker
 from tests.integration.made_logs import new_chunk
-from tests.integration.made_metrics import Stream, numbers, put_metrics
+from tests.integration.made_metrics import Stream, exemplar, numbers, put_metrics
 from tests.integration.made_traces import START_NS, MadeSpan, put
 from web.app import create_app
 
@@ -52,6 +52,8 @@ WHEN = {
 }
 DAY = dt.datetime.fromtimestamp(START_NS / 1e9, dt.UTC).date().isoformat()
 METRIC = {"metric": "requests", "aggregation": "sum", "by": "secret", **WHEN}
+
+EXEMPLARS = {"metric": "requests", **WHEN}
 
 EARLIER_NS = START_NS - 5 * 86_400 * 10**9
 CHANGED = {
@@ -91,6 +93,7 @@ READS = {
     "GET /api/v1/dead-letters/{chunk_id}/otlp": {},
     "GET /api/v1/metrics": WHEN,
     "GET /api/v1/metrics/query": METRIC,
+    "GET /api/v1/metrics/exemplars": EXEMPLARS,
     "POST /api/v1/metrics/query": METRIC | {"by": ["secret"]},
     "GET /api/v1/traces": WHEN,
     "GET /api/v1/traces/{trace_id}": {},
@@ -216,6 +219,7 @@ def api(worker, put_logs, shared_valkey):
     put(settings, OWNER, spans)
     put(settings, OWNER, [_changed_span(number) for number in range(80)])
     points = numbers((0, 1.0), (60, 2.0), start=-60)
+    points[0]["exemplars"] = [exemplar(0, 1.0, 1)]
     put_metrics(settings, OWNER, Stream(points=points, attributes={"secret": MARK}))
     chunk = new_chunk(MARK.encode() + b"\xff", 3, workspace=OWNER)
     worker.ledger.accept([Entry(chunk, ("isolation",))])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from access.store import Grant
 from ledger.ledger import Entry
 from tests.integration.made_logs import new_chunk
-from tests.integration.made_metrics import Stream, numbers, put_metrics
+from tests.integration.made_metrics import Stream, exemplar, numbers, put_metrics
 from tests.integration.made_traces import START_NS, MadeSpan, put
 
 TRACE = 77
@@ -42,6 +42,7 @@ def fill(worker, put_logs, party):
     ]
     put(settings, party.workspace, spans, party.client)
     points = numbers((0, 1.0), (60, 2.0), start=-60)
+    points[0]["exemplars"] = [exemplar(0, 1.0, TRACE, {"text": mark})]
     stream = Stream(points=points, attributes={"text": mark}, description=mark)
     put_metrics(settings, party.workspace, stream, client=party.client)
     place = {"workspace": party.workspace, "client": party.client}

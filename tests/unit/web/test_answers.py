@@ -9,7 +9,7 @@ from config.settings import Settings
 
 ERRORS = [
     ("GET", "/nowhere", 404),
-    ("GET", "/static/nothing.js", 404),
+    ("GET", "/static/1/nothing.js", 404),
     ("GET", "/static/../app.py", 404),
     ("PUT", "/api/v1/logs", 405),
     ("GET", "/api/v1/ingestion/query", 405),
@@ -122,7 +122,7 @@ def test_the_openapi_document_describes_every_route_and_refers_to_what_is_there(
     spec = app.test_client().get("/openapi.json").get_json()
     assert spec["openapi"].startswith("3.")
 
-    pages = {"/", "/docs", "/docs/<path:name>.md", "/static/<path:filename>"}
+    pages = {"/", "/docs", "/docs/<path:name>.md", "/static/<version>/<path:filename>"}
     pages |= {"/traces", "/traces/<path:name>", "/services", "/metric-explorer", "/status"}
     pages |= {"/dashboards", "/dashboards/<path:name>"}
     pages |= {"/openapi.json", "/openapi-doors.json", "/sign-in", "/sign-out"}

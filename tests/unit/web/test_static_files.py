@@ -4,15 +4,13 @@ import gzip
 import hashlib
 import json
 import re
-from pathlib import Path
 from urllib.parse import urljoin
 
 from tests.unit.web.test_answers import fetched
-from web.pages import page as page_module
 from web.pages import vendor
+from web.pages.files import FOLDER, current_version
 
 _IMPORTED = re.compile(r"""(?:from |import\(|import )"(\.[^"]+)\"""")
-_STATIC = Path(page_module.__file__).parent / "static"
 
 
 def modules(client):
@@ -39,21 +37,22 @@ def test_static_files_never_turn_text_into_html_and_load_nothing_from_elsewhere(
 
 
 def test_every_module_is_loaded_by_a_page(client):
-    own = [path for path in _STATIC.rglob("*.js") if path.parent.name != "vendor"]
-    assert {f"/static/{path.relative_to(_STATIC)}" for path in own} <= modules(client).keys()
+    own = [path for path in FOLDER.rglob("*.js") if path.parent.name != "vendor"]
+    names = {f"/static/{current_version()}/{path.relative_to(FOLDER)}" for path in own}
+    assert names <= modules(client).keys()
 
 
 def test_vendored_files_are_those_that_were_fetched():
-    packages = json.loads((_STATIC / "vendor" / "vendor.json").read_text(encoding="utf-8"))
+    packages = json.loads((FOLDER / "vendor" / "vendor.json").read_text(encoding="utf-8"))
     assert packages.keys() == vendor.PACKAGES.keys()
     digests = {}
     for package in packages.values():
         digests |= package["files"]
     for name, digest in digests.items():
-        assert hashlib.sha256((_STATIC / "vendor" / name).read_bytes()).hexdigest() == digest
-    files = {path.name for path in (_STATIC / "vendor").iterdir()}
+        assert hashlib.sha256((FOLDER / "vendor" / name).read_bytes()).hexdigest() == digest
+    files = {path.name for path in (FOLDER / "vendor").iterdir()}
     assert files == digests.keys() | {"vendor.json", "LICENSES.txt"}
-    licences = (_STATIC / "vendor" / "LICENSES.txt").read_text(encoding="utf-8")
+    licences = (FOLDER / "vendor" / "LICENSES.txt").read_text(encoding="utf-8")
     assert all(package in licences for package in packages)
 
 
@@ -63,8 +62,31 @@ def compressed(paths):
 
 def test_the_first_view_is_small_and_all_of_the_page_is_not_large(client):
     page = client.get("/").text
-    first = re.findall(r'(?:href|src)="/static/([^"]+\.(?:js|css|svg))"', page)
-    assert compressed(_STATIC / name for name in set(first)) <= 100 * 1024
+    first = re.findall(r'(?:href|src)="/static/\w+/([^"]+\.(?:js|css|svg))"', page)
+    assert compressed(FOLDER / name for name in set(first)) <= 100 * 1024
 
-    files = [path for path in _STATIC.rglob("*") if path.suffix in {".js", ".css", ".svg"}]
-    assert compressed(files) <= 180 * 1024
+    files = [path for path in FOLDER.rglob("*") if path.suffix in {".js", ".css", ".svg"}]
+    assert compressed(files) <= 190 * 1024
+
+
+def test_a_file_is_compressed_for_who_takes_it(client):
+    address = f"/static/{current_version()}/core/html.js"
+    plain = client.get(address)
+    assert "Content-Encoding" not in plain.headers
+    zipped = client.get(address, headers={"Accept-Encoding": "br, gzip"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(zipped.data) == plain.data == (FOLDER / "core/html.js").read_bytes()
+    for answer in (plain, zipped):
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert answer.mimetype == "text/javascript"
+
+
+def test_a_file_is_kept_for_good_under_the_address_that_names_its_version(client):
+    answer = client.get(f"/static/{current_version()}/core/html.js")
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_another_version_is_answered_with_the_present_file_and_not_kept(client):
+    answer = client.get("/static/0123456789abcdef/core/html.js")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-cache"

@@ -8,7 +8,7 @@ const STEPS = [1, 10, 100, 500, 1000, 5000, 10_000, 30_000, 60_000, 300_000, 900
 
 function timeTicks(from, to, width) {
   const wanted = ((to - from) * TICK_PX) / Math.max(width, TICK_PX);
-  const step = STEPS.find((each) => each >= wanted) ?? STEPS.at(-1);
+  const step = STEPS.find((each) => each >= wanted) ?? Math.ceil(wanted / STEPS.at(-1)) * STEPS.at(-1);
   const ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
   return { ticks, step };

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "../vendor/hooks.js";
-import { param } from "../core/address.js";
+import { inWorkspace, param } from "../core/address.js";
 import { get, post } from "../core/api.js";
 import { html } from "../core/html.js";
 import { Copy } from "./copy.js";
@@ -8,11 +8,9 @@ import { SNIPPETS, keyNeeded } from "./snippets.js";
 
 const WAIT_MS = 1500, NEWEST_MS = 120_000;
 
-const workspace = () => (param("workspace_id") ? { workspace_id: param("workspace_id") } : {});
-
 /** Whether the workspace has any log record since a time in Unix milliseconds. */
 export async function hasRecords(signal, since = 0) {
-  return (await get("/logs", { ...workspace(), start_time_ms: since, limit: 1 }, signal)).logs.length > 0;
+  return (await get("/logs", { ...inWorkspace(), start_time_ms: since, limit: 1 }, signal)).logs.length > 0;
 }
 
 /** Call `check(signal)` now and then until it is true, then `onTrue`. A failure is tried again. */
@@ -46,7 +44,7 @@ function SampleProgress({ first, onDone, onError }) {
   useEffect(() => {
     if (job.state === "done") return onDone();
     if (job.error || job.state === "cancelled") return onError(job);
-    const timer = setTimeout(() => get(`/jobs/${job.id}`, workspace()).then((found) => setJob(found.job), onError), WAIT_MS / 3);
+    const timer = setTimeout(() => get(`/jobs/${job.id}`, inWorkspace()).then((found) => setJob(found.job), onError), WAIT_MS / 3);
     return () => clearTimeout(timer);
   }, [job]);
   return html`<progress aria-label="Progress" value=${job.total ? job.done : undefined} max=${job.total || undefined}></progress>`;
@@ -58,7 +56,7 @@ function Sample({ loading, setLoading }) {
   const load = () => {
     setError(null);
     setLoading(true);
-    post("/sample-data", workspace()).then((found) => setJob(found.job), failed);
+    post("/sample-data", inWorkspace()).then((found) => setJob(found.job), failed);
   };
   return html`<${Problem} error=${error?.state ? null : error} />
     ${error?.state && html`<p class="status bad" role="alert">The sample data could not be loaded: ${error.error || "the job was cancelled"}</p>`}

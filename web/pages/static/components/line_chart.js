@@ -64,14 +64,14 @@ function usePlot(box, shown, told) {
   return plot;
 }
 
-/** Links over a plot, such as to the trace of a measurement. */
+/** Links over a plot, such as to the trace of a measurement. What is above the axis is shown at its upper end. */
 const Points = ({ points, plot, write }) => plot && points.map(({ time, value, href, title }) => {
-  const left = plot.valToPos(time, "x"), top = plot.valToPos(value, "y");
   const { width, height } = plot.over.getBoundingClientRect();
-  if (left < 0 || left > width || top < 0 || top > height) return null;
+  const left = plot.valToPos(time, "x"), wanted = plot.valToPos(value, "y"), top = Math.max(0, wanted);
+  if (left < 0 || left > width || top > height) return null;
   const place = { left: `${left + plot.over.offsetLeft}px`, top: `${top + plot.over.offsetTop}px` };
   const name = `${title}, ${write(value)}, ${toSecond(time)}`;
-  return html`<a key=${href + time} class="plot-point" href=${href} title=${name} aria-label=${name} style=${place}></a>`;
+  return html`<a key=${href + time} class="plot-point ${wanted < 0 ? "above" : ""}" href=${href} title=${name} aria-label=${name} style=${place}></a>`;
 });
 
 /** A chart of lines over time.
@@ -89,7 +89,9 @@ export function LineChart({ times, series, unit = "", onSelect, points = [], bet
   const [cursor, setCursor] = useState(null), [hidden, setHidden] = useState(new Set()), [, setDrawn] = useState(0);
   const write = inUnit(unit), names = series.map(({ name }) => name);
   const data = useMemo(() => [times, ...series.map(({ values }) => values)], [times, series]);
-  const onDraw = () => { if (points.length) setDrawn((count) => count + 1); };
+  const someLinks = useRef(false);
+  someLinks.current = points.length > 0;
+  const onDraw = () => { if (someLinks.current) setDrawn((count) => count + 1); };
   const plot = usePlot(box, { names, unit, height, data, hidden, between }, { onCursor: setCursor, onSelect, onDraw });
 
   const moveTo = (place, selecting) => {

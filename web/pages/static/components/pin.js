@@ -11,23 +11,23 @@ import { Problem } from "./problem.js";
 
 const dashboards = saved("dashboards");
 
-/** What was pinned, with its size; parameters without a value are left out. */
-function made(panel) {
-  const query = Object.fromEntries(Object.entries(panel.query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
-  return { title: "", ...sizeOf(panel.kind), ...panel, query };
-}
+/** What is pinned, as a list of panels with their sizes; parameters without a value are left out. */
+const made = (panel) => [panel()].flat().map((each) => {
+  const query = Object.fromEntries(Object.entries(each.query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  return { title: "", ...sizeOf(each.kind), ...each, query };
+});
 
 function Panel({ panel }) {
   const { content, error } = useLoaded((signal) => dashboards.list(signal), []);
   const [done, setDone] = useState(null), [problem, setProblem] = useState(null), [name, setName] = useState("");
   const pin = async ({ id }) => {
     const found = await dashboards.one(id);
-    setDone(await dashboards.change({ ...found, panels: [...found.panels, made(panel())] }));
+    setDone(await dashboards.change({ ...found, panels: [...found.panels, ...made(panel)] }));
   };
   const create = async (event) => {
     event.preventDefault();
     const { from, to } = range.value;
-    setDone(await dashboards.create({ name: name.trim(), start: from, end: to, panels: [made(panel())] }));
+    setDone(await dashboards.create({ name: name.trim(), start: from, end: to, panels: made(panel) }));
   };
   const tried = (act) => (given) => act(given).catch(setProblem);
   if (done) return html`<p role="status">Pinned to <a href=${linkTo(`/dashboards/${done.id}`)}>${visible(done.name)}</a>.</p>`;
@@ -38,7 +38,10 @@ function Panel({ panel }) {
       onInput=${(event) => setName(event.target.value)} /><button type="submit" class="small primary" disabled=${!name.trim()}>Pin</button></form>`;
 }
 
-/** A button that pins what a view shows: `panel()` is `{title, kind, query, signal}` as the API's dashboards have it. */
-export const Pin = ({ panel, label = "Pin" }) => html`<${Popover} label=${label} title="Pin to dashboard" class="small" panel="pin">
+/** A button that pins what a view shows: `panel()` is `{title, kind, query, signal}` as the API's dashboards have it, or a list of them.
+ *
+ * `align` is "left" for a panel that opens to the right, `size` is "" beside buttons of usual size.
+ */
+export const Pin = ({ panel, label = "Pin", align = "", size = "small" }) => html`<${Popover} label=${label} title="Pin to dashboard" class=${size} panel="pin ${align}">
   ${() => html`<${Panel} panel=${panel} />`}
 </${Popover}>`;

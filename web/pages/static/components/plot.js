@@ -7,7 +7,7 @@ import { inUnit, isSize } from "../core/units.js";
 const SIZES = Array.from({ length: 51 }, (_, power) => 2 ** power);
 const FONT = "11px system-ui, sans-serif";
 const FEW = 30;
-const STYLES = "/static/vendor/uplot.css";
+const STYLES = new URL("../vendor/uplot.css", import.meta.url).href;
 
 /** Load uPlot and its style sheet, once. */
 export async function loadPlot() {

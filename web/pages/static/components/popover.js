@@ -12,17 +12,22 @@ export function Popover({ label, title, id, class: name = "", panel = "", onOpen
   useEffect(() => {
     if (!shown) return undefined;
     const outside = (event) => { if (!whole.current?.contains(event.target)) setShown(false); };
+    // Before the view's own keys, wherever the focus is: what had it may be gone.
+    const onKeyDown = (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      close();
+    };
     document.addEventListener("pointerdown", outside);
+    document.addEventListener("keydown", onKeyDown, true);
     whole.current.querySelector(".popover")?.querySelector("input, button, a, select, [tabindex]")?.focus();
-    return () => document.removeEventListener("pointerdown", outside);
+    return () => {
+      document.removeEventListener("pointerdown", outside);
+      document.removeEventListener("keydown", onKeyDown, true);
+    };
   }, [shown]);
-  const onKeyDown = (event) => {
-    if (event.key !== "Escape" || !shown) return;
-    event.stopPropagation();
-    close();
-  };
   const toggle = () => { if (!shown) onOpen?.(); setShown(!shown); };
-  return html`<div class="anchor" ref=${whole} onKeyDown=${onKeyDown}>
+  return html`<div class="anchor" ref=${whole}>
     <button type="button" id=${id} ref=${button} class=${name} title=${title} aria-expanded=${shown} onClick=${toggle}>${label}</button>
     ${shown && html`<div class="popover ${panel}">${children(close)}</div>`}
   </div>`;

@@ -76,8 +76,8 @@ export function QueryInput({ query, onQuery, completions, placeholder, label = "
     if (choice.kind === "query") return run(next);
     const cursor = found.from + choice.text.length;
     return setTimeout(() => {
-      input.current.focus();
-      input.current.setSelectionRange(cursor, cursor);
+      input.current?.focus();
+      input.current?.setSelectionRange(cursor, cursor);
       if (choice.text.endsWith(":")) ask(next, cursor);
     });
   };
@@ -104,7 +104,7 @@ export function QueryInput({ query, onQuery, completions, placeholder, label = "
   return html`<div class="query" role="search">
     <div class="box">
       <input ref=${input} id="query" type="text" role="combobox" aria-label=${label} aria-autocomplete="list"
-        aria-expanded=${Boolean(found)} aria-controls=${id} autocomplete="off" spellcheck="false" maxlength="4096"
+        aria-expanded=${Boolean(found)} aria-controls=${id} autocomplete="off" spellcheck=${false} maxlength="4096"
         aria-activedescendant=${found && found.active >= 0 ? `${id}-${found.active}` : undefined}
         aria-invalid=${Boolean(wrong)} aria-describedby="mistake" placeholder=${placeholder} value=${text}
         onInput=${written} onKeyDown=${onKeyDown} onBlur=${drop} onScroll=${(event) => setScrolled(event.target.scrollLeft)}

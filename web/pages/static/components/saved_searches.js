@@ -1,6 +1,7 @@
 import { useState } from "../vendor/hooks.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
+import { visible } from "../core/text.js";
 import { saved } from "../core/saved.js";
 import { Popover } from "./popover.js";
 import { Problem } from "./problem.js";
@@ -10,7 +11,7 @@ const searches = saved("saved-searches");
 const summary = ({ q, start, end }) => `${q || "all records"} · ${start} – ${end}`;
 
 function Row({ search, onOpen, onChanged, onError }) {
-  const [name, setName] = useState(null);
+  const [name, setName] = useState(null), shown = visible(search.name);
   const act = (done) => done.then(onChanged, onError);
   const rename = (event) => {
     event.preventDefault();
@@ -19,13 +20,13 @@ function Row({ search, onOpen, onChanged, onError }) {
   };
   if (name !== null) {
     return html`<li><form class="saved" onSubmit=${rename}>
-      <input aria-label="New name of ${search.name}" value=${name} maxlength="200" autofocus onInput=${(event) => setName(event.target.value)} />
+      <input aria-label="New name of ${shown}" value=${name} maxlength="200" autofocus onInput=${(event) => setName(event.target.value)} />
       <button type="submit" class="small">Rename</button></form></li>`;
   }
   return html`<li class="saved">
-    <button type="button" class="quiet" onClick=${onOpen}>${search.name}<span class="soft">${summary(search)}</span></button>
-    <button type="button" class="small" aria-label="Rename ${search.name}" onClick=${() => setName(search.name)}>Rename</button>
-    <button type="button" class="small" aria-label="Delete ${search.name}" onClick=${() => act(searches.remove(search))}>Delete</button>
+    <button type="button" class="quiet" onClick=${onOpen}>${shown}<span class="soft">${visible(summary(search))}</span></button>
+    <button type="button" class="small" aria-label="Rename ${shown}" onClick=${() => setName(search.name)}>Rename</button>
+    <button type="button" class="small" aria-label="Delete ${shown}" onClick=${() => act(searches.remove(search))}>Delete</button>
   </li>`;
 }
 

@@ -2,7 +2,8 @@ import { useState } from "../vendor/hooks.js";
 import { set } from "../core/address.js";
 import { toSecond } from "../core/format.js";
 import { html } from "../core/html.js";
-import { PRESETS, range } from "../core/range.js";
+import { zone } from "../core/preferences.js";
+import { PRESETS, range, written } from "../core/range.js";
 import { Popover } from "./popover.js";
 
 const HELP = "now-15m, 2026-07-14, 2026-07-14T03:33:20Z, or Unix time";
@@ -18,13 +19,13 @@ function Form({ close }) {
   const [from, setFrom] = useState(range.value.from), [to, setTo] = useState(range.value.to);
   const apply = (event) => {
     event.preventDefault();
-    set({ from: from.trim(), to: to.trim() === "now" ? "" : to.trim() });
+    set({ from: written(from, false), to: to.trim() === "now" ? "" : written(to, true) });
     close();
   };
   return html`<form class="range" onSubmit=${apply}>
-    <label>From<input value=${from} spellcheck="false" autocomplete="off" onInput=${(event) => setFrom(event.target.value)} /></label>
-    <label>To<input value=${to} spellcheck="false" autocomplete="off" onInput=${(event) => setTo(event.target.value)} /></label>
-    <p class="soft">${HELP}</p>
+    <label>From<input value=${from} spellcheck=${false} autocomplete="off" onInput=${(event) => setFrom(event.target.value)} /></label>
+    <label>To<input value=${to} spellcheck=${false} autocomplete="off" onInput=${(event) => setTo(event.target.value)} /></label>
+    <p class="soft">${HELP}. Times without a zone are ${zone.value === "utc" ? "UTC" : "local"}.</p>
     <button type="submit" class="primary">Apply</button>
   </form>`;
 }

@@ -80,9 +80,11 @@ export function VirtualList({ items, keyOf, row, estimate, onEnd, onScroll, focu
     else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = Math.min(top, bottom - box.clientHeight);
   }, [focus]);
 
-  const scrolled = () => {
-    setView({ top: outer.current.scrollTop, height: outer.current.clientHeight });
-    onScroll?.(outer.current.scrollTop);
+  const scrolled = ({ currentTarget: { scrollTop: top, clientHeight: height } }) => {
+    // The event may come after the list has gone.
+    if (!outer.current) return;
+    setView({ top, height });
+    onScroll?.(top);
   };
   return html`<div class="virtual" ref=${outer} onScroll=${scrolled} tabindex="0" ...${attributes}>
     <div style=${{ height: `${tops[items.length]}px` }} role="presentation">

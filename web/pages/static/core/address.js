@@ -19,7 +19,10 @@ function changed(from, changes) {
   const made = new URLSearchParams(from);
   for (const [name, value] of Object.entries(changes)) {
     if (value === "" || value === null || value === undefined) made.delete(name);
-    else made.set(name, value);
+    else if (Array.isArray(value)) {
+      made.delete(name);
+      for (const each of value) made.append(name, each);
+    } else made.set(name, value);
   }
   return made;
 }
@@ -35,6 +38,9 @@ export function linkTo(where, own = {}) {
   return addressed(where, changed(shared, own));
 }
 
+/** The workspace of the address in the body of a request, where "" would be refused. */
+export const inWorkspace = () => (param("workspace_id") ? { workspace_id: param("workspace_id") } : {});
+
 /** The address of this view with some parameters changed. */
 export const linkHere = (changes) => addressed(path.value, changed(pairs.value, changes));
 
@@ -46,17 +52,64 @@ function show(address) {
   });
 }
 
+/** The place of the current entry in the history, kept in the entries to know how far "back" went. */
+let place = history.state?.place ?? 0;
+history.replaceState({ place }, "");
+
 /** Open an address of the page; `replace` changes the current entry of the history instead. */
 export function open(address, { replace = false } = {}) {
   const here = location.pathname + location.search;
-  if (address !== here) history[replace ? "replaceState" : "pushState"](null, "", address);
+  if (address !== here) {
+    if (!replace) place += 1;
+    history[replace ? "replaceState" : "pushState"]({ place }, "", address);
+  }
   show(address);
 }
 
-/** Change parameters of this view. A value of "" removes one. */
+let mayLeave = () => true;
+
+/** Until the function that this returns is called, another view or workspace is opened only if `ask()` is true.
+ *
+ * It holds for links, the back button and the choice of a workspace, not for `open()` and `set()`.
+ */
+export function beforeLeaving(ask) {
+  mayLeave = ask;
+  return () => { if (mayLeave === ask) mayLeave = () => true; };
+}
+
+function stays(address) {
+  const url = new URL(address, location.origin);
+  return url.pathname === path.value && (url.searchParams.get("workspace_id") ?? "") === param("workspace_id");
+}
+
+/** Open an address unless what it leaves is to be kept; returns whether it is open. */
+export function visit(address) {
+  const may = stays(address) || mayLeave();
+  if (may) open(address);
+  return may;
+}
+
+/** Change parameters of this view. A value of "" removes one, a list repeats it. */
 export const set = (changes, how) => open(linkHere(changes), how);
 
-addEventListener("popstate", () => show(location.pathname + location.search));
+let returning = false;
+
+addEventListener("popstate", () => {
+  if (returning) {
+    returning = false;
+    return;
+  }
+  // A link to a part of the page makes an entry of its own.
+  if (!history.state) history.replaceState({ place: place + 1 }, "");
+  const address = location.pathname + location.search, next = history.state.place;
+  if (stays(address) || mayLeave()) {
+    place = next;
+    show(address);
+  } else if (next !== place) {
+    returning = true;
+    history.go(place - next);
+  }
+});
 
 /** Follow links of the page without loading it anew. */
 export function followLinks(isView) {
@@ -67,6 +120,6 @@ export function followLinks(isView) {
     const url = new URL(link.href);
     if (url.origin !== location.origin || url.hash || !isView(url.pathname)) return;
     event.preventDefault();
-    open(url.pathname + url.search);
+    visit(url.pathname + url.search);
   });
 }

@@ -1,16 +1,20 @@
-import { useEffect, useState } from "../vendor/hooks.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
 
 const NOTHING = { content: null, error: null, loading: true };
 
 /** Load something whenever `inputs` change: `read(signal)` is a promise of the content.
  *
- * An error removes the content that was shown before, which belongs to another question.
+ * It waits until it is `ready`, so that what matters more is answered first. An error removes the content
+ * that was shown before, which belongs to another question.
  */
-export function useLoaded(read, inputs) {
-  const [state, setState] = useState(NOTHING);
+export function useLoaded(read, inputs, ready = true) {
+  const [state, setState] = useState(NOTHING), asked = useRef([]);
+  const isNew = inputs.some((each, place) => each !== asked.current[place]);
   useEffect(() => {
+    asked.current = inputs;
     const controller = new AbortController();
     setState((before) => ({ ...before, error: null, loading: true }));
+    if (!ready) return undefined;
     read(controller.signal).then(
       (content) => setState({ content, error: null, loading: false }),
       (error) => {
@@ -18,6 +22,6 @@ export function useLoaded(read, inputs) {
       },
     );
     return () => controller.abort();
-  }, inputs);
-  return state;
+  }, [...inputs, ready]);
+  return { ...state, loading: state.loading || isNew };
 }

@@ -6,3 +6,10 @@ export function pairsOf(query) {
     return [[name, value]];
   });
 }
+
+/** Pairs as lists of values by name. */
+export function grouped(pairs) {
+  const found = Object.create(null);
+  for (const [name, value] of pairs) (found[name] ??= []).push(value);
+  return found;
+}

@@ -2,11 +2,12 @@
 
 import { effect, signal } from "../vendor/signals.js";
 
-function kept(name, fallback) {
+function kept(name, fallback, isValid = () => true) {
   const key = `sheaf.${name}`;
   let first = fallback;
   try {
-    first = JSON.parse(localStorage.getItem(key)) ?? fallback;
+    const found = JSON.parse(localStorage.getItem(key));
+    if (found !== null && isValid(found)) first = found;
   } catch { /* storage is blocked, or holds something else */ }
   const made = signal(first);
   effect(() => {
@@ -29,7 +30,7 @@ export const wrap = kept("wrap", false);
 export const ago = kept("ago", false);
 
 /** Fields shown as columns of the list of log records. */
-export const columns = kept("columns", ["service_name"]);
+export const columns = kept("columns", ["service_name"], (value) => Array.isArray(value) && value.every((name) => typeof name === "string"));
 
 /** Whether the sidebar of fields is open. */
 export const sidebar = kept("sidebar", matchMedia("(min-width: 900px)").matches);

@@ -2,6 +2,7 @@
 
 import { computed, signal } from "../vendor/signals.js";
 import { param, set } from "./address.js";
+import { zone } from "./preferences.js";
 
 export const PRESETS = [
   ["now-5m", "Last 5 minutes"], ["now-15m", "Last 15 minutes"], ["now-1h", "Last hour"],
@@ -14,6 +15,25 @@ const RELATIVE = /^now(?:-(\d+(?:ms|s|m|h|d|w))+)?$/;
 
 /** The range of the address. */
 export const range = computed(() => ({ from: param("from") || DEFAULT, to: param("to") || "now" }));
+
+const DATE = /^\d{4}-\d\d-\d\d$/, WITHOUT_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
+
+/** A text that someone has written, as it is put into the address.
+ *
+ * The API takes times without a zone as UTC; where local times are shown, they are meant as such. A date as the end
+ * of a range is all of that day.
+ */
+export function written(text, isEnd) {
+  const given = text.trim(), isDate = DATE.test(given);
+  if (zone.value === "utc" || !(isDate || WITHOUT_ZONE.test(given))) return given;
+  const time = new Date(isDate ? `${given}T00:00` : given.replace(" ", "T"));
+  if (Number.isNaN(time.getTime())) return given;
+  if (isDate && isEnd) {
+    time.setDate(time.getDate() + 1);
+    time.setMilliseconds(-1);
+  }
+  return String(time.getTime());
+}
 
 /** Increased to load everything again, such as by the button "Search". */
 export const asked = signal(0);

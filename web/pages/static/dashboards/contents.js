@@ -1,23 +1,29 @@
 import { html } from "../core/html.js";
-import { number, relative, share } from "../core/format.js";
-import { LEVELS, levelOf, severityOf } from "../core/levels.js";
+import { counted, number, relative, share } from "../core/format.js";
+import { levelOf, severityOf } from "../core/levels.js";
 import { include } from "../core/query.js";
 import { zoom } from "../core/range.js";
 import { linkTo } from "../core/address.js";
 import { visible } from "../core/text.js";
+import { inUnit } from "../core/units.js";
+import { unitOf } from "../metrics/question.js";
 import { Bars } from "../components/bars.js";
 import { LineChart } from "../components/line_chart.js";
+import { BarsLegend, grouped } from "../components/record_bars.js";
+import { toSearch } from "./kinds.js";
 
 const NONE = html`<p class="soft nothing">Nothing in this time range.</p>`;
-const CHROME = 14, LEGEND_FROM = 170;
+const CHROME = 14, LEGEND_FROM = 170, LEGEND_PX = 24;
 
-const rank = (name) => LEVELS.indexOf(levelOf(name));
+/** The address of a panel's records with a value. */
+const recordsOf = (panel, field, value) => toSearch(panel, { q: include(panel.query.q ?? "", field, value) });
 
-function Histogram({ content, height, title }) {
-  const buckets = content.buckets.map((bucket) => ({ ...bucket,
-    parts: Object.entries(bucket.by_level).sort(([a], [b]) => rank(b) - rank(a)).map(([name, count]) => [levelOf(name), count]) }));
-  return html`<${Bars} buckets=${buckets} interval=${content.interval_ms} height=${height} marks=${content.marks ?? []}
-    onSelect=${(part) => part && zoom(part.from, part.to)} label="${title}: ${number(content.total)} records over time" />`;
+function Histogram({ panel, content, height, title }) {
+  const by = panel.query.by ?? "", { buckets, entries } = grouped(by, content);
+  const legend = height > LEGEND_FROM && panel.signal !== "traces" && entries.length > 0;
+  return html`${legend && html`<${BarsLegend} by=${by} entries=${entries} linkOf=${({ field, name }) => recordsOf(panel, field, name)} />`}
+    <${Bars} buckets=${buckets} interval=${content.interval_ms} height=${legend ? height - LEGEND_PX : height} marks=${content.marks ?? []}
+      onSelect=${(part) => part && zoom(part.from, part.to)} label="${title}: ${counted(content.total, panel.signal === "traces" ? "request" : "record")} over time" />`;
 }
 
 function seriesOf({ series, metric }) {
@@ -29,18 +35,26 @@ function seriesOf({ series, metric }) {
 function Metric({ content, height, title }) {
   const { times, series } = seriesOf(content), legend = height > LEGEND_FROM;
   if (!times.length) return NONE;
-  const unit = content.aggregation === "rate" ? `${content.unit}/s` : content.unit;
-  return html`<${LineChart} times=${times} series=${series} unit=${unit} label=${title} onSelect=${(from, to) => zoom(from, to)}
+  return html`<${LineChart} times=${times} series=${series} unit=${unitOf(content)} label=${title} onSelect=${(from, to) => zoom(from, to)}
     height=${legend ? Math.max(120, height - 24 * Math.min(series.length + 1, 5)) : height} legend=${legend} />`;
+}
+
+const lastOf = (values) => values.findLast((value) => value !== null) ?? null;
+
+function MetricNumber({ content }) {
+  const { series } = seriesOf(content), write = inUnit(unitOf(content));
+  if (!series.length) return NONE;
+  if (series.length === 1) return html`<p class="single">${write(lastOf(series[0].values))}</p>`;
+  return html`<table class="plain top"><thead class="hidden"><tr><th>Series</th><th>Last value</th></tr></thead>
+    <tbody>${series.map(({ name, values }) => html`<tr key=${name}><td>${name}</td><td class="number">${write(lastOf(values))}</td></tr>`)}</tbody></table>`;
 }
 
 function TopValues({ content, panel }) {
   const facet = content.facets[0], most = facet?.values[0]?.count ?? 0;
   if (!facet?.values.length) return NONE;
-  const href = (value) => linkTo("/", { q: include(panel.query.q ?? "", facet.field, value) });
   return html`<table class="plain top"><thead class="hidden"><tr><th>Value</th><th>Share</th><th>Records</th></tr></thead>
     <tbody>${facet.values.map(({ value, count, truncated }) => html`<tr key=${value}>
-      <td>${truncated ? visible(value) : html`<a href=${href(value)}>${visible(value) || "(empty)"}</a>`}</td>
+      <td>${truncated ? visible(value) : html`<a href=${recordsOf(panel, facet.field, value)}>${visible(value) || "(empty)"}</a>`}</td>
       <td><meter aria-label="Share of the most frequent" value=${count} max=${most}></meter></td>
       <td class="number" title=${share(count / Math.max(1, facet.records))}>${number(count)}</td></tr>`)}</tbody></table>`;
 }
@@ -62,7 +76,7 @@ function List({ content }) {
     ${traces.map((trace) => html`<${Trace} key=${trace.trace_id} trace=${trace} />`)}</ul>`;
 }
 
-const COMPONENTS = { histogram: Histogram, metric: Metric, top_values: TopValues, number: Single, logs: List };
+const COMPONENTS = { histogram: Histogram, metric: Metric, metric_number: MetricNumber, top_values: TopValues, number: Single, logs: List };
 
 /** What a panel shows; `height` is in pixels. */
 export function Content({ panel, content, height, title }) {

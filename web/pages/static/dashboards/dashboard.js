@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "../vendor/hooks.js";
-import { linkTo, open, param, set } from "../core/address.js";
+import { beforeLeaving, linkTo, open, param, set } from "../core/address.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
 import { asked, range, rangeNow } from "../core/range.js";
@@ -32,13 +32,18 @@ function useRange() {
   return { version, when: useMemo(() => rangeNow(), [version]), again: () => setTick((before) => before + 1) };
 }
 
-/** Warn before the browser leaves changes that are not saved. */
+const LEAVE = "Leave this dashboard? Its changes are not saved and will be lost.";
+
+/** Ask before changes that are not saved are left, in this page or for another. */
 function useWarning(changed) {
   useEffect(() => {
     if (!changed) return undefined;
-    const warn = (event) => event.preventDefault();
+    const warn = (event) => event.preventDefault(), stop = beforeLeaving(() => confirm(LEAVE));
     addEventListener("beforeunload", warn);
-    return () => removeEventListener("beforeunload", warn);
+    return () => {
+      removeEventListener("beforeunload", warn);
+      stop();
+    };
   }, [changed]);
 }
 

@@ -35,5 +35,5 @@ export function keysOf(panels) {
 }
 
 /** The usual size of a new panel. */
-export const sizeOf = (kind) => ({ number: { width: 3, height: 2 }, top_values: { width: 4, height: 4 }, logs: { width: 12, height: 6 } }[kind]
+export const sizeOf = (kind) => ({ number: { width: 3, height: 2 }, metric_number: { width: 3, height: 2 }, top_values: { width: 4, height: 4 }, logs: { width: 12, height: 6 } }[kind]
   ?? { width: 6, height: 4 });

@@ -1,7 +1,10 @@
 import { html } from "../core/html.js";
 import { columns } from "../core/preferences.js";
 import { either, exclude, include, labelOf } from "../core/query.js";
+import { shortened } from "../core/text.js";
 import { ask, query } from "./filters.js";
+
+const NAMED = 100;
 
 const has = (name) => columns.value.includes(name);
 
@@ -11,15 +14,15 @@ function toggleColumn(name) {
 
 /** Show only records with a value, hide them, or allow the value, too. */
 export const ValueActions = ({ name, text }) => html`<span class="actions">
-  <button type="button" class="small" aria-label="Show only records with ${labelOf(name)} ${text}" title="Only these"
+  <button type="button" class="small" aria-label="Show only records with ${shortened(labelOf(name), NAMED)} ${shortened(text, NAMED)}" title="Only these"
     onClick=${() => ask(include(query.value, name, text))}>+</button>
-  <button type="button" class="small" aria-label="Hide records with ${labelOf(name)} ${text}" title="Without these"
+  <button type="button" class="small" aria-label="Hide records with ${shortened(labelOf(name), NAMED)} ${shortened(text, NAMED)}" title="Without these"
     onClick=${() => ask(exclude(query.value, name, text))}>−</button>
-  <button type="button" class="small" aria-label="Also show records with ${labelOf(name)} ${text}" title="These, too"
+  <button type="button" class="small" aria-label="Also show records with ${shortened(labelOf(name), NAMED)} ${shortened(text, NAMED)}" title="These, too"
     onClick=${() => ask(either(query.value, name, text))}>or</button>
 </span>`;
 
 /** Show or hide a field as a column. */
 export const ColumnToggle = ({ name }) => html`<button type="button" class="small" aria-pressed=${has(name)}
-  aria-label="Column ${labelOf(name)}" title=${has(name) ? "Remove the column" : "Show as a column"}
+  aria-label="Column ${shortened(labelOf(name), NAMED)}" title=${has(name) ? "Remove the column" : "Show as a column"}
   onClick=${() => toggleColumn(name)}>col</button>`;

@@ -1,11 +1,16 @@
 // A record's fields by the names that facets, columns and queries use.
 
+import { signal } from "../vendor/signals.js";
+
+/** The fields that the sidebar lists, or has listed last. */
+export const listed = signal([]);
+
 const RECORD = ["service_name", "service_version", "endpoint", "client_id", "scope_name", "trace_id", "span_id"];
 
 /** A field's value in a record, as text; undefined if the record does not have it. */
 export function valueOf(log, name) {
   const key = /^(?:attributes|resource)\[(.*)\]$/s.exec(name)?.[1];
-  if (key === undefined) return log[name] || undefined;
+  if (key === undefined) return Object.hasOwn(log, name) && log[name] ? String(log[name]) : undefined;
   const own = Object.hasOwn(log.log_attributes, key) && !name.startsWith("resource") ? log.log_attributes[key] : undefined;
   const found = own ?? (Object.hasOwn(log.resource_attributes, key) ? log.resource_attributes[key] : undefined);
   return found === undefined ? undefined : String(found);

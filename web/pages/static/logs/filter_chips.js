@@ -7,5 +7,5 @@ import { others, removeFilter } from "./filters.js";
 export function FilterChips() {
   if (!others.value.length) return null;
   return html`<ul class="chips" aria-label="More filters">${others.value.map(([name, text]) => html`<li key=${name}>
-    <button type="button" class="small" aria-label="Remove filter ${labelOf(name)}" onClick=${() => removeFilter(name)}>${labelOf(name)} = ${visible(text)} ×</button></li>`)}</ul>`;
+    <button type="button" class="small" aria-label="Remove filter ${visible(labelOf(name))}" onClick=${() => removeFilter(name)}>${visible(labelOf(name))} = ${visible(text)} ×</button></li>`)}</ul>`;
 }

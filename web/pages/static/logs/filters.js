@@ -20,7 +20,10 @@ export const filters = computed(() => {
 
 export const query = computed(() => param("q"));
 
+/** The filters by name, as a panel of a dashboard keeps them. */
+export const searched = () => ({ ...Object.fromEntries(others.value), q: query.value });
+
 /** Run a query. A record that was open belongs to the query before. */
-export const ask = (text) => set({ q: text, record: "" });
+export const ask = (text) => set({ q: text, record: "", open: "" });
 
 export const removeFilter = (name) => set({ [name]: "" });

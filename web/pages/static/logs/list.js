@@ -1,6 +1,7 @@
 import { columns, wrap } from "../core/preferences.js";
 import { html } from "../core/html.js";
 import { labelOf } from "../core/query.js";
+import { visible } from "../core/text.js";
 import { VirtualList } from "../components/virtual_list.js";
 import { Row } from "./row.js";
 
@@ -14,11 +15,11 @@ export function List({ records, opened, toggle, active, onScroll }) {
   const grid = `26px 184px 74px ${names.map(() => "minmax(90px, 150px) ").join("")}minmax(200px, 1fr)`;
   const row = (log, place) => html`<${Row} key=${log.id} log=${log} place=${place} columns=${names} wrapped=${wrap.value}
     opened=${opened.has(log.id)} active=${place === active} toggle=${toggle} />`;
-  return html`<div class="records" role="table" aria-label="Log records, newest first" aria-rowcount=${items.length + 1} style=${{ "--grid": grid }}>
+  return html`<div class="records" role="table" aria-label="Log records, newest first" aria-busy=${records.searching.value} aria-rowcount=${items.length + 1} style=${{ "--grid": grid }}>
     <div class="heading" role="row" aria-rowindex="1">
       <span role="columnheader"><span class="hidden">Details</span></span><span role="columnheader">Time</span>
       <span role="columnheader">Severity</span>
-      ${names.map((name) => html`<span role="columnheader" key=${name} title=${name}>${labelOf(name)}</span>`)}
+      ${names.map((name) => html`<span role="columnheader" key=${name} title=${visible(name)}>${visible(labelOf(name))}</span>`)}
       <span role="columnheader">Message</span>
     </div>
     <${VirtualList} items=${items} keyOf=${keyOf} row=${row} estimate=${ROW_PX} focus=${active} onScroll=${onScroll}

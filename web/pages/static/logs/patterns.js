@@ -4,12 +4,13 @@ import { html } from "../core/html.js";
 import { levelOf } from "../core/levels.js";
 import { useLoaded } from "../core/load.js";
 import { and } from "../core/query.js";
+import { shortened } from "../core/text.js";
 import { Problem } from "../components/problem.js";
 import { Sparkline } from "../components/sparkline.js";
 import { Text } from "../components/text.js";
 import { ask, query } from "./filters.js";
 
-const PATTERNS = 100, SPARKLINES = 20, BUCKETS = 40;
+const MOST_LEVEL = 20, PATTERNS = 100, SPARKLINES = 20, BUCKETS = 40;
 
 /** The records of a pattern over time. */
 function OverTime({ parameters, condition }) {
@@ -20,7 +21,7 @@ function OverTime({ parameters, condition }) {
 
 function Pattern({ pattern, place, parameters, half }) {
   const badges = Object.entries(pattern.by_severity).map(([severity, count]) =>
-    html`<span key=${severity} class="badge ${levelOf(severity)}">${severity} ${number(count)}</span>`);
+    html`<span key=${severity} class="badge ${levelOf(severity)}">${shortened(severity, MOST_LEVEL)} ${number(count)}</span>`);
   const isNew = Date.parse(pattern.first_timestamp) > half;
   return html`<li>
     <span class="count">${number(pattern.count)}</span>

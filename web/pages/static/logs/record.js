@@ -5,7 +5,9 @@ import { labelOf } from "../core/query.js";
 import { Copy } from "../components/copy.js";
 import { curl } from "../components/api_call.js";
 import { JsonTree, parsed } from "../components/json_tree.js";
-import { LongText, Text } from "../components/text.js";
+import { CutText, LongText } from "../components/text.js";
+import { visible } from "../core/text.js";
+import { number } from "../core/format.js";
 import { ColumnToggle, ValueActions } from "./field_actions.js";
 import { groupsOf } from "./fields.js";
 import { Surrounding } from "./surrounding.js";
@@ -14,17 +16,18 @@ const workspace = () => ({ workspace_id: param("workspace_id") });
 
 const permalink = (log) => `${location.origin}${linkTo("/", { record: log.id, from: log.timestamp_ms - 60_000, to: log.timestamp_ms + 60_000 })}`;
 
-const Fields = ({ title, fields }) => html`<section><h3>${title}</h3><dl>${fields.map(([name, text]) => html`
-  <dt key=${name}><${Text} text=${labelOf(name)} /></dt>
-  <dd><span class="value"><${Text} text=${text} /></span><${ValueActions} name=${name} text=${text} /><${ColumnToggle} name=${name} /></dd>`)}</dl></section>`;
+const MOST_FIELDS = 200;
 
-const TRACE_MARGIN_MS = 900_000;
-
-function TraceLink({ log }) {
-  if (!log.trace_id) return null;
-  const range = { from: log.timestamp_ms - TRACE_MARGIN_MS, to: log.timestamp_ms + TRACE_MARGIN_MS };
-  return html`<a class="button" href=${linkTo(`/traces/${log.trace_id}`, { ...range, span: log.span_id })}>Open trace</a>`;
+function Fields({ title, fields }) {
+  const [all, setAll] = useState(false), shown = all ? fields : fields.slice(0, MOST_FIELDS);
+  return html`<section><h3>${title}</h3><dl>${shown.map(([name, text]) => html`
+    <dt key=${name}>${visible(labelOf(name))}</dt>
+    <dd><span class="value"><${CutText} text=${text} /></span><${ValueActions} name=${name} text=${text} /><${ColumnToggle} name=${name} /></dd>`)}</dl>
+    ${shown.length < fields.length && html`<button type="button" class="small" onClick=${() => setAll(true)}>Show all ${number(fields.length)}</button>`}</section>`;
 }
+
+const TraceLink = ({ log }) => log.trace_id
+  && html`<a class="button" href=${linkTo(`/traces/${log.trace_id}`, { span: log.span_id })}>Open trace</a>`;
 
 /** All of a log record: its body, fields, and what leads on from it. */
 export function Record({ log, id }) {

@@ -13,6 +13,8 @@ export class Records {
     this.list = signal([]);
     this.error = signal(null);
     this.loading = signal(true);
+    /** Whether the list still is that of the search before. */
+    this.searching = signal(true);
     this.complete = signal(false);
     this.cursor = null;
     this.controller = null;
@@ -25,6 +27,7 @@ export class Records {
     this.parameters = parameters;
     this.cursor = null;
     this.loading.value = true;
+    this.searching.value = true;
     await this.load((found) => found);
   }
 
@@ -46,6 +49,7 @@ export class Records {
         this.complete.value = !page.has_more;
         this.error.value = null;
         this.loading.value = false;
+        this.searching.value = false;
       });
     } catch (error) {
       if (aborted.aborted) return;
@@ -53,6 +57,7 @@ export class Records {
         this.list.value = [];
         this.error.value = error;
         this.loading.value = false;
+        this.searching.value = false;
       });
     }
   }

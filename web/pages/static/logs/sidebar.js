@@ -3,13 +3,29 @@ import { get } from "../core/api.js";
 import { number, short } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
-import { exists, include, labelOf } from "../core/query.js";
+import { and, exists, freed, include, labelOf } from "../core/query.js";
+import { Pin } from "../components/pin.js";
 import { Problem } from "../components/problem.js";
 import { visible } from "../core/text.js";
 import { ColumnToggle, ValueActions } from "./field_actions.js";
-import { ask, query } from "./filters.js";
+import { listed } from "./fields.js";
+import { ask, query, searched } from "./filters.js";
 
 const VALUES = 5, MORE_VALUES = 50;
+
+/** A facet whose field the query names, with the values that the query leaves out, so that they can be added. */
+async function withOthers(facet, parameters, signal) {
+  const rest = freed(query.value, facet.field);
+  if (rest === null) return { ...facet, parameters };
+  const others = [...parameters.filter(([name]) => name !== "q"), ["q", rest]];
+  const { facets } = await get("/logs/facets", [...others, ["fields", facet.field], ["values", VALUES]], signal);
+  return { ...facets[0], parameters: others };
+}
+
+async function facetsOf(parameters, signal) {
+  const answer = await get("/logs/facets", [...parameters, ["values", VALUES]], signal);
+  return { ...answer, facets: await Promise.all(answer.facets.map((facet) => withOthers(facet, parameters, signal))) };
+}
 
 function Value({ name, found, records }) {
   const text = found.value, shown = text === "" ? "(empty)" : visible(text);
@@ -24,19 +40,20 @@ function Value({ name, found, records }) {
 }
 
 /** A field with its most frequent values; more are loaded on request. */
-function Field({ facet, parameters, sampled }) {
+function Field({ facet, sampled }) {
   const [more, setMore] = useState(null), [error, setError] = useState(null);
   const name = facet.field, shown = more ?? facet, label = labelOf(name);
   useEffect(() => setMore(null), [facet]);
-  const load = () => get("/logs/facets", [...parameters, ["fields", name], ["values", MORE_VALUES]])
+  const load = () => get("/logs/facets", [...facet.parameters, ["fields", name], ["values", MORE_VALUES]])
     .then(({ facets }) => setMore(facets[0]), setError);
   return html`<details class="facet" open aria-label=${label}>
     <summary><span class="name">${visible(label)}</span> <span class="soft">${short(facet.distinct_values)}</span></summary>
     <ul>${shown.values.map((found) => html`<${Value} key=${found.value} name=${name} found=${found} records=${shown.records} />`)}</ul>
     <p class="tools">
       ${shown.distinct_values > shown.values.length && !more && html`<button type="button" class="small" onClick=${load}>More values</button>`}
-      <button type="button" class="small" aria-label="Show only records with a ${label}" onClick=${() => ask(`${query.value} ${exists(name)}`.trim())}>exists</button>
+      <button type="button" class="small" aria-label="Show only records with a ${label}" onClick=${() => ask(and(query.value, exists(name)))}>exists</button>
       <${ColumnToggle} name=${name} />
+      <${Pin} label=${html`pin<span class="hidden"> ${label}</span>`} panel=${() => ({ kind: "top_values", query: { ...searched(), fields: [name] } })} />
       ${!shown.exact && html`<span class="soft" title="Counted in a sample of ${number(sampled)} records">estimated</span>`}
     </p>
     <${Problem} error=${error} />
@@ -44,9 +61,10 @@ function Field({ facet, parameters, sampled }) {
 }
 
 /** The fields of the log records and their most frequent values. */
-export function Sidebar({ parameters, version }) {
+export function Sidebar({ parameters, version, ready }) {
   const [wanted, setWanted] = useState(""), whole = useRef(null), focused = useRef(false);
-  const { content, error, loading } = useLoaded((signal) => get("/logs/facets", [...parameters, ["values", VALUES]], signal), [version]);
+  const { content, error, loading } = useLoaded((signal) => facetsOf(parameters, signal), [version], ready);
+  useEffect(() => { if (content) listed.value = content.facets.map(({ field }) => field); }, [content]);
   useEffect(() => {
     // A value that is no longer there takes the focus with it.
     if (focused.current && document.activeElement === document.body) whole.current.querySelector("input").focus({ preventScroll: true });
@@ -57,7 +75,7 @@ export function Sidebar({ parameters, version }) {
     <h2>Fields</h2>
     <input type="search" aria-label="Find a field" placeholder="Find a field" value=${wanted} onInput=${(event) => setWanted(event.target.value)} />
     <${Problem} error=${error} />
-    ${facets.map((facet) => html`<${Field} key=${facet.field} facet=${facet} parameters=${parameters} sampled=${content.sampled_records} />`)}
+    ${facets.map((facet) => html`<${Field} key=${facet.field} facet=${facet} sampled=${content.sampled_records} />`)}
     ${content && !facets.length && html`<p class="soft">No fields.</p>`}
   </aside>`;
 }

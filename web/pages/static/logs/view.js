@@ -1,10 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { pairs, param, set } from "../core/address.js";
 import { get } from "../core/api.js";
+import { grouped, pairsOf } from "../core/pairs.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
 import { ago, columns, sidebar, wrap } from "../core/preferences.js";
-import { isRelative, range, rangeNow } from "../core/range.js";
+import { isRelative, range } from "../core/range.js";
 import { ApiCall } from "../components/api_call.js";
 import { Export } from "../components/export.js";
 import { FirstUse, hasRecords } from "../components/first_use.js";
@@ -17,60 +18,23 @@ import { Workspace } from "../components/workspace.js";
 import { LogChanges } from "./changes.js";
 import { compareLastMinutes, compareWithBefore, comparedIn } from "./compare.js";
 import { FilterChips } from "./filter_chips.js";
-import { ask, filters, others, query } from "./filters.js";
+import { ask, others, query, searched } from "./filters.js";
 import { Histogram } from "./histogram.js";
 import { Linked } from "./linked.js";
 import { List } from "./list.js";
-import { Live } from "./live.js";
 import { LiveBar } from "./live_bar.js";
 import { PatternList } from "./patterns.js";
-import { Records } from "./records.js";
 import { Sidebar } from "./sidebar.js";
 import { useShortcuts } from "./shortcuts.js";
+import { useActive, useFirstOpened, useHistogram, useLive, useOpened, useRecords, useSearch, useSides } from "./state.js";
 
-const BUCKETS = 120, LIVE_HISTOGRAM_MS = 3000;
 const EMPTY = "No log records match. Try a longer time range or fewer filters.";
 
 const mistakeOf = (error) => error?.places?.find(({ field }) => field === "q") ?? null;
 
-/** The parameters of one search: filters and the range at this moment. They change only with it. */
-function useSearch() {
-  const [again, setAgain] = useState(0);
-  const key = JSON.stringify([filters.value, range.value, again]);
-  const parameters = useMemo(() => [...filters.value, ...Object.entries(rangeNow())], [key]);
-  return { key, parameters, repeat: () => setAgain((before) => before + 1) };
-}
-
-function useRecords(key, parameters) {
-  const records = useMemo(() => new Records(), []);
-  useEffect(() => { records.start(parameters); }, [key]);
-  useEffect(() => () => records.stop(), []);
-  return records;
-}
-
-function useLive(records, key) {
-  const on = param("live") === "1", [live, setLive] = useState(null);
-  useEffect(() => {
-    if (!on) return undefined;
-    const made = new Live(filters.value, (logs) => records.insert(logs));
-    setLive(made);
-    return () => { made.close(); setLive(null); };
-  }, [on, key]);
-  return live;
-}
-
-function useHistogram(key, live) {
-  const by = param("by"), [tick, setTick] = useState(0);
-  useEffect(() => {
-    if (!live) return undefined;
-    const timer = setInterval(() => { if (!document.hidden && !live.paused.value) setTick((before) => before + 1); }, LIVE_HISTOGRAM_MS);
-    return () => clearInterval(timer);
-  }, [live]);
-  return useLoaded((signal) => get("/logs/histogram", [...filters.value, ...Object.entries(rangeNow()), ["buckets", BUCKETS], ["by", by]], signal), [key, tick, by]);
-}
-
+/** Records that arrive belong to a range only if it ends now. */
 function setLive(on) {
-  set(on && !isRelative.value ? { live: "1", from: "now-15m", to: "" } : { live: on ? "1" : "" });
+  set(on && !(isRelative.value && range.value.to === "now") ? { live: "1", from: "now-15m", to: "" } : { live: on ? "1" : "" });
 }
 
 const calls = (parameters) => () => [
@@ -82,16 +46,15 @@ const calls = (parameters) => () => [
 ];
 
 const savedState = () => ({ q: query.value, from: range.value.from, to: range.value.to, columns: columns.value,
-  filters: Object.fromEntries(others.value) });
+  filters: Object.fromEntries(Object.entries(grouped(others.value)).map(([name, values]) => [name, values.length > 1 ? values : values[0]])) });
 
 function openSaved({ q, from, to, columns: shown, filters: more }) {
   if (shown?.length) columns.value = shown;
   const dropped = Object.fromEntries(others.value.map(([name]) => [name, ""]));
-  set({ ...dropped, ...more, q, from, to: to === "now" ? "" : to, record: "" });
+  set({ ...dropped, ...grouped(pairsOf(more ?? {})), q, from, to: to === "now" ? "" : to, record: "" });
 }
 
-const panel = () => ({ title: query.value || "All records", kind: "histogram", signal: "logs",
-  query: { ...Object.fromEntries(others.value), q: query.value, by: param("by") } });
+const panel = () => ({ kind: "histogram", query: { ...searched(), by: param("by") } });
 
 /** A workspace without any record shows how to send the first one. */
 function Empty({ parameters, onRecords }) {
@@ -113,13 +76,16 @@ const Switch = ({ of, label, title }) => html`<button type="button" class="small
 /** The log records of a workspace: search, fields, patterns, live tail. */
 export function View() {
   const { key, parameters, repeat } = useSearch();
-  const records = useRecords(key, parameters), live = useLive(records, key);
-  const { content: found, error: histogramError } = useHistogram(key, live);
-  const { content: deployed } = useLoaded((signal) => get("/logs/deployments", parameters, signal), [key]);
-  const [opened, setOpened] = useState(new Set()), [selected, setSelected] = useState(null), [active, setActive] = useState(-1);
-  const list = records.list.value, compared = comparedIn(pairs.value), box = useRef(null);
+  const records = useRecords(key, parameters), live = useLive(records, key, repeat);
+  const { content: found, error: histogramError, loading: counting } = useHistogram(key, live);
+  // The histogram first: ClickHouse would otherwise divide itself between all of them.
+  const ready = Boolean(live) || !counting;
+  const { content: deployed } = useLoaded((signal) => get("/logs/deployments", parameters, signal), [key], ready);
+  const [opened, setOpened] = useOpened(), [selected, setSelected] = useState(null), [active, goTo] = useActive();
+  const sides = useSides(key, parameters, live), list = records.list.value, compared = comparedIn(pairs.value), box = useRef(null);
 
-  useEffect(() => { setSelected(null); setActive(-1); }, [key]);
+  useEffect(() => { setSelected(null); goTo(() => -1); }, [key]);
+  useFirstOpened(records, goTo);
   const toggle = (id) => {
     const next = new Set(opened);
     if (!next.delete(id)) {
@@ -130,13 +96,13 @@ export function View() {
   };
   useShortcuts({
     focusQuery: () => document.getElementById("query").focus(),
-    move: (step) => setActive(Math.max(0, Math.min(list.length - 1, active + step))),
-    open: () => { if (list[active]) toggle(list[active].id); },
+    move: (step) => goTo((before) => Math.max(0, Math.min(list.length - 1, before + step))),
+    open: () => { if (list[active.current]) toggle(list[active.current].id); },
     close: () => (opened.size ? setOpened(new Set()) : setSelected(null)),
   });
   const scrolled = (top) => { if (live && top > 0) live.pause(); };
   const resume = () => {
-    box.current.querySelector("#rows").scrollTop = 0;
+    box.current.querySelector("#rows")?.scrollTo({ top: 0 });
     setOpened(new Set());
     live.resume();
   };
@@ -153,7 +119,7 @@ export function View() {
     </div>
     <${FilterChips} />
     ${live && !error && html`<${LiveBar} live=${live} resume=${resume} />`}
-    ${found && html`<${Histogram} found=${found} deployments=${deployed?.deployments ?? []} selected=${selected} onSelect=${(part) => setSelected(within(part, found))}
+    ${found && html`<${Histogram} found=${found} loading=${counting && !live} deployments=${deployed?.deployments ?? []} selected=${selected} onSelect=${(part) => setSelected(within(part, found))}
       onCompare=${(part) => compareWithBefore(part, found)}>
       <button type="button" class="small" onClick=${() => compareLastMinutes(found)}>Last 10 min. against the hour before</button><${Pin} panel=${panel} /></${Histogram}>`}
     <${Problem} error=${error ?? histogramError} />
@@ -163,12 +129,12 @@ export function View() {
       <${Tab} name="records" label="Records" /><${Tab} name="patterns" label="Patterns" />
       <span class="end tools"><${Switch} of=${wrap} label="Wrap" title="Wrap long lines" /><${Switch} of=${ago} label="Relative times" title="Show how long ago" /></span></div>
     <div class="columns ${sidebar.value ? "" : "without-fields"}">
-      ${sidebar.value && html`<${Sidebar} parameters=${parameters} version=${key} />`}
+      ${sidebar.value && html`<${Sidebar} ...${sides} ready=${ready} />`}
       ${view === "patterns" ? html`<${PatternList} parameters=${parameters} version=${key} found=${found} />`
         : html`<div class="content">
           ${!list.length && !records.loading.value && !error && html`<${Empty} parameters=${parameters} onRecords=${repeat} />`}
           ${!list.length && records.loading.value && html`<p class="status" role="status">Loading…</p>`}
-          ${list.length > 0 && html`<${List} records=${records} opened=${opened} toggle=${toggle} active=${active} onScroll=${scrolled} />`}
+          ${list.length > 0 && html`<${List} records=${records} opened=${opened} toggle=${toggle} active=${active.current} onScroll=${scrolled} />`}
         </div>`}
     </div>
   </main>`;

@@ -29,7 +29,7 @@ export function Catalogue({ chosen, kind }) {
   const metrics = content?.metrics ?? [];
   return html`<section class="card catalogue" aria-label="Metrics">
     <input type="search" aria-label="Search metrics by name" placeholder="Search metrics" maxlength="200" autocomplete="off"
-      spellcheck="false" value=${search} onInput=${(event) => setSearch(event.target.value)} />
+      spellcheck=${false} value=${search} onInput=${(event) => setSearch(event.target.value)} />
     <${Problem} error=${error} />
     ${content && !metrics.length && html`<p class="soft">${search ? "No metric has this in its name." : "No metrics in this time range."}</p>`}
     ${loading && !content && html`<p class="soft">Loading …</p>`}

@@ -46,7 +46,7 @@ function FilterForm({ metric, filters, close }) {
   return html`<form class="filter" onSubmit=${add}>
     <label>Attribute<select value=${key} onChange=${(event) => { setKey(event.target.value); setValue(""); }}>
       ${Object.keys(keys).map((each) => html`<option key=${each} value=${each}>${visible(each)}</option>`)}</select></label>
-    <label>Value<input required list="filter-values" value=${value} autocomplete="off" spellcheck="false" maxlength="4096"
+    <label>Value<input required list="filter-values" value=${value} autocomplete="off" spellcheck=${false} maxlength="4096"
       onInput=${(event) => setValue(event.target.value)} /></label>
     <datalist id="filter-values">${(keys[key] ?? []).map((each) => html`<option key=${each} value=${each}></option>`)}</datalist>
     <button type="submit" class="primary">Add filter</button>

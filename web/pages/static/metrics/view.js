@@ -1,6 +1,7 @@
 import { ApiCall } from "../components/api_call.js";
 import { LineChart } from "../components/line_chart.js";
 import { Problem } from "../components/problem.js";
+import { Pin } from "../components/pin.js";
 import { Refresh } from "../components/refresh.js";
 import { TimeRange } from "../components/time_range.js";
 import { Workspace } from "../components/workspace.js";
@@ -13,7 +14,8 @@ import { asked, range, rangeNow, zoom } from "../core/range.js";
 import { visible } from "../core/text.js";
 import { Catalogue } from "./catalogue.js";
 import { Aggregation, Filters, GroupBy } from "./controls.js";
-import { asking, queries } from "./question.js";
+import { exemplarQuery, exemplarsOf } from "./exemplars.js";
+import { asking, panelsOf, queries } from "./question.js";
 import { chartOf } from "./series.js";
 
 const shared = () => [param("workspace_id"), range.value.from, range.value.to, asked.value];
@@ -32,12 +34,13 @@ async function answered(question, signal) {
 
 /** The chart of the question's answer, loaded anew for each new description of the metric, which a new range has. */
 function Answer({ metric, question }) {
+  const { content: points } = useLoaded((signal) => exemplarsOf(question, signal), [JSON.stringify(question), metric]);
   const { content: chart, error, loading } = useLoaded((signal) => answered(question, signal), [JSON.stringify(question), metric]);
   if (error) return html`<${Problem} error=${error} />`;
   if (!chart) return html`<p class="status">${loading && "Loading …"}</p>`;
   const cut = chart.series.length < chart.total && ` · the ${chart.series.length} with the highest values of`;
   return html`<p class="status" role="status">${cut ? `${cut.slice(3)} ` : ""}${counted(chart.total, "series", "series")} · one value each ${duration(chart.interval)}</p>
-    ${chart.total ? html`<${LineChart} ...${chart} label=${question.name} height=${320} onSelect=${zoom} />`
+    ${chart.total ? html`<${LineChart} ...${chart} label=${question.name} height=${320} onSelect=${zoom} points=${points ?? []} />`
       : html`<p class="empty">No data points match.</p>`}`;
 }
 
@@ -47,14 +50,16 @@ function Metric({ metric, question }) {
         metric.unit && `, unit ${visible(metric.unit)}`}</span></h2>
     ${metric.description && html`<p class="soft">${visible(metric.description)}</p>`}
     <div class="toolbar"><${Aggregation} metric=${metric} question=${question} /><${GroupBy} metric=${metric} by=${question.by} />
-      <${Filters} metric=${metric} filters=${question.filters} /></div>
+      <${Filters} metric=${metric} filters=${question.filters} /><${Pin} panel=${() => panelsOf(question)} size="" /></div>
     <${Answer} metric=${metric} question=${question} />`;
 }
 
 const calls = (metric) => () => {
   const list = ["Metrics", "/metrics", { workspace_id: param("workspace_id"), ...rangeNow() }];
   if (!metric) return [list];
-  return [...queries(asking(metric)).map((query) => [query.quantile ? `Series, quantile ${query.quantile}` : "Series", "/metrics/query", query]), list];
+  const asked = queries(asking(metric));
+  return [...asked.map((query) => [query.quantile ? `Series, quantile ${query.quantile}` : "Series", "/metrics/query", query]),
+    ["Exemplars", "/metrics/exemplars", exemplarQuery(asked[0])], list];
 };
 
 /** Metrics: choose one, and see it over time. */

@@ -1,4 +1,5 @@
 import { ApiCall } from "../components/api_call.js";
+import { Pin } from "../components/pin.js";
 import { Problem } from "../components/problem.js";
 import { Refresh } from "../components/refresh.js";
 import { TimeRange } from "../components/time_range.js";
@@ -14,6 +15,7 @@ import { ServiceMap } from "./map.js";
 import { ServiceTable } from "./table.js";
 
 const MOST = 1000;
+const REQUESTS = { kind: "histogram", signal: "traces", query: {} };
 
 const shared = () => ({ workspace_id: param("workspace_id"), ...rangeNow() });
 
@@ -34,7 +36,7 @@ export function View() {
     <div class="toolbar"><p class="status" role="status">${!error && (content
         ? `${content.hasMore ? "The first " : ""}${counted(rows.length, "service")}. Requests are spans of servers and consumers, and those without a parent.`
         : loading && "Loading …")}</p>
-      <span class="end toolbar"><${TimeRange} /><${Refresh} /><${Workspace} /><${ApiCall} calls=${calls} /></span></div>
+      <span class="end toolbar"><${TimeRange} /><${Refresh} /><${Workspace} /><${Pin} panel=${() => REQUESTS} size="" /><${ApiCall} calls=${calls} /></span></div>
     <${Problem} error=${error} />
     ${content && (rows.length ? html`<${ServiceTable} rows=${rows} /><${ServiceMap} map=${content.map} />`
       : html`<p class="empty">No spans in this time range.</p>`)}</main>`;

@@ -1,5 +1,5 @@
 import { LongText } from "../components/text.js";
-import { param } from "../core/address.js";
+import { inWorkspace, param } from "../core/address.js";
 import { addressOf, get, post, remove } from "../core/api.js";
 import { bytes, counted, number, relative, toSecond } from "../core/format.js";
 import { html } from "../core/html.js";
@@ -25,7 +25,7 @@ function Records({ id }) {
 }
 
 function Letter({ letter, act }) {
-  const [shown, setShown] = useState(false), query = { workspace_id: workspace() };
+  const [shown, setShown] = useState(false), query = inWorkspace();
   const what = `${counted(letter.records, "record")} of ${letter.signal}`;
   const replay = () => act(post(`/dead-letters/${letter.id}/replay`, query),
     ({ replayed }) => (replayed ? `${what} will be stored again.` : "It was replayed or dropped before."));

@@ -1,5 +1,5 @@
-import { param } from "../core/address.js";
-import { get, post } from "../core/api.js";
+import { inWorkspace, param } from "../core/address.js";
+import { get, post, wholeAddress } from "../core/api.js";
 import { duration, number, relative, share, toSecond } from "../core/format.js";
 import { html } from "../core/html.js";
 import { visible } from "../core/text.js";
@@ -21,13 +21,14 @@ function Progress({ job }) {
 
 function Job({ job, act }) {
   const open = !FINISHED.includes(job.state), kind = KINDS[job.kind] ?? job.kind;
-  const cancel = () => act(post(`/jobs/${job.id}/cancel`, { workspace_id: param("workspace_id") || undefined }),
+  const cancel = () => act(post(`/jobs/${job.id}/cancel`, inWorkspace()),
     () => `${kind}: ends after its current step.`);
   const took = job.finished_ms && job.started_ms ? duration(job.finished_ms - job.started_ms) : "";
   return html`<tr><td>${kind}</td><td class="state ${job.state}">${job.cancel_asked && open ? "ends" : job.state}</td>
     <td class="progress"><${Progress} job=${job} /></td>
     <td title=${toSecond(job.created_ms)}>${relative(job.created_ms)}</td><td>${took}</td>
-    <td class="acts">${open && !job.cancel_asked && html`<button type="button" class="small" aria-label="Cancel ${kind}" onClick=${cancel}>Cancel</button>`}</td></tr>`;
+    <td class="acts">${open && !job.cancel_asked && html`<button type="button" class="small" aria-label="Cancel ${kind}" onClick=${cancel}>Cancel</button>`}
+      ${job.kind === "export" && job.state === "done" && html`<a class="button" download href=${wholeAddress(`/jobs/${job.id}/result`, inWorkspace())}>Download</a>`}</td></tr>`;
 }
 
 /** Background jobs of the workspace. */

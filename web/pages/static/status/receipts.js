@@ -30,7 +30,7 @@ export function Receipts() {
   };
   return html`<${Part} title="Receipt" id="receipt" error=${error?.status === 403 ? error : null}>
     <form class="acts" onSubmit=${look}><input name="receipt" type="search" aria-label="Receipt" placeholder="Receipt of a request's answer" value=${id}
-      maxlength="256" spellcheck="false" autocomplete="off" /><button type="submit">Look up</button></form>
+      maxlength="256" spellcheck=${false} autocomplete="off" /><button type="submit">Look up</button></form>
     ${error && error.status !== 403 && html`<p class="status bad" role="alert">${error.message}</p>`}
     ${content && html`<${Found} receipt=${content} />`}
     ${!id && html`<p class="soft">Each accepted request is answered with a receipt. It tells whether all of it is stored.</p>`}

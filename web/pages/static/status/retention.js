@@ -1,4 +1,4 @@
-import { param } from "../core/address.js";
+import { inWorkspace, param } from "../core/address.js";
 import { get, put } from "../core/api.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
@@ -17,7 +17,7 @@ function Form({ content, onDone }) {
   const save = (event) => {
     event.preventDefault();
     const days = Object.fromEntries(Object.entries(own).map(([name, text]) => [name, text === "" ? null : Number(text)]));
-    act(put("/retention", { ...days, workspace_id: param("workspace_id") || undefined }), () => "Saved. It holds for records that arrive from now on.");
+    act(put("/retention", { ...days, ...inWorkspace() }), () => "Saved. It holds for records that arrive from now on.");
   };
   return html`<form onSubmit=${save}><table class="plain"><thead><tr><th>Signal</th><th>Kept</th><th>Days of this workspace</th></tr></thead>
     <tbody>${Object.entries(SIGNALS).map(([name, label]) => html`<tr key=${name}><td>${label}</td><td>${daysOf(content.retention[name])}</td>

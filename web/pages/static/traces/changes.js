@@ -1,3 +1,4 @@
+import { useMemo } from "../vendor/hooks.js";
 import { linkHere, param, set } from "../core/address.js";
 import { html } from "../core/html.js";
 import { and } from "../core/query.js";
@@ -15,12 +16,12 @@ export const AskWhy = () => Object.entries(SELECTIONS).map(([name, [label]]) => 
 
 /** What distinguishes slow or failed spans from the others, if the address asks for it. */
 export function SpanChanges({ filters, inputs }) {
-  const chosen = SELECTIONS[param("compare")];
+  const chosen = SELECTIONS[param("compare")], version = JSON.stringify(inputs);
+  const { start_time_ms: start, end_time_ms: end } = useMemo(() => rangeNow(), [version]);
   if (!chosen) return null;
   const [, selection, about, shown] = chosen;
-  const { start_time_ms: start, end_time_ms: end } = rangeNow();
   const body = { ...filters, start_time_ms: start, end_time_ms: end, selection };
   const linkOf = ({ q }) => linkHere({ q: q ? and(param("q"), q) : param("q"), compare: "", ...shown });
-  return html`<${Changes} key=${JSON.stringify(inputs)} path="/traces/changes" body=${body} things="spans" about=${about} linkOf=${linkOf}
+  return html`<${Changes} key=${version} path="/traces/changes" body=${body} things="spans" about=${about} linkOf=${linkOf}
     onClose=${() => set({ compare: "" })} />`;
 }

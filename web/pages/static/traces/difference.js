@@ -1,3 +1,4 @@
+import { visible } from "../core/text.js";
 import { html } from "../core/html.js";
 import { duration, number } from "../core/format.js";
 
@@ -36,7 +37,7 @@ function Row({ name, before, after }) {
   const change = after.critical - before.critical;
   const counts = (of) => (of(before) === of(after) ? number(of(before)) : `${number(of(before))} → ${number(of(after))}`);
   return html`<tr class=${name ? "" : "whole"}>
-    <th scope="row">${name || "Duration"}</th>
+    <th scope="row">${visible(name) || "Duration"}</th>
     <td class="number">${time(before.critical)}</td><td class="number">${time(after.critical)}</td>
     <td class="number ${change > 0 ? "bad" : change < 0 ? "good" : "soft"}">${signed(change, time)}</td>
     <td class="number">${counts((each) => each.spans)}</td><td class="number">${counts((each) => each.errors)}</td></tr>`;

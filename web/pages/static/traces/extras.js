@@ -1,6 +1,8 @@
 // What the page adds to the viewer's details: links to log records and traces, and copying.
 
 import { linkTo, param } from "../core/address.js";
+import { moment } from "../core/format.js";
+import { zone } from "../core/preferences.js";
 import { html } from "../core/html.js";
 import { term } from "../core/query.js";
 import { Copy } from "../components/copy.js";
@@ -15,6 +17,9 @@ export function logsOf(answer, spanId = "") {
   const span = spanId && ` ${term("span_id", spanId)}`;
   return linkTo("/", { ...timeAround(answer), q: `${term("trace_id", answer.trace_id)}${span}` });
 }
+
+/** An instant with nanoseconds in the chosen zone. */
+const momentOf = (text) => moment(Date.parse(text)).slice(0, -4) + text.slice(19).replace("Z", zone.value === "utc" ? " UTC" : "");
 
 function names(part, name) {
   if (part === "fact") return [OF_BOTH[name], OF_SPANS[name]];
@@ -57,6 +62,7 @@ function actions(answer, item) {
 export function extrasFor(answers) {
   const of = (item) => answers.find((answer) => answer.trace_id === item.trace.id);
   return {
+    moment: momentOf,
     actions: (item) => actions(of(item), item),
     ofValue: (item, part, name, value) => ofValue(of(item), part, name, value),
   };

@@ -1,3 +1,5 @@
+import { set } from "../core/address.js";
+
 const LINKS = ".list .root a";
 
 function move(step) {
@@ -9,6 +11,8 @@ const ACTS = {
   j: () => move(1),
   k: () => move(-1),
   o: () => { if (document.activeElement.matches(LINKS)) document.activeElement.click(); },
+  "?": () => document.getElementById("cheat-sheet").click(),
+  Escape: () => set({ compare: "" }),
   "/": () => document.getElementById("query").focus(),
 };
 

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "../vendor/hooks.js";
 import { file, get } from "../core/api.js";
-import { linkTo, param, set } from "../core/address.js";
+import { inWorkspace, linkTo, param, set } from "../core/address.js";
 import { moment } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
@@ -37,8 +37,7 @@ function Missing({ error, id }) {
 }
 
 async function download(id) {
-  const workspace = param("workspace_id");
-  const saved = await file("/traces/gantt", { ...(workspace && { workspace_id: workspace }), trace_ids: [id] });
+  const saved = await file("/traces/gantt", { ...inWorkspace(), trace_ids: [id] });
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(saved), download: `trace-${id}.html` });
   link.click();
   URL.revokeObjectURL(link.href);
@@ -63,7 +62,7 @@ function Compare() {
   };
   return html`<${Popover} label="Compare…">
     ${() => html`<form class="compare" onSubmit=${compare}>
-      <label>With the trace of this id<input value=${id} size="34" spellcheck="false" autocomplete="off" maxlength="32"
+      <label>With the trace of this id<input value=${id} size="34" spellcheck=${false} autocomplete="off" maxlength="32"
         onInput=${(event) => setId(event.target.value)} /></label>
       <button type="submit" class="primary">Compare</button></form>`}
   </${Popover}>`;
@@ -98,9 +97,18 @@ function Found({ answers, onError }) {
     <${Waterfall} labelled=${labelled} />`;
 }
 
+/** A part of the address as it is meant; as it is written if that is not known. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** One trace, or two to compare: `/traces/<id>?with=<other id>`. */
 export function View({ named: [name] }) {
-  const id = decodeURIComponent(name), other = param("with");
+  const id = decoded(name), other = param("with");
   const [failed, setFailed] = useState(null);
   const read = (signal) => Promise.all([id, other].filter(Boolean).map((each) => get(pathOf(each), question(), signal)));
   const { content, error, loading } = useLoaded(read, [id, other, param("workspace_id"), asked.value]);
@@ -108,7 +116,7 @@ export function View({ named: [name] }) {
     <nav aria-label="Back"><a href=${linkTo("/traces")}>‹ Traces</a></nav>
     <${Problem} error=${failed} />
     ${!content && html`<h1 class="hidden">Trace</h1>
-      ${error && html`<div class="toolbar"><${Workspace} /></div>`}`}
+      ${error && html`<div class="toolbar"><${Workspace} same /></div>`}`}
     ${error ? html`<${Missing} error=${error} id=${id} />` : content ? html`<${Found} answers=${content} onError=${setFailed} />`
       : loading && html`<p class="status" role="status">Loading…</p>`}
   </main>`;

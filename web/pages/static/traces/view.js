@@ -5,8 +5,10 @@ import { counted } from "../core/format.js";
 import { html } from "../core/html.js";
 import { asked, range, rangeNow } from "../core/range.js";
 import { ApiCall } from "../components/api_call.js";
+import { Pin } from "../components/pin.js";
 import { Problem } from "../components/problem.js";
 import { QueryInput } from "../components/query_input.js";
+import { SavedSearches } from "../components/saved_searches.js";
 import { TimeRange } from "../components/time_range.js";
 import { Workspace } from "../components/workspace.js";
 import { AskWhy, SpanChanges } from "./changes.js";
@@ -20,6 +22,8 @@ const question = () => ({
   q: param("q"), workspace_id: param("workspace_id"),
   ...Object.fromEntries(FILTERS.map((name) => [name, param(name)])), ...rangeNow(), limit: PAGE,
 });
+
+const pinned = () => ({ kind: "logs", signal: "traces", query: Object.fromEntries(["q", ...FILTERS].map((name) => [name, param(name)])) });
 
 /** The filters that hold for both sides of a comparison: these are of spans, and those of the list of traces. */
 const spanFilters = () => Object.fromEntries([["q", param("q")], ["workspace_id", param("workspace_id")], ["service_name", param("service_name")]]
@@ -89,6 +93,14 @@ function Result({ traces, cursor, loading, error, more }) {
     ${cursor && html`<${More} loading=${loading} more=${more} />`}`;
 }
 
+const savedState = () => ({ q: param("q"), from: range.value.from, to: range.value.to,
+  filters: Object.fromEntries(FILTERS.map((name) => [name, param(name)]).filter(([, value]) => value)) });
+
+function openSaved({ q, from, to, filters }) {
+  const none = Object.fromEntries(FILTERS.map((name) => [name, ""]));
+  set({ ...none, ...filters, q, from, to: to === "now" ? "" : to, compare: "" });
+}
+
 const mistakeIn = (error) => error?.places?.find(({ field }) => field === "q") ?? null;
 
 /** The list of traces. */
@@ -105,7 +117,8 @@ export function View() {
     <div class="toolbar">
       <${QueryInput} query=${param("q")} onQuery=${search} completions="/traces/completions" label="Search spans"
         placeholder=${EXAMPLE} mistake=${mistakeIn(pages.error)} />
-      <${TimeRange} /><${Workspace} /><${AskWhy} />
+      <${TimeRange} /><${Workspace} /><${AskWhy} /><${Pin} panel=${pinned} size="" />
+      <${SavedSearches} signal="traces" state=${savedState} open=${openSaved} />
       <${ApiCall} calls=${() => [["Traces", "/traces", question()]]} />
     </div>
     <${Filters} />

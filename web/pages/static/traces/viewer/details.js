@@ -1,10 +1,10 @@
 // The panel with the details of one item.
 //
-// `extras` may add to them: `actions(item)` returns elements below the heading, and
-// `ofValue(item, part, name, value)` elements behind a value; `part` is `fact`, `attribute`,
-// `resource`, `event` or `link`.
+// `extras` may add to them: `actions(item)` returns elements below the heading, `ofValue(item, part,
+// name, value)` elements behind a value, where `part` is `fact`, `attribute`, `resource`, `event` or
+// `link`. `moment(text)` writes a time, which is given as RFC 3339 with nanoseconds in UTC.
 
-import { visible } from "../../core/text.js";
+import { shortened, visible } from "../../core/text.js";
 import { byId, element } from "../../dom.js";
 import { criticalTime, selfTime } from "./model.js";
 import { duration, instant } from "./time.js";
@@ -19,7 +19,7 @@ const DAMAGE = {
 /** Show an item in the panel; `select(item)` goes to another one. */
 export function showDetails(item, content, select, extras) {
   const values = (part) => (name, value) => extras.ofValue?.(item, part, name, value) ?? [];
-  const context = { content, select, values };
+  const context = { content, select, values, extras };
   const made = { trace: traceDetails, span: spanDetails, log: logDetails }[item.kind](item, context);
   const heading = element("h2", { id: "details-name", tabindex: -1 },
     visible(item.kind === "log" ? item.record.severity || "Log record" : item.name));
@@ -27,42 +27,46 @@ export function showDetails(item, content, select, extras) {
   byId("details-body").scrollTop = 0;
 }
 
-const time = (item, offset) => instant(item.trace.start_ns, offset);
+/** The time of an item with nanoseconds; `extras.moment` writes it as the page does. */
+function time(item, offset, { moment } = {}) {
+  const text = instant(item.trace.start_ns, offset);
+  return moment ? moment(text) : text;
+}
 
-function traceDetails(item, { content, values }) {
+function traceDetails(item, { content, values, extras }) {
   const trace = item.record, errors = item.errorsBelow;
   return [facts({
-    "Trace id": trace.id, Start: time(item, 0), Duration: duration(item.length),
+    "Trace id": trace.id, Start: time(item, 0, extras), Duration: duration(item.length),
     Spans: String(trace.spans.length), Errors: String(errors), "Log records": String(trace.logs.length),
     ...(trace.labels.length && content.attribute ? { [content.attribute]: trace.labels.join(", ") } : {}),
   }, values)];
 }
 
-function spanDetails(item, { content, select, values }) {
+function spanDetails(item, { content, select, values, extras }) {
   const span = item.record, waited = criticalTime(item);
   return [
     item.error && element("p", { class: "failure" }, visible(span.message) || "This span ended with an error."),
     facts({
-      Service: item.serviceName, Start: time(item, item.start), Duration: duration(item.length),
+      Service: item.serviceName, Start: time(item, item.start, extras), Duration: duration(item.length),
       "Self time": duration(selfTime(item)), "On critical path": waited ? duration(waited) : "no",
       Kind: span.kind, Status: !item.error && span.message ? `${span.status}: ${span.message}` : span.status,
       Scope: span.scope, "Span id": span.id, "Trace id": item.trace.id,
       "Parent id": span.parent_id, Problem: DAMAGE[span.damage],
     }, values),
     list("Attributes", span.attributes, values("attribute")),
-    events(item, values("event")),
+    events(item, values("event"), extras),
     links(span, values("link")),
     logsOf(item, select),
     list("Resource", content.resources[span.resource], values("resource")),
   ];
 }
 
-function logDetails(item, { content, select, values }) {
+function logDetails(item, { content, select, values, extras }) {
   const log = item.record, parent = item.parent;
   return [
     element("pre", { class: item.error ? "failure" : "", tabindex: "0" }, cut(log.body)),
     facts({
-      Service: item.serviceName, Time: time(item, item.start), Severity: log.severity, "Span id": log.span_id,
+      Service: item.serviceName, Time: time(item, item.start, extras), Severity: log.severity, "Span id": log.span_id,
     }, values),
     parent.kind === "span" && section("Span", [chosen(parent.name, parent, select)]),
     list("Attributes", log.attributes, values("attribute")),
@@ -70,12 +74,12 @@ function logDetails(item, { content, select, values }) {
   ];
 }
 
-function events(item, ofValue) {
+function events(item, ofValue, extras) {
   if (!item.record.events.length) return null;
   return section(`Events (${item.record.events.length})`, item.record.events.map((event) => element("details", {},
-    element("summary", { title: time(item, event.at) }, visible(event.name) || "event",
+    element("summary", { title: time(item, event.at, extras) }, visible(event.name) || "event",
       element("span", { class: "after" }, `+${duration(event.at - item.start)}`)),
-    definitions({ Time: time(item, event.at), ...event.attributes }, ofValue))));
+    definitions({ Time: time(item, event.at, extras), ...event.attributes }, ofValue))));
 }
 
 function links(span, ofValue) {
@@ -111,6 +115,6 @@ function definitions(entries, ofValue) {
 }
 
 function cut(text) {
-  const shown = visible(text.slice(0, LONGEST_VALUE));
+  const shown = shortened(text.slice(0, LONGEST_VALUE), LONGEST_VALUE);
   return text.length <= LONGEST_VALUE ? shown : `${shown}… (${text.length} characters)`;
 }

@@ -38,15 +38,21 @@ export class Page {
   changed({ rows = false, overview = false } = {}) {
     this.staleRows ||= rows;
     this.staleOverview ||= overview;
-    this.frame ??= requestAnimationFrame(() => this.draw());
+    if (!this.ended) this.frame ??= requestAnimationFrame(() => this.draw());
   }
 
   /** Draw nothing any more. */
-  end() { cancelAnimationFrame(this.frame); }
+  end() {
+    this.ended = true;
+    cancelAnimationFrame(this.frame);
+  }
 
   draw() {
+    const axis = byId("axis");
     this.frame = null;
-    this.laneWidth = byId("axis").clientWidth;
+    // The page may have taken the elements away, and end this afterwards.
+    if (!axis) return;
+    this.laneWidth = axis.clientWidth;
     const tree = byId("tree");
     drawRows(tree, this.rows, this);
     drawAxis(this.range, this.laneWidth);
