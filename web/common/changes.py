@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
+from flask import Response
 from marshmallow import fields, validate
 
 from config.units import NS_PER_MS
@@ -14,18 +15,20 @@ from storage.query.changes.find import (
     Change,
     Changes,
     Term,
+    find_changes,
 )
 from storage.query.changes.sides import SideQuery, Sides
-from storage.query.changes.subject import KINDS
+from storage.query.changes.subject import KINDS, Subject
 from storage.time_range import TimeRange
 from web.common.formats import milliseconds, rfc3339, share, text_of
 from web.common.query_text import QueryText
 from web.common.tenancy import Arguments, StrictArguments
 from web.common.time_arguments import end_time, start_time
-from web.http.answers import about_request
+from web.http.answers import about_request, answer
 from web.http.arguments import Whole, described, described_like
 from web.http.errors import WrongParameterError
 from web.http.names import with_known_names
+from web.http.resources import current_resources
 from web.http.schemas import Answer
 
 MAX_CHANGES = 500
@@ -211,8 +214,21 @@ class ChangesAnswer(Answer):
     )
 
 
-def changes_answer(sides: Sides, found: Changes) -> dict[str, Any]:
-    """The answer with the changes."""
+def answer_changes(subject: Subject, sides: Sides, arguments: Arguments) -> Response:
+    """Compare the sides and answer the changes."""
+    resources = current_resources()
+    found = find_changes(
+        resources.clickhouse,
+        resources.settings,
+        subject,
+        sides,
+        arguments["direction"],
+        arguments["limit"],
+    )
+    return answer(_answer(sides, found))
+
+
+def _answer(sides: Sides, found: Changes) -> dict[str, Any]:
     return {
         "exact": found.exact,
         "selection": _side(sides.selection, found.selection, found.selection_sampled),

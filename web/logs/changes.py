@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response
 from marshmallow import fields
 
-from storage.query.changes.find import find_changes
 from storage.query.changes.sides import Sides
 from storage.query.changes.subject import LOG_RECORDS
 from storage.query.language.fields import LOGS
@@ -16,18 +15,16 @@ from web.common.changes import (
     SELECTION,
     ChangesAnswer,
     SideArguments,
-    changes_answer,
+    answer_changes,
     direction_parameter,
     limit_parameter,
     side_query,
 )
 from web.common.tenancy import Arguments
 from web.common.time_range import time_range_of
-from web.http.answers import answer
 from web.http.arguments import described
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
-from web.http.resources import current_resources
 from web.logs.arguments import FilterArguments
 from web.logs.view import filters_of
 
@@ -50,16 +47,7 @@ def changes_blueprint() -> ApiBlueprint:
     )
     def changes(arguments: dict[str, Any]) -> Response:
         """Find what distinguishes some log records from the others."""
-        sides, resources = _sides(arguments), current_resources()
-        found = find_changes(
-            resources.clickhouse,
-            resources.settings,
-            LOG_RECORDS,
-            sides,
-            arguments["direction"],
-            arguments["limit"],
-        )
-        return answer(changes_answer(sides, found))
+        return answer_changes(LOG_RECORDS, _sides(arguments), arguments)
 
     return blueprint
 

@@ -217,9 +217,7 @@ class ExemplarSchema(ma.Schema):
         fields.String(),
         fields.String(),
         required=True,
-        metadata=described(
-            "Those of its data point, and those of the measurement that the data point leaves out."
-        )
+        metadata=described("Those of the data point and of the measurement.")
         | {"example": {"http.route": "/login"}},
     )
 

@@ -26,7 +26,7 @@ class PageFile:
 
 @functools.cache
 def current_version() -> str:
-    """What all files' addresses have in them, so that it is another address if one changes."""
+    """A digest of all files, which is part of their addresses: it changes when a file does."""
     digest = hashlib.blake2b(digest_size=8)
     for name, path in sorted(_paths().items()):
         content = path.read_bytes()
@@ -45,8 +45,8 @@ def serve_files(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/static/<version>/<path:filename>", "static", _answer)
 
 
-# An address with another version is that of a page which was opened before an upgrade, or which
-# another process served.
+# Another version is asked for by a page that was opened before an upgrade, or that another process
+# served.
 def _answer(version: str, filename: str) -> Response:
     if filename not in _paths():
         abort(404, f"The page has no file {filename}.")

@@ -8,7 +8,6 @@ import marshmallow as ma
 from flask import Response
 from marshmallow import fields
 
-from storage.query.changes.find import find_changes
 from storage.query.changes.sides import Sides
 from storage.query.changes.slowest import slowest_ns
 from storage.query.changes.subject import SPAN_RECORDS
@@ -19,7 +18,7 @@ from web.common.changes import (
     SELECTION,
     ChangesAnswer,
     SideArguments,
-    changes_answer,
+    answer_changes,
     direction_parameter,
     limit_parameter,
     side_query,
@@ -28,7 +27,6 @@ from web.common.query_text import QueryText
 from web.common.tenancy import Arguments
 from web.common.time_arguments import span_duration
 from web.common.time_range import time_range_of
-from web.http.answers import answer
 from web.http.arguments import described, described_like
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import WrongParameterError
@@ -73,16 +71,7 @@ def trace_changes_blueprint() -> ApiBlueprint:
     )
     def changes(arguments: dict[str, Any]) -> Response:
         """Find what distinguishes some spans from the others: slow ones, or failed ones."""
-        sides, resources = _sides(arguments), current_resources()
-        found = find_changes(
-            resources.clickhouse,
-            resources.settings,
-            SPAN_RECORDS,
-            sides,
-            arguments["direction"],
-            arguments["limit"],
-        )
-        return answer(changes_answer(sides, found))
+        return answer_changes(SPAN_RECORDS, _sides(arguments), arguments)
 
     return blueprint
 

@@ -41,7 +41,7 @@ function byValue(field, buckets) {
 }
 
 /** The answer's buckets as `Bars` takes them, and the entries of their legend. `by` is a field, or "" for the level. */
-export function grouped(by, { buckets }) {
+export function barsOf(by, { buckets }) {
   const groups = by ? byValue(by, buckets) : byLevel;
   return { buckets: buckets.map((bucket) => ({ ...bucket, parts: groups.parts(bucket) })), entries: groups.legend(buckets) };
 }

@@ -9,7 +9,7 @@ import { inUnit } from "../core/units.js";
 import { unitOf } from "../metrics/question.js";
 import { Bars } from "../components/bars.js";
 import { LineChart } from "../components/line_chart.js";
-import { BarsLegend, grouped } from "../components/record_bars.js";
+import { BarsLegend, barsOf } from "../components/record_bars.js";
 import { toSearch } from "./kinds.js";
 
 const NONE = html`<p class="soft nothing">Nothing in this time range.</p>`;
@@ -19,7 +19,7 @@ const CHROME = 14, LEGEND_FROM = 170, LEGEND_PX = 24;
 const recordsOf = (panel, field, value) => toSearch(panel, { q: include(panel.query.q ?? "", field, value) });
 
 function Histogram({ panel, content, height, title }) {
-  const by = panel.query.by ?? "", { buckets, entries } = grouped(by, content);
+  const by = panel.query.by ?? "", { buckets, entries } = barsOf(by, content);
   const legend = height > LEGEND_FROM && panel.signal !== "traces" && entries.length > 0;
   return html`${legend && html`<${BarsLegend} by=${by} entries=${entries} linkOf=${({ field, name }) => recordsOf(panel, field, name)} />`}
     <${Bars} buckets=${buckets} interval=${content.interval_ms} height=${legend ? height - LEGEND_PX : height} marks=${content.marks ?? []}

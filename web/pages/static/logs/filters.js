@@ -2,6 +2,7 @@
 
 import { computed } from "../vendor/signals.js";
 import { pairs, param, set } from "../core/address.js";
+import { grouped } from "../core/pairs.js";
 
 const NAMES = new Set(["workspace_id", "search", "severity", "min_severity", "service_name", "service_version",
   "client_id", "endpoint", "scope_name", "trace_id", "span_id", "app"]);
@@ -20,8 +21,12 @@ export const filters = computed(() => {
 
 export const query = computed(() => param("q"));
 
-/** The filters by name, as a panel of a dashboard keeps them. */
-export const searched = () => ({ ...Object.fromEntries(others.value), q: query.value });
+/** The filters beside the query by name, as the API saves them: a list of values if one is repeated. */
+export const saveable = () => Object.fromEntries(Object.entries(grouped(others.value))
+  .map(([name, values]) => [name, values.length > 1 ? values : values[0]]));
+
+/** The same with the query, as a panel of a dashboard keeps them. */
+export const searched = () => ({ ...saveable(), q: query.value });
 
 /** Run a query. A record that was open belongs to the query before. */
 export const ask = (text) => set({ q: text, record: "", open: "" });

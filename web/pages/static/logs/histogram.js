@@ -7,7 +7,7 @@ import { columns } from "../core/preferences.js";
 import { zoom, zoomOut } from "../core/range.js";
 import { Bars } from "../components/bars.js";
 import { Pin } from "../components/pin.js";
-import { BarsLegend, grouped } from "../components/record_bars.js";
+import { BarsLegend, barsOf } from "../components/record_bars.js";
 import { listed } from "./fields.js";
 import { query, searched } from "./filters.js";
 
@@ -24,7 +24,7 @@ const Grouping = ({ by, fields }) => html`<label class="field">by
  * `deployments` are marked. `onCompare(selected)` asks what changed in the selected part.
  */
 export function Histogram({ found, loading, deployments, selected, onSelect, onCompare, children }) {
-  const by = param("by"), { buckets, entries } = grouped(by, found);
+  const by = param("by"), { buckets, entries } = barsOf(by, found);
   const whole = useRef(null);
   const clear = () => {
     onSelect(null);

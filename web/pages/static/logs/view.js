@@ -18,7 +18,7 @@ import { Workspace } from "../components/workspace.js";
 import { LogChanges } from "./changes.js";
 import { compareLastMinutes, compareWithBefore, comparedIn } from "./compare.js";
 import { FilterChips } from "./filter_chips.js";
-import { ask, others, query, searched } from "./filters.js";
+import { ask, others, query, saveable, searched } from "./filters.js";
 import { Histogram } from "./histogram.js";
 import { Linked } from "./linked.js";
 import { List } from "./list.js";
@@ -46,7 +46,7 @@ const calls = (parameters) => () => [
 ];
 
 const savedState = () => ({ q: query.value, from: range.value.from, to: range.value.to, columns: columns.value,
-  filters: Object.fromEntries(Object.entries(grouped(others.value)).map(([name, values]) => [name, values.length > 1 ? values : values[0]])) });
+  filters: saveable() });
 
 function openSaved({ q, from, to, columns: shown, filters: more }) {
   if (shown?.length) columns.value = shown;
@@ -78,7 +78,7 @@ export function View() {
   const { key, parameters, repeat } = useSearch();
   const records = useRecords(key, parameters), live = useLive(records, key, repeat);
   const { content: found, error: histogramError, loading: counting } = useHistogram(key, live);
-  // The histogram first: ClickHouse would otherwise divide itself between all of them.
+  // The histogram comes first: all queries at the same time would delay it.
   const ready = Boolean(live) || !counting;
   const { content: deployed } = useLoaded((signal) => get("/logs/deployments", parameters, signal), [key], ready);
   const [opened, setOpened] = useOpened(), [selected, setSelected] = useState(null), [active, goTo] = useActive();
