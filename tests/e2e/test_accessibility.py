@@ -48,6 +48,11 @@ def open_view(open_page, stored, request):  # noqa: ARG001 - the records are wha
     return start
 
 
+TRANSITIONS_END = """() => Promise.all(document.getAnimations()
+    .filter(each => Number.isFinite(each.effect.getComputedTiming().endTime))
+    .map(each => each.finished))"""
+
+
 def violations(page):
     return [
         (each["id"], node["target"], [why["message"] for why in node["any"]])
@@ -61,6 +66,35 @@ def test_a_view_has_no_violation(open_view, address):
     page = open_view(f"{address}?workspace_id={WORKSPACE}")
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     page.wait_for_load_state("networkidle")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("address", "box"), [("/", "Search"), ("/traces", "Search spans")])
+def test_a_view_that_asks_again_has_no_violation(open_view, address, box):
+    page = open_view(f"{address}?workspace_id={WORKSPACE}")
+    page.wait_for_load_state("networkidle")
+    waiting = []
+    page.route("**/api/v1/**", lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright inspects it
+    page.get_by_role("combobox", name=box, exact=True).fill("service:shop")
+    page.get_by_role("combobox", name=box, exact=True).press("Enter")
+    expect(page.locator("main [aria-busy=true]").first).to_be_visible()
+    page.evaluate(TRANSITIONS_END)
+    assert violations(page) == []
+
+
+def test_spans_that_do_not_match_have_no_violation(open_view):
+    page = open_view(f"/traces?workspace_id={WORKSPACE}")
+    page.locator(".traces .root a").first.click()
+    page.get_by_role("searchbox").fill("nothing is called so")
+    expect(page.locator(".no-match").first).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_hidden_series_has_no_violation(open_view):
+    page = open_view(f"/metric-explorer?workspace_id={WORKSPACE}")
+    page.get_by_role("region", name="Metrics").get_by_role("button").first.click()
+    page.locator(".chart-legend tbody button").first.click()
+    expect(page.locator(".chart-legend .off")).to_be_visible()
     assert violations(page) == []
 
 
