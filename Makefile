@@ -15,7 +15,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = os.open("Makefile", os.O_R
 	os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --silent --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit chaos leaks changes bench lint audit fix clean ready-to-run ready-to-test python
+.PHONY: help run test unit chaos cluster simulate backup proxies leaks changes bench lint portable audit fix clean ready-to-run ready-to-test python
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,19 @@ unit: ready-to-test ## Run the unit tests only
 chaos: ready-to-test ## Run all of the chaos suite at length: processes get killed, records counted
 	CHAOS_LONG=1 $(BIN)/pytest -m chaos $(ARGS)
 
+cluster: ready-to-test ## Run all of the cluster suite: 2 x 2 ClickHouse nodes, killed from ten seeds; the API on them
+	CLUSTER_LONG=1 $(BIN)/pytest -m cluster $(ARGS)
+	ON_CLUSTER=1 $(BIN)/pytest tests/integration/web $(ARGS)
+
+backup: ready-to-test ## Back up under load, wipe and restore, from ten seeds
+	CHAOS_LONG=1 $(BIN)/pytest tests/chaos/test_backup.py $(ARGS)
+
+simulate: ready-to-test ## Simulate the write path on a hundred nodes, and without each of its rules
+	SIMULATION_LONG=1 $(BIN)/pytest tests/simulation -rP $(ARGS)
+
+proxies: ready-to-test ## Restart every process behind nginx and HAProxy, ten times
+	CHAOS_LONG=1 $(BIN)/pytest tests/chaos/test_behind_proxies.py $(ARGS)
+
 leaks: ready-to-test ## Send 100,000 generated requests with the keys of two workspaces
 	LEAK_EXAMPLES=600 $(BIN)/pytest tests/integration/web/test_leaks.py $(ARGS)
 
@@ -46,6 +59,9 @@ lint: ready-to-test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+portable: ready-to-test ## Look for wheels of every package for macOS and Linux on arm64
+	$(BIN)/python -m tests.portable constraints.txt
 
 audit: ready-to-test ## Look for known vulnerabilities, and write build/sbom.json
 	$(BIN)/python -m tests.audit constraints.txt build/sbom.json

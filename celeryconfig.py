@@ -69,4 +69,10 @@ beat_schedule = {
         "options": {"retry": False},
     },
 }
+if _settings.backup_every_hours:
+    beat_schedule["backup"] = {
+        "task": "sheaf.backup",
+        "schedule": 60.0,
+        "options": {"expires": 600.0, "retry": False},
+    }
 beat_schedule_filename = str(_settings.data_dir / "beat-schedule")

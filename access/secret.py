@@ -27,6 +27,11 @@ def redaction_secret(settings: Settings) -> bytes:
     return hashlib.sha256(b"redaction\0" + installation_secret(settings)).digest()
 
 
+def secret_fingerprint(settings: Settings) -> str:
+    """Tells whether two secrets are the same, and nothing more of them. Raises as above."""
+    return hashlib.sha256(b"fingerprint\0" + installation_secret(settings)).hexdigest()
+
+
 def _from_file(path: Path) -> str:
     with suppress(FileNotFoundError):
         return _read(path)

@@ -1,6 +1,7 @@
 """OTLP requests made of real log lines; no two are equal."""
 
 import itertools
+import random
 import time
 from pathlib import Path
 
@@ -23,9 +24,19 @@ def lines() -> list[str]:
     ]
 
 
-def make(count: int, records: int, tenants: int = 1, seed: int = 0) -> list[bytes]:
-    """`count` requests of `records` records: 8 resource and 6 log attributes each."""
-    source = itertools.cycle(lines())
+def make(
+    count: int, records: int, tenants: int = 1, seed: int = 0, *, scattered: bool = False
+) -> list[bytes]:
+    """`count` requests of `records` records: 8 resource and 6 log attributes each.
+
+    With `scattered`, ids and values are random, and so is the order of the lines: they compress as
+    little as those of real services.
+    """
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    known = lines()
+    if scattered:
+        dice.shuffle(known)
+    source = itertools.cycle(known)
     start = time.time_ns()
     made = []
     for number in range(count):
@@ -49,20 +60,21 @@ def make(count: int, records: int, tenants: int = 1, seed: int = 0) -> list[byte
         for index in range(records):
             record = scope.log_records.add()
             unique = (seed * count + number) * records + index
+            value = dice.getrandbits(128) if scattered else unique
             record.time_unix_nano = start + unique
             record.observed_time_unix_nano = start + unique
             record.severity_number = (5, 9, 9, 9, 13, 17)[index % 6]  # type: ignore[assignment]
             record.severity_text = ("DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR")[index % 6]
             record.body.string_value = next(source)
-            record.trace_id = unique.to_bytes(16, "big")
-            record.span_id = (unique & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big")
+            record.trace_id = value.to_bytes(16, "big")
+            record.span_id = (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big")
             attributes = record.attributes
             attributes.add(key="http.request.method").value.string_value = "GET"
             attributes.add(key="http.route").value.string_value = f"/api/v1/resource{index % 20}"
             attributes.add(key="http.response.status_code").value.int_value = 200 + index % 5
-            attributes.add(key="duration_ms").value.double_value = (unique % 977) / 10
-            attributes.add(key="user.id").value.string_value = f"user-{unique % 1013}"
-            attributes.add(key="record.id").value.string_value = f"{unique:012d}"
+            attributes.add(key="duration_ms").value.double_value = (value % 977) / 10
+            attributes.add(key="user.id").value.string_value = f"user-{value % 1013}"
+            attributes.add(key="record.id").value.string_value = f"{value % 10**12:012d}"
         made.append(request.SerializeToString())
     return made
 

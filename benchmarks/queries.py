@@ -24,6 +24,7 @@ from typing import Any
 import clickhouse_driver
 from systems import Engine
 
+from config.hosts import Host
 from config.settings import Settings
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import INDEXES_OF_AN_INSERT
@@ -101,8 +102,8 @@ class Watched(Clickhouse):
     bytes = 0
 
     @contextmanager
-    def _connection(self) -> Iterator[clickhouse_driver.Client]:
-        with super()._connection() as connection:
+    def _connection(self, host: Host) -> Iterator[clickhouse_driver.Client]:
+        with super()._connection(host) as connection:
             yield connection
             progress = connection.last_query.progress
             self.rows += progress.rows

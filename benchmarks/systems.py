@@ -50,8 +50,8 @@ class Engine:
     name = "engine"
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._processes: dict[str, psutil.Popen] = {}
+        self.folder = folder
+        self._started: dict[str, psutil.Popen] = {}
         self.grpc_port = free_port()
         self.clickhouse_port = free_port()
         self.native_port = free_port()
@@ -74,9 +74,9 @@ class Engine:
         self, part: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> None:
         program = [] if arguments[0].startswith("/") else [sys.executable]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{part}.log").open("wb") as log:
-            self._processes[part] = psutil.Popen(
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{part}.log").open("wb") as log:
+            self._started[part] = psutil.Popen(
                 [*program, *arguments],
                 env=self.environment | dict(environment or {}),
                 cwd=ROOT,
@@ -90,8 +90,9 @@ class Engine:
         with urllib.request.urlopen(url, data=sql.encode(), timeout=_PATIENCE) as answer:
             return str(answer.read().decode().strip())
 
-    def _each(self) -> Iterator[tuple[str, psutil.Process]]:
-        for part, process in self._processes.items():
+    def processes(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Each process, and the name of its part."""
+        for part, process in self._started.items():
             yield part, process
             for child in process.children(recursive=True):
                 yield part, child
@@ -99,7 +100,7 @@ class Engine:
     def cpu(self) -> dict[str, float]:
         """CPU seconds of each part so far, its children's included."""
         seconds: dict[str, float] = {}
-        for part, process in self._each():
+        for part, process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 seconds[part] = seconds.get(part, 0.0) + times.user + times.system
@@ -108,7 +109,7 @@ class Engine:
     def memory(self) -> int:
         """Resident bytes of all parts now."""
         total = 0
-        for _, process in self._each():
+        for _, process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += process.memory_info().rss
         return total
@@ -125,7 +126,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop the parts, the engine last."""
-        for process in reversed(self._processes.values()):
+        for process in reversed(self._started.values()):
             process.terminate()
             try:
                 process.wait(30)

@@ -10,7 +10,8 @@ import pyarrow as pa
 from chdb import _chdb
 
 from config.settings import Settings
-from storage.schema.migrate import migrations, statements
+from storage.schema.files import migrations
+from storage.schema.migrate import statements
 
 
 class Tables:

@@ -14,7 +14,8 @@ from config.settings import Settings
 from ledger.chunk import SIGNALS
 from ledger.dead_letters.kept import DeadLetter
 from ledger.dead_letters.search import DeadLetterFilter, DeadLetters, summary
-from ledger.ledger import BrokerError, Ledger
+from ledger.ledger import BrokerError
+from ledger.ledgers import open_ledgers
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import StorageError
 
@@ -24,7 +25,7 @@ _LISTED = 100
 def run(settings: Settings, arguments: Sequence[str]) -> int:
     """Run one action and return its exit code; `arguments` are those after `dead-letters`."""
     options = _parser().parse_args(arguments)
-    ledger, clickhouse = Ledger(settings), Clickhouse(settings)
+    ledger, clickhouse = open_ledgers(settings), Clickhouse(settings)
     try:
         acts = Acts(ledger.broker, clickhouse)
         code: int = options.act(DeadLetters(ledger, clickhouse), acts, options)

@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from cli import backup_options
+from cli import plan as plan_options
 from cli.generate import options as generate_options
 from cli.tail import options as tail_options
 from config.settings import Settings, SettingsError, load
@@ -56,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     dead = commands.add_parser("dead-letters", help=actions)
     dead.add_argument("arguments", nargs=argparse.REMAINDER, help=f"{actions}; each has a --help")
     dead.set_defaults(command=_dead_letters)
+    what = "list several ledgers, or forget one that is empty"
+    ledgers = commands.add_parser("ledgers", help=what)
+    ledgers.add_argument("arguments", nargs=argparse.REMAINDER, help="`list` or `forget NAME`")
+    ledgers.set_defaults(command=_ledgers)
     what = "make, list, rotate or revoke keys"
     keys = commands.add_parser("keys", help=what)
     keys.add_argument(
@@ -81,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     keep = commands.add_parser("retention", help="delete expired records")
     keep.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
     keep.set_defaults(command=_retention)
+    needs = commands.add_parser("plan", help="print what a load needs: processes, disk, money")
+    plan_options.add_options(needs)
+    needs.set_defaults(command=lambda _, options: plan_options.run(options))
+    backup_options.add_commands(commands)
     return parser
 
 
@@ -98,6 +108,12 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:
     from cli.dead_letters import run  # noqa: PLC0415 - as above
+
+    return run(settings, options.arguments)
+
+
+def _ledgers(settings: Settings, options: argparse.Namespace) -> int:
+    from cli.ledgers import run  # noqa: PLC0415 - as above
 
     return run(settings, options.arguments)
 

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from cli.errors import StartError
 from cli.ports import LOOPBACK, reachable
 from config.settings import Settings
+from ledger.usable import BrokerUnusableError, check_usable
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import QueryRefusedError, UnavailableError
 
@@ -24,7 +25,7 @@ def server_probes(settings: Settings) -> dict[str, Probe]:
     """Probes of ClickHouse and the broker, embedded or not, by their names in the Procfile."""
     return {
         "clickhouse": lambda: clickhouse_answers(settings),
-        "valkey": lambda: broker_answers(settings.broker_url),
+        "valkey": lambda: broker_is_usable(settings),
     }
 
 
@@ -48,7 +49,8 @@ def clickhouse_answers(settings: Settings) -> bool:
         StartError: it answers but refuses us, so waiting does not help.
     """
     # The driver writes a warning with a traceback for each connection that is refused.
-    if not port_open(settings.clickhouse_address, settings.clickhouse_port):
+    hosts = settings.clickhouse_hosts
+    if not any(port_open(host.name, host.port) for host in hosts):
         return False
     clickhouse = Clickhouse(settings, database="system")
     try:
@@ -57,12 +59,27 @@ def clickhouse_answers(settings: Settings) -> bool:
         return False
     except QueryRefusedError as error:
         raise StartError(
-            f"ClickHouse at {settings.clickhouse_address} refused us: {error}"
+            f"ClickHouse at {', '.join(map(str, hosts))} refused us: {error}"
         ) from None
     finally:
         clickhouse.close()
     embedded_http = f"{LOOPBACK}:{settings.clickhouse_http_port}"
     return not settings.embedded_clickhouse or http_answers(embedded_http, "/ping")
+
+
+def broker_is_usable(settings: Settings) -> bool:
+    """Whether the broker answers; see :func:`ledger.usable.check_usable`.
+
+    Raises:
+        StartError: it answers, but Sheaf cannot use it.
+    """
+    if not broker_answers(settings.broker_url):
+        return False
+    try:
+        check_usable(settings)
+    except BrokerUnusableError as error:
+        raise StartError(str(error)) from None
+    return True
 
 
 def broker_answers(url: str) -> bool:

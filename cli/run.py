@@ -26,6 +26,7 @@ from config.settings import Settings
 from ledger.shared import SharedError
 from storage.clickhouse.errors import StorageError
 from storage.schema.migrate import migrate
+from storage.schema.state import SchemaError
 
 READY_SECONDS = 60.0
 
@@ -83,7 +84,7 @@ def _run(
         supervisor.watch(lambda: publish(settings, supervisor.pids, ready=True))
     except StopAskedError:
         pass
-    except (StartError, StorageError, SharedError, AuditError) as error:
+    except (StartError, StorageError, SchemaError, SharedError, AuditError, TimeoutError) as error:
         output.say(str(error))
         code = 1
     output.say("stopping; press Ctrl-C again to hurry")

@@ -9,6 +9,7 @@ from config import logging
 from config.settings import Settings
 from storage.clickhouse.errors import StorageError
 from storage.schema.migrate import migrate as apply
+from storage.schema.state import SchemaError
 
 WAIT_SECONDS = 60
 
@@ -21,7 +22,7 @@ def migrate(settings: Settings, *, wait: bool) -> int:
         while not clickhouse_answers(settings) and time.monotonic() < deadline:
             time.sleep(0.2)
         apply(settings)
-    except (StartError, StorageError) as error:
+    except (StartError, StorageError, SchemaError, TimeoutError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from config.broker_url import apart
 from config.settings import Settings
 
 _SECRET = "*****"  # noqa: S105 - what is printed in place of one
@@ -49,7 +50,9 @@ def _value(settings: Settings, name: str) -> str:
     shown = _shown(getattr(settings, name))
     if not Settings.model_fields[name].repr:
         return _SECRET if shown else ""
-    return _without_password(shown) if name.endswith("_url") else shown
+    if name.endswith("_url"):
+        return ",".join(map(_without_password, apart(shown)))
+    return shown
 
 
 def _without_password(url: str) -> str:

@@ -87,5 +87,27 @@ BROKER_UP = ExposedMetric(
     "sheaf_broker_up", "gauge", "1 if the broker answers; otherwise what it would tell is missing."
 )
 
-ALL = (*TOTALS.values(), *WAITING.values(), *SPACE.values(), SHORT_OF_SPACE, BROKER_UP)
+LEDGER_UP = ExposedMetric(
+    "sheaf_ledger_up",
+    "gauge",
+    "Of several ledgers, 1 for each that answers and takes writes.",
+    ("ledger",),
+)
+
+LEDGER_WAITING = ExposedMetric(
+    "sheaf_ledger_waiting_bytes",
+    "gauge",
+    "Of several ledgers, compressed bytes of waiting chunks in each.",
+    ("ledger",),
+)
+
+ALL = (
+    *TOTALS.values(),
+    *WAITING.values(),
+    *SPACE.values(),
+    SHORT_OF_SPACE,
+    BROKER_UP,
+    LEDGER_UP,
+    LEDGER_WAITING,
+)
 """All metrics. The endpoints add the Prometheus client's metrics of the process."""

@@ -31,7 +31,7 @@ def main() -> int:
         allow_many(_FILES)
         native_port = Listener("native", _HOST, settings.clickhouse_port)
         http_port = Listener("http", _HOST, settings.clickhouse_http_port)
-        engine = Engine(settings.data_dir / "clickhouse")
+        engine = Engine(settings.data_dir / "clickhouse", backups=settings.backups_folder)
         engine.open()
     except (SettingsError, EngineError, PortError) as error:
         print(f"embedded: {error}", file=sys.stderr)  # noqa: T201 - there may be no log yet

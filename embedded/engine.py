@@ -8,7 +8,9 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
+from config.units import MIB
 from embedded.connection import Connection
 from embedded.errors import ENGINE_ERRORS, ServerError
 from embedded.priority import lower_merges
@@ -26,9 +28,32 @@ _CONFIG = """\
         <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
         <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
         <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
+        <old_parts_lifetime>{old_parts_lifetime}</old_parts_lifetime>
     </merge_tree>
+    <compression>
+{methods}    </compression>
+    <backups>
+        <allowed_path>{backups}</allowed_path>
+    </backups>
 </clickhouse>
 """
+
+_METHOD = """\
+        <case>
+            <min_part_size>{size}</min_part_size>
+            <min_part_size_ratio>0</min_part_size_ratio>
+            <method>{method}</method>
+        </case>
+"""
+
+# By the bytes of the parts to merge; the last that applies. Inserts count as 0 and use LZ4. At a
+# low rate, merges come before RECOMPRESS applies. The first merges of full load, which have the
+# sizes between, take CPU from inserts and are compressed later (docs/decisions/0039).
+_METHODS = ((1, "zstd"), (40 * MIB, "lz4"), (176 * MIB, "zstd"))
+
+# Only inserted parts are synced. The kernel writes a merged one within some 40 seconds, and until
+# then a power cut must find the parts that it replaces. chDB would delete them at once.
+_OLD_PARTS_SECONDS = 120
 
 # Merges and inserts run every few seconds. Memory that is returned to the kernel in between, after
 # ClickHouse's default of five seconds, has to be faulted in again. The allocation profile that
@@ -63,11 +88,26 @@ class Engine:
         directory: Where it keeps its files; created if missing.
         memory_ratio: Share of the machine's memory that the engine may use, 0 to 1.
         merges: Maximum number of background merges and mutations at a time.
+        backups: The folder below which backups are; default: `backups` beside `directory`.
     """
 
-    def __init__(self, directory: Path, *, memory_ratio: float = 0.5, merges: int = 2) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        memory_ratio: float = 0.5,
+        merges: int = 2,
+        backups: Path | None = None,
+    ) -> None:
         self.directory = directory.absolute()
-        self._config = _CONFIG.format(memory_ratio=memory_ratio, merges=merges)
+        folder = (backups or self.directory.parent / "backups").absolute()
+        self._config = _CONFIG.format(
+            memory_ratio=memory_ratio,
+            merges=merges,
+            methods="".join(_METHOD.format(size=size, method=name) for size, name in _METHODS),
+            old_parts_lifetime=_OLD_PARTS_SECONDS,
+            backups=escape(str(folder)),
+        )
         self._root: Any = None
         self._connect: Any = None
         self._root_lock = threading.Lock()
@@ -103,10 +143,14 @@ class Engine:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             _check_free(self.directory)
-            config.write_text(self._config, encoding="utf-8")
+            config.write_text(self.configuration(), encoding="utf-8")
         except OSError as error:
             raise EngineError(f"{self.directory} cannot be used: {error.strerror}") from None
         return config
+
+    def configuration(self) -> str:
+        """The engine's configuration, as XML."""
+        return self._config
 
     def connect(self, settings: Mapping[str, str]) -> Connection:
         """Open a session with its own current database, settings and temporary tables.

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 from config.hung_up import hung_up
-from embedded import blocks, columns, packets
+from embedded import blocks, columns, external, packets, replicas
 from embedded.connection import Connection
 from embedded.errors import Code, ServerError
 from embedded.insertion import Insertion
@@ -38,6 +38,7 @@ class NativeSession:
         self._revision = 0
         self._method = ""
         self._usable = True
+        self._external: external.Tables = {}
 
     def serve(self) -> None:
         """Answer the client until it disconnects.
@@ -80,11 +81,23 @@ class NativeSession:
             self._send(packets.PONG)
         elif kind == packets.QUERY:
             self._query(session)
+        elif kind == packets.TABLES_STATUS:
+            self._tables_status()
         elif kind != packets.CANCEL:
             name = Code.UNKNOWN_PACKET_FROM_CLIENT
             self._send(packets.exception(ServerError(name, f"Unknown packet {kind} from client")))
             return False
         return True
+
+    def _tables_status(self) -> None:
+        try:
+            asked = packets.read_tables_status(self._stream)
+            found = replicas.status(self._server.engine, asked)
+        except ServerError as error:
+            self._usable = False
+            self._send(packets.exception(error))
+        else:
+            self._send(packets.tables_status(found))
 
     def _query(self, session: Session) -> None:
         """Read one query and answer it; errors of the protocol itself end the session."""
@@ -92,20 +105,35 @@ class NativeSession:
             query = packets.read_query(self._stream, self._revision, self._server.engine.is_integer)
             self._method = query.settings.get("network_compression_method", "LZ4")
             self._method = self._method if query.compressed else ""
-            self._read_external_tables()
+            self._external = self._read_external_tables()
         except ServerError as error:
             self._usable = False
             self._send(packets.exception(error))
             return
         try:
             with self._server.registry.running(self._running(session, query)) as running:
-                self._answer(session, running, query)
+                self._answer(session, running, self.prepare(query))
         except ServerError as error:
             log.debug("query %s: %s", query.query_id, error)
             by_client = error.code == Code.QUERY_WAS_CANCELLED_BY_CLIENT
             self._send(packets.END_OF_STREAM if by_client else packets.exception(error))
         else:
             self._send(packets.END_OF_STREAM)
+
+    def prepare(self, query: packets.Query) -> packets.Query:
+        """Check a query before it runs, and return what to run.
+
+        Raises:
+            ServerError: Another server asks for an intermediate result.
+        """
+        if query.stage != packets.COMPLETE:
+            raise ServerError(
+                Code.NOT_IMPLEMENTED,
+                f"Stage {query.stage} of a query was asked for; this server only gives complete "
+                "results. Query it with a client, or with the table function remote() of a whole "
+                "subquery",
+            )
+        return query
 
     def _running(self, session: Session, query: packets.Query) -> RunningQuery:
         limit = query.settings.get("max_execution_time")
@@ -118,6 +146,7 @@ class NativeSession:
             database=session.database,
             hung_up=lambda: hung_up(self._socket, bytes([packets.CANCEL])),
             limit=session.limit if limit is None else seconds(limit),
+            origin=query.origin,
         )
 
     def _answer(self, session: Session, running: RunningQuery, query: packets.Query) -> None:
@@ -127,7 +156,10 @@ class NativeSession:
         if kind in {"session", "temporary"}:
             session.run(single(sql), kind)
             return
-        with session.lease(query.settings) as connection:
+        with (
+            session.lease(query.settings) as connection,
+            external.created(connection, self._external),
+        ):
             if insert is None:
                 self._select(connection, running, without_format(single(sql))[0])
             elif sql[insert.data :].strip(b" \t\r\n;"):
@@ -198,27 +230,31 @@ class NativeSession:
         return refused
 
     def _read_blocks(self) -> Iterator[blocks.Block]:
-        while (block := self._read_data()).rows or block.columns:
+        while (block := self._read_data((packets.DATA,))[2]).rows or block.columns:
             yield block
 
-    def _read_external_tables(self) -> None:
-        """Read the empty block after a query; refuse external tables."""
-        tables = list(self._read_blocks())
-        if tables:
-            raise ServerError(Code.NOT_IMPLEMENTED, "External tables are not supported")
+    def _read_external_tables(self) -> external.Tables:
+        """Read the blocks after a query, to the empty one; scalars are not needed."""
+        tables: external.Tables = {}
+        while True:
+            kind, name, block = self._read_data((packets.DATA, packets.SCALAR))
+            if kind == packets.DATA and not (block.rows or block.columns):
+                return tables
+            if kind == packets.DATA:
+                tables.setdefault(name, []).append(block)
 
-    def _read_data(self) -> blocks.Block:
+    def _read_data(self, wanted: tuple[int, ...]) -> tuple[int, str, blocks.Block]:
         kind = self._stream.varint()
         if kind == packets.CANCEL:
             raise ServerError(Code.QUERY_WAS_CANCELLED_BY_CLIENT, "Query was cancelled")
-        if kind != packets.DATA:
+        if kind not in wanted:
             raise ServerError(
                 Code.UNEXPECTED_PACKET_FROM_CLIENT, f"Unexpected packet {kind} instead of Data"
             )
-        self._stream.string()
+        name = self._stream.text()
         stream = decompressed(self._stream) if self._method else self._stream
         blocks.read_info(stream)
-        return blocks.read(stream)
+        return kind, name, blocks.read(stream)
 
     def _send_block(self, body: bytes) -> None:
         block = blocks.INFO + body

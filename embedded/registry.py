@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from embedded.errors import Code, ServerError
+from embedded.packets import Origin
 from embedded.statement import quote
 
 _ABORT_AFTER = 3.0
@@ -29,6 +30,7 @@ class RunningQuery:
         abort: Closes the connection, if the query may wait for its client to read the answer.
         tag: The engine connection it runs on, once there is one.
         limit: Seconds it may take; 0 without a limit.
+        origin: The client's query, if another server has sent this part of it.
     """
 
     query_id: str
@@ -42,6 +44,7 @@ class RunningQuery:
     abort: Callable[[], None] = lambda: None
     tag: str = ""
     limit: float = 0.0
+    origin: Origin | None = None
     started: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
     _stopped: Code | None = None
@@ -204,8 +207,11 @@ _COLUMNS = (
 
 def _row(query: RunningQuery) -> bytes:
     user, query_id = quote(query.user), quote(query.query_id)
+    initial = b"%d" % (query.origin is None)
+    origin = query.origin or Origin(query.user, query.query_id)
     values = (
-        *(quote(query.tag or f"none-{query.query_id}"), b"1", user, query_id, user, query_id),
+        *(quote(query.tag or f"none-{query.query_id}"), initial, user, query_id),
+        *(quote(origin.user), quote(origin.query_id)),
         *(quote(query.address[0]), b"%d" % query.address[1], b"%d" % query.interface),
         *(b"%f" % query.elapsed, b"%d" % query.cancelled),
         quote(query.text[:100_000].decode("utf-8", "surrogateescape")),

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from config.settings import MIB, Settings, SettingsError, load
+from config.settings import Settings, SettingsError, load
+from config.units import MIB
 from embedded import sync
 
 _HOST = "127.0.0.1"

@@ -69,11 +69,14 @@ class Broker:
     Commands are never retried here: only the caller knows whether that is safe.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Connect lazily to `settings.broker_url`, with `BROKER_TIMEOUT` for each answer."""
+    def __init__(self, settings: Settings, url: str = "") -> None:
+        """Connect lazily to `url`, by default that of the main broker.
+
+        It waits `BROKER_TIMEOUT` for each answer.
+        """
         self._connects = 0
         self._pool = redis.ConnectionPool.from_url(
-            settings.broker_url,
+            url or settings.broker_url,
             socket_timeout=settings.broker_timeout,
             socket_connect_timeout=min(1.0, settings.broker_timeout),
             socket_keepalive=True,

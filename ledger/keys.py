@@ -8,6 +8,9 @@ import time
 
 from config.units import NS_PER_MS
 
+PREFIX = "sheaf:"
+"""Of all of them."""
+
 CHUNK = "sheaf:chunk:"
 """By chunk id, a hash: header, payload, records, bytes, size (compressed bytes of the payload),
 tries, workspace, client, and the reason of a dead letter."""
@@ -114,11 +117,25 @@ USAGE_MOVES = "sheaf:usage_moves"
 AUDIT = "sheaf:audit"
 """A list of entries of the audit log, in JSON, that are not in ClickHouse yet."""
 
+LEDGERS = "sheaf:ledgers"
+"""A hash, in each ledger if there are several: the names of all of them, `main`, which is the name
+of the main one, and `opened`, since when this ledger takes chunks, in ms; see `ledger.register`."""
+
 WORKER = "sheaf:worker:"
 """By a worker's name, what it says of itself, in JSON; expires soon after it stops."""
 
 WORKERS = "sheaf:workers"
 """Sorted set of the names of workers, by when they last said something, in ms."""
+
+BACKUP = "sheaf:backup"
+"""Who makes a backup; expires soon after it stops. Meanwhile nothing that a backup has read moves
+from ClickHouse to the broker, or from counters of the broker to ClickHouse."""
+
+BACKUPS = "sheaf:backups"
+"""A list of the last backups, in JSON, the newest first; see `ledger.backup.record`."""
+
+BACKUP_ORDERED = "sheaf:backup_ordered"
+"""Exists for some time after beat has ordered a backup."""
 
 WRITABLE = "sheaf:writable"
 """Written to check whether the broker takes writes; expires within a millisecond."""

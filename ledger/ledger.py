@@ -126,13 +126,35 @@ class Ledger:
     :class:`BrokerDoubtError` when the broker fails.
 
     Attributes:
+        name: Its name, if there are several.
+        is_open: Whether doors put chunks into it.
+        is_closing: Whether other doors may have stopped doing so.
         waiting: The chunks that wait.
         receipts: The state of requests and chunks, also of those that have left the ledger.
         dead_letters: The dead letters.
     """
 
-    def __init__(self, settings: Settings, broker: Broker | None = None) -> None:
-        """Keep the ledger in `broker`, or in that of the settings."""
+    def __init__(
+        self,
+        settings: Settings,
+        broker: Broker | None = None,
+        name: str = "",
+        *,
+        is_open: bool = True,
+        is_closing: bool = False,
+    ) -> None:
+        """Keep the ledger in `broker`, or in that of the settings.
+
+        Args:
+            settings: all settings.
+            broker: where it is.
+            name: its name, if there are several.
+            is_open: whether doors put chunks into it.
+            is_closing: whether other doors may have stopped doing so.
+        """
+        self.name = name
+        self.is_open = is_open
+        self.is_closing = is_closing
         self._settings = settings
         self._broker = broker or Broker(settings)
         self.waiting = Waiting(self._broker)
@@ -146,6 +168,15 @@ class Ledger:
     def broker(self) -> Broker:
         """The connection to the broker, for other data in it; closed by :meth:`close`."""
         return self._broker
+
+    @property
+    def all(self) -> "tuple[Ledger, ...]":
+        """Itself: one ledger counts as all; see :class:`ledger.ledgers.Ledgers`."""
+        return (self,)
+
+    def of(self, workspace_id: str) -> "Ledger":  # noqa: ARG002 - as `Ledgers`
+        """The ledger of a workspace: this one."""
+        return self
 
     @property
     def max_bytes(self) -> int:

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from config.units import MIB
 from ledger import keys
 from ledger.broker import Broker, BrokerError
 from storage.decode.columns import conform

@@ -43,6 +43,8 @@ class ReceiptStatus:
     tallies: Mapping[ReceiptState, Tally]
     reason: str = ""
     """The reason of the first dead letter."""
+    is_list: bool = False
+    """Whether it is a receipt of several chunks, of which other ledgers may have more."""
 
     @property
     def state(self) -> ReceiptState:
@@ -94,7 +96,22 @@ class Receipts:
             return None
         if listed and tallies["queued"].chunks:
             self._keep(receipt)
-        return ReceiptStatus(tallies, reason)
+        return ReceiptStatus(tallies, reason, bool(listed))
+
+    def known(self, request_ids: Sequence[str]) -> dict[str, str]:
+        """Which requests were accepted here: request id → chunk id, and digest if it has a key."""
+        with self._broker.reading() as client:
+            texts = cast("list[bytes | None]", client.mget([keys.REQUEST + r for r in request_ids]))
+            found = {
+                request: text.decode()
+                for request, text in zip(request_ids, texts, strict=True)
+                if text is not None
+            }
+            pipeline = client.pipeline(transaction=False)
+            for text in found.values():
+                pipeline.exists(keys.DROPPED + text.partition(" ")[0])
+            dropped = pipeline.execute() if found else []
+        return {r: text for (r, text), gone in zip(found.items(), dropped, strict=True) if not gone}
 
     def note(self, stored: Sequence[DirectRequest], lists: Mapping[str, Sequence[str]]) -> None:
         """Write receipts of requests that doors stored directly, and of several chunks.
@@ -139,6 +156,22 @@ class Receipts:
     def _keep(self, receipt: str) -> None:
         with self._broker.reading() as client:
             client.expire(keys.RECEIPT + receipt, self._settings.receipt_window)
+
+
+def combined(found: Sequence[ReceiptStatus]) -> ReceiptStatus | None:
+    """What several ledgers know of one receipt, as one; None: nothing.
+
+    Each has other chunks of a list. A chunk that several know is in its worst state.
+    """
+    lists = [each for each in found if each.is_list]
+    if not lists:
+        return min(found, key=lambda each: _FROM_BAD_TO_GOOD.index(each.state), default=None)
+    tallies = {
+        state: sum((each.tallies[state] for each in lists), Tally())
+        for state in get_args(ReceiptState)
+    }
+    reasons = [each.reason for each in lists if each.reason]
+    return ReceiptStatus(tallies, reasons[0] if reasons else "", is_list=True)
 
 
 def receipt_body(receipt: str, status: ReceiptStatus) -> dict[str, Any]:

@@ -26,8 +26,15 @@ class StoredBatch:
     """From when the oldest of its chunks was acknowledged."""
 
 
-def recent_batches(broker: Broker, most: int = 100) -> list[StoredBatch]:
-    """The last batches, the newest first. Raises the broker's errors."""
+def recent_batches(*brokers: Broker, most: int = 100) -> list[StoredBatch]:
+    """The last batches of all ledgers, the newest first. Raises the broker's errors."""
+    found = [batch for broker in brokers for batch in _of(broker, most)]
+    if len(brokers) > 1:
+        found.sort(key=lambda batch: batch.at_ms, reverse=True)
+    return found[:most]
+
+
+def _of(broker: Broker, most: int) -> list[StoredBatch]:
     with broker.reading() as client:
         texts = cast("list[bytes]", client.lrange(keys.RECENT, 0, most - 1))
     return [_batch(*text.decode().split(" ")) for text in texts]

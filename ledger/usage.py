@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import cast
 
 import structlog
 
 from ledger import keys
 from ledger.broker import Broker, BrokerError, Script
+from ledger.ledgers import AnyLedger
 from storage.clickhouse.client import Clickhouse
 from storage.lifecycle import usage
 from storage.lifecycle.usage import Usage, recorded
@@ -34,9 +36,10 @@ _S_PER_DAY = 86_400
 class UsageCounters:
     """The counters in the broker; any thread may use it. All methods raise the broker's errors."""
 
-    def __init__(self, broker: Broker) -> None:
-        """Count in `broker`."""
+    def __init__(self, broker: Broker, *others: Broker) -> None:
+        """Count in `broker`; `others` have counters too, if there are several ledgers."""
         self._broker = broker
+        self._brokers = (broker, *others)
         self._add = Script("usage_add")
         self._take = Script("usage_take")
         self._done = Script("usage_done")
@@ -66,11 +69,10 @@ class UsageCounters:
         self, clickhouse: Clickhouse, workspace_id: str, first: dt.date, last: dt.date
     ) -> list[Usage] | None:
         """As :meth:`read`; None if counters were set aside meanwhile, and may be there twice."""
-        moves, moving_id, counts = self._counted()
-        rows = recorded(clickhouse, workspace_id, first, last, without=moving_id)
-        with self._broker.reading() as client:
-            if client.get(keys.USAGE_MOVES) != moves:
-                return None
+        moves, moving_ids, counts = self._counted()
+        rows = recorded(clickhouse, workspace_id, first, last, without=moving_ids)
+        if [_moves(broker) for broker in self._brokers] != moves:
+            return None
         counted = [
             each
             for each in usages(counts)
@@ -78,19 +80,21 @@ class UsageCounters:
         ]
         return added([*rows, *counted])
 
-    def _counted(self) -> tuple[bytes | None, str, Counter[str]]:
-        """How often counters were set aside, the id of those that are now, and all counters."""
-        with self._broker.reading() as client:
-            pipeline = client.pipeline()
-            pipeline.get(keys.USAGE_MOVES)
-            pipeline.hgetall(keys.USAGE)
-            pipeline.hgetall(keys.USAGE_MOVING)
-            moves, current, moving = pipeline.execute()
-        moving_id = moving.pop(_ID.encode(), b"").decode()
-        counts: Counter[str] = Counter()
-        for part in (current, moving):
-            counts.update({name.decode(): int(count) for name, count in part.items()})
-        return moves, moving_id, counts
+    def _counted(self) -> tuple[list[bytes | None], list[str], Counter[str]]:
+        """How often counters were set aside, by broker, the ids of those that are now, and all."""
+        all_moves, moving_ids, counts = list[bytes | None](), list[str](), Counter[str]()
+        for broker in self._brokers:
+            with broker.reading() as client:
+                pipeline = client.pipeline()
+                pipeline.get(keys.USAGE_MOVES)
+                pipeline.hgetall(keys.USAGE)
+                pipeline.hgetall(keys.USAGE_MOVING)
+                moves, current, moving = pipeline.execute()
+            all_moves.append(moves)
+            moving_ids.append(moving.pop(_ID.encode(), b"").decode())
+            for part in (current, moving):
+                counts.update({name.decode(): int(count) for name, count in part.items()})
+        return all_moves, moving_ids, counts
 
     def move(self, clickhouse: Clickhouse) -> int:
         """Move what is counted to ClickHouse, once; gives how many rows that were.
@@ -98,15 +102,38 @@ class UsageCounters:
         Raises:
             StorageError: ClickHouse is away; it is moved with the next call.
         """
-        flat = self._broker.run(self._take, secrets.token_hex(8))
+        away: BrokerError | None = None
+        rows = 0
+        for broker in self._brokers:
+            try:
+                rows += self._move(broker, clickhouse)
+            except BrokerError as error:
+                away = error
+        if away:
+            raise away
+        return rows
+
+    def _move(self, broker: Broker, clickhouse: Clickhouse) -> int:
+        flat = broker.run(self._take, secrets.token_hex(8))
         if not flat:
             return 0
         found = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
         row_id = found.pop(_ID).decode()
         rows = usages({name: int(count) for name, count in found.items()})
         usage.record(clickhouse, ((row_id, each) for each in rows))
-        self._broker.run(self._done, row_id)
+        broker.run(self._done, row_id)
         return len(rows)
+
+
+def usage_counters(ledger: AnyLedger) -> UsageCounters:
+    """The counters of all ledgers."""
+    return UsageCounters(*(each.broker for each in ledger.all))
+
+
+def _moves(broker: Broker) -> bytes | None:
+    """How often counters have been set aside."""
+    with broker.reading() as client:
+        return cast("bytes | None", client.get(keys.USAGE_MOVES))
 
 
 class Refusals:

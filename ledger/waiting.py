@@ -1,6 +1,7 @@
 """The chunks that wait in the ledger: how many, since when, which."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,8 +42,12 @@ class Waiting:
         self._broker = broker
         self._count_dead = Script("count_dead")
 
-    def stats(self) -> LedgerStats:
-        """How much waits, and the counters."""
+    def stats(self, *, exact: bool = False) -> LedgerStats:
+        """How much waits, and the counters.
+
+        With `exact`, `spilled_chunks` is what this ledger adds to their number: below 0 if some
+        that another ledger moved were replayed here.
+        """
         with self._broker.reading() as client:
             pipeline = client.pipeline(transaction=False)
             pipeline.hgetall(keys.WAITING)
@@ -55,6 +60,7 @@ class Waiting:
         if dead_bytes is None:
             dead_bytes = self._broker.run(self._count_dead)
         age = (keys.now_ms() - oldest[0][1]) / 1000 if oldest else 0.0
+        spilled = int(waiting.get(b"spilled", 0))
         return LedgerStats(
             waiting_chunks=count,
             waiting_records=int(waiting.get(b"records", 0)),
@@ -62,7 +68,7 @@ class Waiting:
             oldest_seconds=max(0.0, age),
             dead_chunks=dead,
             dead_bytes=max(0, int(dead_bytes)),
-            spilled_chunks=max(0, int(waiting.get(b"spilled", 0))),
+            spilled_chunks=spilled if exact else max(0, spilled),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
 
@@ -108,3 +114,21 @@ class Waiting:
         with self._broker.reading() as client:
             ids = cast("list[bytes]", client.zrange(keys.LEDGER, 0, -1))
         return [chunk_id.decode() for chunk_id in ids]
+
+
+def added(parts: Iterable[LedgerStats]) -> LedgerStats:
+    """The stats of several ledgers added up; the oldest chunk is the oldest of all."""
+    found = list(parts)
+    totals: Counter[str] = Counter()
+    for each in found:
+        totals.update(each.totals)
+    return LedgerStats(
+        waiting_chunks=sum(each.waiting_chunks for each in found),
+        waiting_records=sum(each.waiting_records for each in found),
+        waiting_bytes=sum(each.waiting_bytes for each in found),
+        oldest_seconds=max(each.oldest_seconds for each in found),
+        dead_chunks=sum(each.dead_chunks for each in found),
+        dead_bytes=sum(each.dead_bytes for each in found),
+        spilled_chunks=max(0, sum(each.spilled_chunks for each in found)),
+        totals=totals,
+    )

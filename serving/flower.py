@@ -17,6 +17,7 @@ from access.view import Access, access_of
 from config import logging, settings
 from config.settings import Settings
 from ledger.broker import Broker
+from ledger.usable import check_usable_or_exit
 from storage.clickhouse.client import Clickhouse
 
 _OPEN = "/healthcheck"
@@ -88,6 +89,7 @@ def main() -> None:
     """Serve on LISTEN_HOST and FLOWER_PORT until SIGTERM or SIGINT."""
     loaded = settings.load_or_exit()
     logging.configure(loaded)
+    check_usable_or_exit(loaded)
     store = KeyStore(loaded, Broker(loaded), Clickhouse(loaded))
     GuardedFlower.access = access_of(loaded, store)
     GuardedFlower.access.start()

@@ -27,6 +27,7 @@ _LITTLE_READS = 3
 _TURN_SECONDS = 0.05
 _ROUND_TURNS = 20
 _SWEEP_SECONDS = 1.0
+_STOP_SWEEP_SECONDS = 0.1
 _ROOM_SECONDS = 30.0
 _MAX_DROPPED = 200
 """Connections closed in one sweep, so that the others are not delayed."""
@@ -77,6 +78,7 @@ class WaitingConnections:
         self._for_room: deque[Connection] = deque()
         self._next_turn = 0.0
         self._next_sweep = 0.0
+        self._sweep_seconds = _SWEEP_SECONDS
 
     def __contains__(self, conn: object) -> bool:
         return conn in self._all
@@ -149,7 +151,9 @@ class WaitingConnections:
                 self._take_turn(self._slow.popleft())
         if now >= self._next_sweep:
             dropped = self._sweep(now)
-            self._next_sweep = now + (_SWEEP_SECONDS if dropped < _MAX_DROPPED else _TURN_SECONDS)
+            self._next_sweep = now + (
+                self._sweep_seconds if dropped < _MAX_DROPPED else _TURN_SECONDS
+            )
 
     def drop_oldest(self, count: int, seconds: float = 0.0) -> int:
         """Close up to `count` connections that waited longest; returns how many.
@@ -172,6 +176,8 @@ class WaitingConnections:
 
     def cap(self, idle: float, others: float) -> None:
         """Let no wait last beyond these times; `idle` is for clients that sent nothing yet."""
+        self._sweep_seconds = _STOP_SWEEP_SECONDS
+        self._next_sweep = 0.0
         for conn in self._all:
             conn.due = min(conn.due, idle if conn.wait is Wait.REQUEST else others)
 

@@ -9,7 +9,7 @@ from socket import SHUT_WR, socket
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from config.memory import TRIM_SECONDS, Trimmer
 from serving.buffered_socket import PATIENCE, WaitingThreads
@@ -40,7 +40,13 @@ _FIRST = 1 << 16
 
 _LINGER = 2.0
 _MAX_LINGER = 1 << 24
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 1.5
+"""How long a stopping worker waits for the rest of a request, or for a client to read."""
+
+_STOP_IDLE_SECONDS = 0.5
+"""How long it keeps connections without a request: one may be on its way."""
+
+_STOP_LINGER = 0.5
 _PAUSE_SECONDS = 0.5
 _QUIET_SECONDS = 60.0
 _SPARE = 16
@@ -200,7 +206,7 @@ class Worker(ThreadWorker):
         elif conn.arrival.size:
             self._waiting.gather(conn)
         else:
-            seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
+            seconds = self.cfg.keepalive if self.alive else _STOP_IDLE_SECONDS
             self._waiting.add(conn, Wait.REQUEST, seconds)
 
     def refuse(self, conn: Connection, error: FrontError) -> None:
@@ -223,7 +229,7 @@ class Worker(ThreadWorker):
         except OSError:
             self.close(conn)
         else:
-            self._waiting.add(conn, Wait.END, _LINGER)
+            self._waiting.add(conn, Wait.END, _LINGER if self.alive else _STOP_LINGER)
 
     def on_event(self, conn: Connection, _: object) -> None:
         """Handle a connection that is ready for what it waits for."""
@@ -264,6 +270,12 @@ class Worker(ThreadWorker):
     def murder_pending(self) -> None:
         """Do nothing: there are none."""
 
-    def _cap_keepalive(self, deadline: float) -> None:
-        """Shorten all waits: the worker is stopping."""
-        self._waiting.cap(deadline, deadline - STOP_KEEPALIVE_LINGER + _STOP_SECONDS)
+    def _cap_keepalive(self, _deadline: float) -> None:
+        """Close the port and shorten all waits: the worker is stopping."""
+        for listener in self.sockets:
+            # Who is connected already is answered. Later clients are refused at once, and may go
+            # elsewhere, instead of waiting for a process that answers nobody.
+            self.accept(listener)
+            listener.close()
+        now = time.monotonic()
+        self._waiting.cap(now + _STOP_IDLE_SECONDS, now + _STOP_SECONDS)

@@ -1,6 +1,7 @@
 """How the Flask apps are served: gunicorn, one process, threads behind an event loop."""
 
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -11,7 +12,8 @@ from gunicorn.glogging import Logger
 
 from config.certificates import CertificateError, CertificateFiles, FreshContext
 from config.descriptors import allow_many
-from config.settings import Settings
+from config.settings import Settings, names_in
+from serving.stopping import note_stop
 from serving.waiting import Limits
 from serving.worker import Worker
 
@@ -62,7 +64,7 @@ class Server(BaseApplication):
             stop: called after the last request.
             most_body: maximum bytes of a request's body.
             more_threads: extra threads, for requests that never end.
-            stopping: called with the app when a stop is asked for, while requests still run.
+            stopping: called with the app when no more requests are accepted, while some still run.
         """
         self._build = build
         threads = settings.door_threads + more_threads
@@ -84,7 +86,10 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "loglevel": settings.log_level,
             "logger_class": Log,
-            "post_worker_init": lambda worker: _call_on_stop(worker, stopping),
+            "forwarded_allow_ips": ",".join(names_in(settings.trusted_proxies)),
+            "post_worker_init": lambda worker: _drain_on_stop(
+                worker, settings.drain_seconds, stopping
+            ),
             "worker_exit": lambda _arbiter, _worker: stop(),
         }
         super().__init__()
@@ -106,9 +111,18 @@ def _context(settings: Settings) -> FreshContext | None:
         raise SystemExit(str(error)) from None
 
 
-def _call_on_stop(worker: Any, stopping: Callable[[Any], None]) -> None:  # noqa: ANN401 - gunicorn's
-    def leave(number: int, frame: FrameType | None) -> None:
+def _drain_on_stop(worker: Any, seconds: float, stopping: Callable[[Any], None]) -> None:  # noqa: ANN401 - gunicorn's
+    """At SIGTERM, say first that the process is not ready, and stop accepting `seconds` later."""
+
+    def stop() -> None:
+        # Before it, so that no stream begins in between.
         stopping(worker.wsgi)
-        worker.handle_exit(number, frame)
+        worker.handle_exit(signal.SIGTERM, None)
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        note_stop(worker.wsgi)
+        later = threading.Timer(seconds, stop)
+        later.daemon = True
+        later.start()
 
     signal.signal(signal.SIGTERM, leave)

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import (
+    beat_init,
     setup_logging,
     worker_init,
     worker_ready,
@@ -16,19 +17,23 @@ from access.store import KeyStore
 from config import logging, settings
 from config.once import Once
 from ledger.dead_letters.spill import Spill
-from ledger.ledger import Ledger
+from ledger.ledgers import AnyLedger, open_ledgers
 from ledger.limits import LimitBook
 from ledger.redaction import RedactionBook
 from ledger.saved import saved_tables
 from ledger.shared import SharedTable, reconcile
-from ledger.usage import UsageCounters
+from ledger.usable import check_usable_or_exit
+from ledger.usage import usage_counters
 from storage import decode
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import Inserter
 from storage.query.rollups.compute import Rollups
+from storage.query.rollups.unmarked import UnmarkedRows
+from storage.schema.state import check_schema_or_exit
 from tasks import hints as announce
 from tasks.batches import RowBatches
 from tasks.hints import counted
+from tasks.jobs.backup import order_due
 from tasks.jobs.book import JobBook
 from tasks.jobs.export import drop_old_exports
 from tasks.jobs.job import EVERY_WORKSPACE, new_order
@@ -37,6 +42,8 @@ from tasks.jobs.retention import UNIT as EXPIRED_ROWS
 from tasks.jobs.retention import hurry
 from tasks.jobs.run import JobRunner, Stores
 from tasks.presence import Presence
+from worker.looking import Looking
+from worker.several import Writers, writer_of
 from worker.storing import Storing
 from worker.write import Writer
 
@@ -48,13 +55,13 @@ app.config_from_object("celeryconfig")
 
 
 @Once
-def _ledger() -> Ledger:
-    return Ledger(_settings)
+def _ledger() -> AnyLedger:
+    return open_ledgers(_settings)
 
 
 @Once
-def _writer() -> Writer:
-    writer = Writer(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
+def _writer() -> Writer | Writers:
+    writer = writer_of(_settings, _ledger(), Clickhouse(_settings), Inserter(_settings))
     writer.start()
     return writer
 
@@ -91,11 +98,16 @@ def _rollups() -> Rollups:
     return Rollups(Clickhouse(_settings))
 
 
+@Once
+def _unmarked() -> UnmarkedRows:
+    return UnmarkedRows(Clickhouse(_settings))
+
+
 @app.task(
     base=RowBatches,
     name=announce.STORE_TASK,
-    # A third of a batch: while one is stored, the next one grows.
-    flush_rows=max(1, _settings.log_batch_size // 3),
+    # A third of a batch: while one is stored, the next one grows. Each ledger has its own batches.
+    flush_rows=max(1, _settings.log_batch_size // 3) * len(_settings.ledger_addresses),
     flush_every=1_000_000,
     flush_interval=_settings.log_batch_timeout,
 )
@@ -142,7 +154,7 @@ def shared() -> str:
     """Bring shared settings to the store that missed them; move usage and audit to ClickHouse."""
     stores = (_ledger().broker, _clickhouse())
     written = reconcile([*_shared_tables(), *saved_tables(*stores)])
-    rows = UsageCounters(stores[0]).move(stores[1])
+    rows = usage_counters(_ledger()).move(stores[1])
     acts = AuditLog(*stores).move()
     moved = f"{counted(rows, 'usage row')} and {counted(acts, 'audit log entry')} moved"
     return f"{counted(written, 'shared setting')} reconciled, {moved}"
@@ -159,10 +171,21 @@ def space() -> str:
     return f"{moved} moved, retention {'ordered' if hurried else 'not needed'}"
 
 
+@app.task(name="sheaf.backup")
+def backup() -> str:
+    """Order a backup if one is due by `BACKUP_EVERY_HOURS`."""
+    broker = _ledger().broker
+    ordered = order_due(_settings, JobBook(_settings, broker), broker)
+    if ordered:
+        announce.wake_for_jobs(app)
+    return "ordered" if ordered else "not due"
+
+
 @app.task(name="sheaf.rollups")
 def rollups() -> str:
-    """Recompute stale rollups, for at most `ROLLUP_INTERVAL`."""
-    return f"{counted(_rollups().refresh(_settings.rollup_interval), 'rollup')} computed"
+    """Recompute stale rollups, for at most `ROLLUP_INTERVAL`; daily, look for unmarked rows."""
+    computed = counted(_rollups().refresh(_settings.rollup_interval), "rollup")
+    return f"{computed} computed, {counted(_unmarked().look(), 'unmarked hour')} found"
 
 
 @setup_logging.connect
@@ -171,14 +194,23 @@ def _configure_logging(**_: object) -> None:
 
 
 @worker_init.connect
+@beat_init.connect
+def _check_broker(**_: object) -> None:
+    """End the process if the broker cannot be used: Celery would try forever."""
+    check_usable_or_exit(_settings)
+
+
+@worker_init.connect
 def _warm_up(**_: object) -> None:
-    """Load the decoders so that the first batch does not wait for them."""
+    """Check the schema, and load the decoders so that the first batch does not wait for them."""
+    check_schema_or_exit(_settings)
     for signal in decode.SIGNALS:
         decode.decode(signal, [])
 
 
 _presence: list[Presence] = []
-"""That of this process, if it is a worker."""
+_looking: list[Looking] = []
+"""Those of this process, if it is a worker; it looks if there are several ledgers."""
 
 
 @worker_ready.connect
@@ -187,6 +219,10 @@ def _report(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consum
     made = Presence(_ledger().broker, str(sender.hostname), _settings.worker_threads)
     _presence.append(made)
     made.start()
+    if len(_ledger().all) > 1:
+        looking = Looking(_storing())
+        _looking.append(looking)
+        looking.start()
 
 
 @worker_shutting_down.connect
@@ -198,6 +234,8 @@ def _finish(**_: object) -> None:
 
 @worker_shutdown.connect
 def _close(**_: object) -> None:
+    for looking in _looking:
+        looking.stop()
     for each in _presence:
         each.stop()
     if _writer.is_built:

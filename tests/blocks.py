@@ -12,12 +12,23 @@ _TRACES = "tests/integration/web/traces/test_traces_page.py"
 _SETTINGS = "tests/unit/config/test_documented_settings.py"
 _REDACTION = "tests/integration/web/test_redaction.py"
 _COMMANDS = "tests/e2e/test_documentation.py"
+_BACKUP = "docs/operating/backup.md"
+_LEDGERS = "docs/operating/ledgers.md"
+_PLANNING = "docs/operating/planning.md"
+_BROKER = "tests/integration/ledger/test_usable.py"
+_RIGHTS = "tests/e2e/test_restricted_accounts.py"
 
 CHECKS = (
+    (_PLANNING, "console", "tests/unit/cli/test_plan.py", "test_the_documented_plan_is_printed"),
     ("docs/grafana.md", "sql", _GRAFANA, "test_the_page_tells_the_runs_apart"),
     ("docs/access.md", "env", _SETTINGS, "test_documented_settings_are_accepted"),
+    (_LEDGERS, "env", _SETTINGS, "test_documented_settings_are_accepted"),
+    (_BACKUP, "env", _SETTINGS, "test_documented_settings_are_accepted"),
+    (_BACKUP, "sh", "tests/e2e/test_backup.py", "test_the_documented_commands_bring_all_back"),
     ("docs/traces.md", "python", _TRACES, "test_the_documented_function_nests_the_flat_list"),
     ("docs/redaction.md", "json", _REDACTION, "test_the_documented_rules_can_be_set"),
+    ("docs/operating/rights.md", "text", _BROKER, "test_the_documented_rights_are_enough"),
+    ("docs/operating/rights.md", "sql", _RIGHTS, "test_all_works_with_the_documented_rights"),
     ("docs/statistics.md", "text", _COMMANDS, "test_a_customer_has_the_documented_statistics"),
     ("docs/statistics.md", "json", _COMMANDS, "test_a_customer_has_the_documented_statistics"),
     ("ARCHITECTURE.md", "text", "tests/unit/test_docs.py", "test_the_ports_of_the_diagram"),

@@ -5,7 +5,9 @@ import gc
 from flask import Flask
 
 from config import logging, settings
+from ledger.usable import check_usable_or_exit
 from serving.wsgi import Server
+from storage.schema.state import check_schema_or_exit
 from tasks.app import app as celery_app
 from tasks.hints import wake_for_jobs
 from web.app import MAX_REQUEST_BYTES, create_app
@@ -18,6 +20,8 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     loaded = settings.load_or_exit()
     logging.configure(loaded)
+    check_usable_or_exit(loaded)
+    check_schema_or_exit(loaded)
 
     def build() -> Flask:
         app = create_app(loaded, wake=lambda: wake_for_jobs(celery_app))

@@ -9,7 +9,7 @@ from access.audit import AuditLog
 from access.store import KeyStore
 from access.view import access_of
 from config.settings import Settings
-from ledger.ledger import Ledger
+from ledger.ledgers import AnyLedger, open_ledgers
 from ledger.limits import LimitView
 from serving.paths import ignore_extra_slashes
 from storage.clickhouse.client import Clickhouse
@@ -124,7 +124,7 @@ ENDPOINTS: tuple[tuple[str, Callable[[], ApiBlueprint]], ...] = (
 def create_app(
     settings: Settings,
     clickhouse: Clickhouse | None = None,
-    ledger: Ledger | None = None,
+    ledger: AnyLedger | None = None,
     wake: Callable[[], None] = lambda: None,
 ) -> Flask:
     """Create the app. It connects to nothing before the first request.
@@ -146,7 +146,7 @@ def create_app(
     )
     database = clickhouse or Clickhouse(settings)
     reader = LogReader(database, settings)
-    waiting = ledger or Ledger(settings)
+    waiting = ledger or open_ledgers(settings)
     jobs = JobBook(settings, waiting.broker)
     keys = KeyStore(settings, waiting.broker, database)
     audit = AuditLog(waiting.broker, database)

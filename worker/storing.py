@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from worker.places import Places
+from worker.several import Writers
 from worker.write import BatchOutcome, Writer
 
 _LONGEST = 5.0
@@ -15,17 +16,24 @@ _BROKER_PAUSE = 0.5
 class Storing:
     """Drains the ledger in at most `most` threads at once; see :class:`~worker.places.Places`."""
 
-    def __init__(self, writer: Writer, most: int, hint: Callable[[], None]) -> None:
+    def __init__(self, writer: Writer | Writers, most: int, hint: Callable[[], None]) -> None:
         """Store with `writer`; `hint` requests another run for what this thread leaves."""
         self._writer = writer
         self._hint = hint
         self._places = Places(most)
+        self._ran = time.monotonic()
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since somebody last looked for chunks."""
+        return time.monotonic() - self._ran
 
     def run(self) -> list[BatchOutcome] | None:
         """Store waiting chunks for a few seconds; None if `most` threads are already at work."""
         if not self._places.take():
             return None
-        until = time.monotonic() + _LONGEST
+        self._ran = time.monotonic()
+        until = self._ran + _LONGEST
         try:
             outcomes = self._drain(until)
             while time.monotonic() < until and self._places.turned_away():

@@ -15,13 +15,10 @@ import msgspec
 import structlog
 from zstandard import ZstdError
 
-from access.secret import redaction_secret
 from config.units import NS_PER_S
 from ledger.chunk import Chunk, compress, row_id
 from ledger.ledger import Batch, BrokerError, Ledger, LostLeaseError
-from ledger.limits import LimitView
-from ledger.live import LivePublisher
-from ledger.redaction import RedactionView, RulesUnknownError
+from ledger.redaction import RulesUnknownError
 from storage import decode
 from storage.clickhouse.errors import RowsRefusedError, StorageError, UnavailableError
 from storage.decode import UndecodableError
@@ -31,6 +28,7 @@ from storage.lifecycle.usage import Usage
 from storage.query.rollups.marks import Marker
 from storage.redaction.payload import WITHHELD, redacted
 from storage.redaction.rows import redact
+from worker.policies import Policies
 from worker.settling import Settling
 
 if TYPE_CHECKING:
@@ -78,20 +76,24 @@ class Writer:
         ledger: Ledger,
         clickhouse: Clickhouse,
         inserter: Inserter,
+        policies: Policies | None = None,
     ) -> None:
-        """Write from `ledger` to ClickHouse, through `clickhouse` and `inserter`."""
+        """Write from `ledger` to ClickHouse, through `clickhouse` and `inserter`.
+
+        Writers of several ledgers share `policies`; by default, they are those of `ledger`.
+        """
         self._lease_margin = settings.lease_margin
         self._ledger = ledger
         self._clickhouse = clickhouse
         self._inserter = inserter
-        self._live = LivePublisher(settings)
+        self._policies = policies or Policies(settings, ledger.broker, clickhouse)
+        self._redaction = self._policies.redaction
         self._marker = Marker(clickhouse, settings)
         self._in_doubt = threading.Event()
         self._in_doubt.set()
         self._stopping = threading.Event()
-        self._redaction = RedactionView(redaction_secret(settings), ledger.broker, clickhouse)
-        self._limits = LimitView(ledger.broker, clickhouse)
-        self._settling = Settling(ledger, self._live, self._lease_margin, self._stopping)
+        live = self._policies.live
+        self._settling = Settling(ledger, live, self._lease_margin, self._stopping)
 
     def drain(self, until: float = math.inf) -> list[BatchOutcome]:
         """Store one batch, and more while enough rows wait for another one.
@@ -113,14 +115,11 @@ class Writer:
 
     def start(self) -> None:
         """Learn the rules of redaction and the limits, and follow them from now on."""
-        self._redaction.start()
-        self._limits.start()
+        self._policies.start()
 
     def close(self) -> None:
         """Publish the last rows to the live tail; call it when no batch is running."""
-        self._redaction.stop()
-        self._limits.stop()
-        self._live.close()
+        self._policies.close()
 
     def wait(self, seconds: float) -> bool:
         """Wait for `seconds`; False if the writer is stopping."""
@@ -162,14 +161,14 @@ class Writer:
     def _store(self, batch: Batch) -> BatchOutcome:
         self._redaction.check_known()
         if batch.attempt % _HALVED_EVERY == 0 and len(batch.chunk_ids) > 1:
-            return self._try_smaller(batch)
+            return self._halve(batch, f"split after {batch.attempt - 1} attempts")
         chunks = self._ledger.fetch(batch.chunk_ids)
         try:
             rows = [chunk.rows() for chunk in _by_tenant(chunks)]
             tables = decode.keep_late(decode.decode(batch.signal, rows))
             # Only then: what a rule would find may be cut in two.
             tables = redact(tables, self._redaction.redactor)
-            tables = limit_attributes(tables, self._limits.attributes)
+            tables = limit_attributes(tables, self._policies.limits.attributes)
         except UndecodableError as error:
             return self._dead_letter(batch, _chunk_id_of(batch, error.chunk_id), str(error))
         except Exception as error:  # noqa: BLE001 - logged
@@ -202,9 +201,23 @@ class Writer:
                 wanted = presence.missing(self._clickhouse, table, rows, column)
             if wanted.num_rows:
                 self._insert(batch, table, wanted)
+                if batch.attempt > 1 and self._clickhouse.cluster:
+                    self._insert_dropped(batch, table, wanted)
         return decode.record_count(tables)
 
-    def _insert(self, batch: Batch, table: str, rows: pa.RecordBatch) -> None:
+    def _insert_dropped(self, batch: Batch, table: str, rows: pa.RecordBatch) -> None:
+        """Insert again what ClickHouse dropped.
+
+        Replicated tables drop a block like one that they had, even if it was lost with a disk.
+        """
+        self._ledger.renew(batch)
+        dropped = presence.missing(self._clickhouse, table, rows, decode.time_column(table))
+        if dropped.num_rows:
+            self._insert(batch, table, dropped, deduplicate=False)
+
+    def _insert(
+        self, batch: Batch, table: str, rows: pa.RecordBatch, *, deduplicate: bool = True
+    ) -> None:
         # If an insert timed out, the next attempt halves it, down to single partitions.
         most = max(1, presence.MAX_PARTITIONS >> max(0, batch.attempt - 2))
         pieces = presence.by_partitions(rows, most, decode.time_column(table))
@@ -215,34 +228,28 @@ class Writer:
             begin_before = time.monotonic() + self._lease_margin
             self._ledger.renew(batch)
             self._marker.cover(table, piece)
-            query_id = f"sheaf-{batch.id}-{batch.attempt}-{table}-{number}"
-            self._inserter.insert(table, piece, query_id, begin_before)
-
-    def _try_smaller(self, batch: Batch) -> BatchOutcome:
-        """Halve a batch that three attempts could not store.
-
-        Each half may fit into an insert's time limit, or one chunk may be what fails.
-        """
-        try:
-            # The halves have other ids, under which this batch's queries are not found.
-            presence.stop_earlier(self._clickhouse, f"sheaf-{batch.id}-")
-        except StorageError as error:
-            return self._postpone(batch, error)
-        self._halve(batch)
-        return BatchOutcome(batch.id, problem=f"split after {batch.attempt - 1} attempts")
+            query_id = f"sheaf-{batch.id}-{batch.attempt}-{table}-{number}-{deduplicate:d}"
+            self._inserter.insert(table, piece, query_id, begin_before, deduplicate=deduplicate)
 
     def _isolate(self, batch: Batch, reason: str) -> BatchOutcome:
         if len(batch.chunk_ids) == 1:
             return self._dead_letter(batch, batch.chunk_ids[0], reason)
         # A refused batch was not too slow, so the halves need no smaller inserts, some of which
         # would store a part of the refused chunk.
-        self._halve(batch, attempts=1)
-        return BatchOutcome(batch.id, problem=f"split to find the refused chunk: {reason}")
+        return self._halve(batch, f"split to find the refused chunk: {reason}", attempts=1)
 
-    def _halve(self, batch: Batch, attempts: int = 0) -> None:
+    def _halve(self, batch: Batch, why: str, attempts: int = 0) -> BatchOutcome:
+        """Halve a batch: each half may fit into an insert's time, or show which chunk fails."""
+        try:
+            # The halves have other ids, under which this batch's queries are not found. One may
+            # still run on a shard, even if another one has refused its rows.
+            presence.stop_earlier(self._clickhouse, f"sheaf-{batch.id}-")
+        except StorageError as error:
+            return self._postpone(batch, error)
         middle = len(batch.chunk_ids) // 2
         halves = batch.chunk_ids[:middle], batch.chunk_ids[middle:]
         self._ledger.split(batch, halves, attempts)
+        return BatchOutcome(batch.id, problem=why)
 
     def _dead_letter(self, batch: Batch, chunk_id: str, reason: str) -> BatchOutcome:
         content, reason = self._redacted(chunk_id, reason)

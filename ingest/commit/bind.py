@@ -12,6 +12,7 @@ from config.settings import Settings
 from ingest.commit.admission import Admission
 from ingest.commit.allowance import DoorAllowance
 from ingest.commit.direct import DirectPath
+from ingest.commit.elsewhere import Elsewhere
 from ingest.commit.group import Group, Receipt, Settle, Submission, WaitingRequest
 from ingest.commit.memory import Memory
 from ingest.convert import timeless
@@ -45,15 +46,19 @@ _ANSWERED = "answered"
 class Binder:
     """Binds pieces into chunks and commits them, in its own thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a lane
         self,
         settings: Settings,
         ledger: Ledger,
         admission: Admission,
         announcer: Announcer,
         direct: DirectPath,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """Commit to `ledger`; while its broker is away, store through `direct`."""
+        """Commit to `ledger`; while its broker is away, store through `direct`.
+
+        If there are several ledgers, `elsewhere` knows what others have accepted.
+        """
         self._interval = settings.commit_interval_ms / 1000
         self._patience = settings.broker_timeout
         self._retention = direct.retention
@@ -61,6 +66,8 @@ class Binder:
         self._admission = admission
         self._announcer = announcer
         self._direct = direct
+        self._elsewhere = elsewhere
+        self._backlog = admission.backlogs[ledger.name]
         self._unreported = direct.unreported
         # With the chunk that the broker may have; after its answer, a request may be sent again.
         self._in_doubt: Memory[str] = Memory(settings.request_window)
@@ -90,7 +97,11 @@ class Binder:
             settle(Receipt((), "redis"))
             return
         submission = Submission(len(pieces.pieces), settle)
-        self._waiting.extend((piece, submission) for piece in pieces)
+        self.add((piece, submission) for piece in pieces)
+
+    def add(self, waiting: Iterable[WaitingRequest]) -> None:
+        """Queue pieces of requests."""
+        self._waiting.extend(waiting)
         # Setting an event takes its lock, and usually another request has just set it.
         if not self._arrived.is_set():
             self._arrived.set()
@@ -104,7 +115,7 @@ class Binder:
             while self._waiting:
                 taken = list(self._take())
                 try:
-                    self._commit(Group(taken))
+                    self._commit(Group(taken, self._ledger.name))
                 except Exception:
                     # Without this thread, the door would accept nothing more.
                     log.exception("commit: failed")
@@ -134,7 +145,7 @@ class Binder:
             [piece.request_id for piece in group.pieces if piece.request_id in self._direct.busy],
             unavailable("the same request is being stored right now; try again later"),
         )
-        self._answer_stored(group)
+        self._answer_known(group)
         entries = self._bind(group)
         doubted = False
         while group:
@@ -146,7 +157,7 @@ class Binder:
                 self._take_out(group, problem, entries if doubted else ())
                 entries = self._bind(group)
             except LedgerFullError:
-                group.fail_all(self._admission.overloaded())
+                group.fail_all(self._backlog.refusal())
             except BrokerDoubtError as error:
                 doubted = True
                 if time.monotonic() > deadline:
@@ -205,6 +216,12 @@ class Binder:
             for request_id in entry.requests:
                 group.place(request_id, chunk_id)
         self._announcer.announce(entry.chunk.header for entry in entries)
+
+    def _answer_known(self, group: Group) -> None:
+        """Answer requests that this ledger need not be asked about."""
+        self._answer_stored(group)
+        if self._elsewhere:
+            self._events.add(*self._elsewhere.look(group))
 
     def _answer_stored(self, group: Group) -> None:
         """Answer requests that this door stored directly, or may have stored under a key."""

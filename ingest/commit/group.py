@@ -51,6 +51,8 @@ class Submission:
     missing: int
     settle: Settle
     chunk_ids: list[str] = field(default_factory=list)
+    ledgers: dict[str, str] = field(default_factory=dict)
+    """Chunk id → name of the ledger that knows it, if there are several."""
     queued: bool = False
     """Whether any piece is queued."""
 
@@ -64,10 +66,19 @@ class Submission:
         """Its receipt; complete when nothing is missing."""
         return Receipt(tuple(self.chunk_ids), "redis" if self.queued else "db")
 
-    def placed(self, chunk_id: str, backend: str) -> bool:
+    def lists(self) -> dict[str, list[str]]:
+        """Its distinct chunks by the name of the ledger that knows them."""
+        found: dict[str, list[str]] = {}
+        for chunk_id in self.receipt.several:
+            found.setdefault(self.ledgers.get(chunk_id, ""), []).append(chunk_id)
+        return found
+
+    def placed(self, chunk_id: str, backend: str, ledger: str = "") -> bool:
         """Record that one piece is in a chunk; returns whether it was the last one."""
         with _counting:
             self.chunk_ids.append(chunk_id)
+            if ledger:
+                self.ledgers[chunk_id] = ledger
             self.queued |= backend != "db"
             self.missing -= 1
             return not self.missing
@@ -93,7 +104,9 @@ WaitingRequest = tuple[Piece, Submission]
 class Group:
     """The pieces of one commit, with equal requests combined."""
 
-    def __init__(self, waiting: Iterable[WaitingRequest]) -> None:
+    def __init__(self, waiting: Iterable[WaitingRequest], ledger: str = "") -> None:
+        """Combine requests that go to the ledger of that name; empty: there is one."""
+        self._ledger = ledger
         self._submissions: dict[str, list[Submission]] = {}
         self._pieces: dict[str, Piece] = {}
         self._complete: deque[Submission] = deque()
@@ -111,14 +124,22 @@ class Group:
         """Pieces that are neither placed nor failed."""
         return list(self._pieces.values())
 
-    def place(self, request_id: str, chunk_id: str, backend: str = "redis") -> None:
+    def place(
+        self, request_id: str, chunk_id: str, backend: str = "redis", ledger: str = ""
+    ) -> None:
         """Settle the submissions that wait for this request, which is now in a chunk.
 
         Those with receipts for several chunks are left to :meth:`completed`.
+
+        Args:
+            request_id: the request.
+            chunk_id: the chunk.
+            backend: as in :class:`Receipt`.
+            ledger: the ledger that knows the chunk, if it is not this group's.
         """
         if self._pieces.pop(request_id, None):
             for submission in self._submissions.pop(request_id):
-                if not submission.placed(chunk_id, backend):
+                if not submission.placed(chunk_id, backend, ledger or self._ledger):
                     continue
                 if len(submission.chunk_ids) > 1 and submission.receipt.several:
                     self._complete.append(submission)
@@ -126,7 +147,12 @@ class Group:
                     submission.settle(submission.receipt)
 
     def repeat(
-        self, request_id: str, chunk_id: str, body: str = "", backend: str = "redis"
+        self,
+        request_id: str,
+        chunk_id: str,
+        body: str = "",
+        backend: str = "redis",
+        ledger: str = "",
     ) -> bool:
         """Place a request that was accepted before, except for its records without a time.
 
@@ -138,6 +164,7 @@ class Group:
             chunk_id: where it is.
             body: digest of the body that was accepted, if it is known.
             backend: as for :meth:`place`.
+            ledger: as for :meth:`place`.
 
         Returns: whether none of it is a retry.
         """
@@ -149,7 +176,7 @@ class Group:
             return False
         timed = bool(piece.body) or self._split_off_timeless(piece)
         if timed:
-            self.place(request_id, chunk_id, backend)
+            self.place(request_id, chunk_id, backend, ledger)
         else:
             del self._pieces[request_id], self._submissions[request_id]
         return not timed

@@ -11,23 +11,21 @@ from access.store import KeyStore
 from access.view import access_of
 from config.settings import Settings
 from ingest.commit.admission import Admission
-from ingest.commit.bind import Binder
-from ingest.commit.direct import DirectPath, Policies
+from ingest.commit.direct import Policies
 from ingest.commit.gate import LimitReachedError
 from ingest.commit.group import Receipt, Settle
+from ingest.commit.lanes import Parts, lanes_of, router_of, stop_all
 from ingest.commit.space import SpaceWatch
-from ingest.commit.unreported import Unreported
 from ingest.convert.piece import Pieces
 from ingest.status import Reason, RefusedError, denied, unavailable
 from ingest.tenant import Sender, sender_of
-from ledger.ledger import Ledger
+from ledger.ledgers import open_ledgers
 from ledger.limits import LimitView
 from ledger.redaction import RedactionView
 from ledger.retention import RetentionView
 from ledger.usage import Refusals, UsageCounters
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.insert import Inserter
-from storage.lifecycle.direct_requests import DirectRequests
 from tasks.hints import Announcer
 
 
@@ -43,28 +41,30 @@ class Receiver:
     def __init__(self, settings: Settings, app: Celery) -> None:
         """Build the parts from `settings`; hints are sent through `app`."""
         self.settings = settings
-        self.ledger = Ledger(settings)
+        self.ledger = open_ledgers(settings)
         self.clickhouse = Clickhouse(settings)
         self._inserter = Inserter(settings)
         self._retention = RetentionView(settings, self.ledger.broker)
-        self._unreported = Unreported(settings, self.ledger, DirectRequests(self.clickhouse))
         self._redaction = RedactionView(
             redaction_secret(settings), self.ledger.broker, self.clickhouse
         )
         limits = LimitView(self.ledger.broker, self.clickhouse)
-        self._direct = DirectPath(
-            settings,
-            self.clickhouse,
-            self._inserter,
-            self._unreported,
-            Policies(self._retention, self._redaction, limits),
-        )
         self.access = access_of(settings, KeyStore(settings, self.ledger.broker, self.clickhouse))
         space = SpaceWatch(settings, self.ledger.broker, self.clickhouse)
         self.admission = Admission(settings, self.ledger, limits, space)
         self._refusals = Refusals(UsageCounters(self.ledger.broker))
         self._announcer = Announcer(app)
-        self._binder = Binder(settings, self.ledger, self.admission, self._announcer, self._direct)
+        parts = Parts(
+            settings=settings,
+            ledger=self.ledger,
+            clickhouse=self.clickhouse,
+            inserter=self._inserter,
+            policies=Policies(self._retention, self._redaction, limits),
+            admission=self.admission,
+            announcer=self._announcer,
+        )
+        self._lanes = lanes_of(parts)
+        self._binder = router_of(self.ledger, self._lanes)
         self._patience = 2 * settings.broker_timeout + settings.insert_timeout + 10
 
     def start(self) -> None:
@@ -75,19 +75,17 @@ class Receiver:
             self._redaction,
             self._retention,
             self._announcer,
-            self._unreported,
             self._refusals,
-            self._binder,
         ):
             part.start()
+        for lane in self._lanes:
+            lane.start()
 
     def stop(self) -> None:
         """Finish and answer what was submitted, then close, in the order of the write path."""
+        self.admission.stop()
+        stop_all(self._lanes)
         for part in (
-            self.admission,
-            self._binder,
-            self._direct,
-            self._unreported,
             self._announcer,
             self._refusals,
             self._retention,

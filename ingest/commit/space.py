@@ -70,7 +70,9 @@ class SpaceWatch:
         try:
             check_disk(self._settings)
             # Otherwise the door stores directly while the broker's memory is full.
-            if not self._settings.direct_inserts:
+            # Of several ledgers, a full one refuses only its own workspaces.
+            several = len(self._settings.ledger_addresses) > 1
+            if not (self._settings.direct_inserts or several):
                 check_memory(self._broker)
         except BrokerShortError as error:
             self._note(BROKER, str(error))

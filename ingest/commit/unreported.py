@@ -38,8 +38,11 @@ class Unreported:
         self._stored: list[DirectRequest] = []
         self._lists: dict[str, Sequence[str]] = {}
         self._listed = 0
+        self._away = False
         self._holding = threading.Lock()
         self._reporting = threading.Lock()
+        self.siblings: Mapping[str, Unreported] = {ledger.name: self}
+        """Those of all ledgers, by name: a list of chunks is noted where these are."""
         self.connects = 0
         """The count of `Broker.connects` when others' notes were last read."""
         self._look = threading.Event()
@@ -84,8 +87,15 @@ class Unreported:
             except BrokerError as error:
                 log.debug("unreported: not reported yet", error=str(error))
                 self._put_back(stored, lists)
+                self._away = True
                 return False
+            self._away = False
         return True
+
+    def report_unless_away(self) -> None:
+        """Like :meth:`report`, but do not wait for a broker that did not answer the last time."""
+        if not self._away:
+            self.report()
 
     def catch_up(self) -> None:
         """After the broker may have been away: report to the ledger what was stored directly.
@@ -108,12 +118,16 @@ class Unreported:
         completed = list(group.completed())
         if not completed:
             return
-        receipts = [submission.receipt for submission in completed]
-        self.add(lists={str(receipt): receipt.several for receipt in receipts})
+        concerned: set[str] = set()
+        for submission in completed:
+            for name, chunk_ids in submission.lists().items():
+                self.siblings[name].add(lists={str(submission.receipt): chunk_ids})
+                concerned.add(name)
         if at_once:
-            self.report()
-        for submission, receipt in zip(completed, receipts, strict=True):
-            submission.settle(receipt)
+            for name in concerned:
+                self.siblings[name].report_unless_away()
+        for submission in completed:
+            submission.settle(submission.receipt)
 
     def _run(self) -> None:
         while True:

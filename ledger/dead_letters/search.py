@@ -14,7 +14,7 @@ import zstandard
 from config.units import NS_PER_MS
 from ledger.dead_letters.both import BothPlaces
 from ledger.dead_letters.kept import DeadLetter
-from ledger.ledger import Ledger
+from ledger.ledgers import AnyLedger
 from storage import decode
 from storage.clickhouse.client import Clickhouse
 from storage.decode import UndecodableError
@@ -86,7 +86,7 @@ class DeadLetterPage:
 class DeadLetters:
     """The dead letters of a ledger. Every method may raise BrokerError or StorageError."""
 
-    def __init__(self, ledger: Ledger, clickhouse: Clickhouse | None = None) -> None:
+    def __init__(self, ledger: AnyLedger, clickhouse: Clickhouse | None = None) -> None:
         """Use the dead letters of `ledger`, and those that moved from there to `clickhouse`."""
         self._all = BothPlaces(ledger, clickhouse)
 

@@ -12,9 +12,7 @@ from ledger.dead_letters.kept import DeadLetter, Place
 from storage.clickhouse.client import Clickhouse, Row
 
 _INSERT = "INSERT INTO dead_letters (Id, Version, Gone, DeadMs, Header, Payload, Reason) VALUES"
-# With a Distributed table, return only when the shard has them.
-_AT_ONCE = {"insert_distributed_sync": 1}
-_CONSISTENT = {"select_sequential_consistency": 1}
+_TABLE = "dead_letters"
 
 
 class SpilledLetters:
@@ -32,12 +30,12 @@ class SpilledLetters:
             header = pack_header(letter.header).decode()
             version = 2 * letter.dead_ms
             rows.append((letter.id, version, 0, letter.dead_ms, header, payload, letter.reason))
-        self._clickhouse.insert(_INSERT, rows, _AT_ONCE)
+        self._clickhouse.insert(_INSERT, rows)
 
     def note_gone(self, copies: Collection[Place]) -> None:
         """Note that these copies no longer count; safe to repeat."""
         rows = [(copy.id, 2 * copy.dead_ms + 1, 1, copy.dead_ms, "", "", "") for copy in copies]
-        self._clickhouse.insert(_INSERT, rows, _AT_ONCE)
+        self._clickhouse.insert(_INSERT, rows)
 
     def newest(self, latest_ms: int | None, most: int) -> list[DeadLetter]:
         """The newest that became dead letters at `latest_ms` or before; None: any time."""
@@ -45,34 +43,35 @@ class SpilledLetters:
             "DeadMs <= %(latest)s ORDER BY DeadMs DESC, Id DESC LIMIT %(most)s",
             {"latest": 2**63 if latest_ms is None else latest_ms, "most": most},
         )
-        return [_letter(header, dead_ms, reason) for header, dead_ms, reason in rows]
+        rows = sorted(rows, key=lambda row: (row[1], row[3]), reverse=True)[:most]
+        return [_letter(header, dead_ms, reason) for header, dead_ms, reason, _ in rows]
 
     def some(self, ids: Sequence[str]) -> list[DeadLetter]:
         """Those with these ids."""
         rows = self._select("Id IN %(ids)s", {"ids": tuple(ids)}) if ids else []
-        return [_letter(header, dead_ms, reason) for header, dead_ms, reason in rows]
+        return [_letter(header, dead_ms, reason) for header, dead_ms, reason, _ in rows]
 
     def chunks(self, ids: Sequence[str]) -> list[Chunk]:
         """The chunks with these ids."""
-        rows = self._clickhouse.query(
-            "SELECT Header, Payload FROM dead_letters FINAL WHERE Gone = 0 AND Id IN %(ids)s",
+        rows = self._clickhouse.query_complete(
+            _TABLE,
+            "SELECT Header, Payload FROM {table} FINAL WHERE Gone = 0 AND Id IN %(ids)s",
             {"ids": tuple(ids)},
-            _CONSISTENT,
         )
         return [unpack(header.encode(), b64decode(payload), 1) for header, payload in rows]
 
     def count(self) -> int:
         """How many there are."""
-        [(count,)] = self._clickhouse.query(
-            "SELECT count() FROM dead_letters FINAL WHERE Gone = 0", limits=_CONSISTENT
+        rows = self._clickhouse.query_complete(
+            _TABLE, "SELECT count() FROM {table} FINAL WHERE Gone = 0"
         )
-        return int(count)
+        return sum(int(count) for (count,) in rows)
 
     def _select(self, where: str, params: dict[str, object]) -> list[Row]:
-        return self._clickhouse.query(
-            f"SELECT Header, DeadMs, Reason FROM dead_letters FINAL WHERE Gone = 0 AND {where}",  # noqa: S608 - bound
+        return self._clickhouse.query_complete(
+            _TABLE,
+            f"SELECT Header, DeadMs, Reason, Id FROM {{table}} FINAL WHERE Gone = 0 AND {where}",  # noqa: S608 - bound
             params,
-            _CONSISTENT,
         )
 
 

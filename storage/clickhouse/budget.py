@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from config.units import MIB
 from storage.clickhouse.errors import TIMEOUT_EXCEEDED, QueryRefusedError
 
 MAX_RESULT_BYTES = 256 * MIB

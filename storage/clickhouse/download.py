@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 import urllib3
 from clickhouse_driver.util.escape import escape_params
 
-from config.settings import MIB, Settings
+from config.hosts import Host
+from config.settings import Settings
+from config.units import MIB
 from storage.clickhouse.client import PATIENCE, Params
 from storage.clickhouse.errors import (
     NoAnswerInTimeError,
@@ -17,6 +19,7 @@ from storage.clickhouse.errors import (
     UnavailableError,
     code_of,
 )
+from storage.clickhouse.hosts import Hosts
 
 _IN_MEMORY = 4 * MIB
 _PIECE = MIB // 4
@@ -28,9 +31,9 @@ class Downloads:
     """Downloads query results into files. Not thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        """Keep one connection to ClickHouse's HTTP port."""
-        scheme = "https" if settings.clickhouse_secure else "http"
-        self._url = f"{scheme}://{settings.clickhouse_address}:{settings.clickhouse_http_port}/"
+        """Keep one connection to the HTTP port of each host."""
+        self._scheme = "https" if settings.clickhouse_secure else "http"
+        self._hosts = Hosts(settings.clickhouse_hosts)
         self._settings = settings
         self._headers = {
             "X-ClickHouse-User": settings.clickhouse_user,
@@ -57,8 +60,17 @@ class Downloads:
         """
         # The same escaping as for queries over the native protocol.
         text = f"{sql % escape_params(dict(params), None)} FORMAT {form}"
+        return self._hosts.ask(
+            lambda host: self._from_host(host, text.encode(), limits), repeatable=True
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.clear()
+
+    def _from_host(self, host: Host, sql: bytes, limits: Mapping[str, Any]) -> IO[bytes]:
         try:
-            return self._answer(text.encode(), limits)
+            return self._answer(f"{self._scheme}://{host.url}/", sql, limits)
         except _UNREACHABLE as error:
             raise UnavailableError(f"ClickHouse cannot be reached: {error}") from error
         except urllib3.exceptions.ReadTimeoutError as error:
@@ -66,14 +78,10 @@ class Downloads:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise OutcomeUnknownError(f"ClickHouse's answer did not arrive: {error!r}") from error
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.clear()
-
-    def _answer(self, sql: bytes, limits: Mapping[str, Any]) -> IO[bytes]:
+    def _answer(self, url: str, sql: bytes, limits: Mapping[str, Any]) -> IO[bytes]:
         answer = self._http.request(
             "POST",
-            f"{self._url}?{self._parameters(limits)}",
+            f"{url}?{self._parameters(limits)}",
             body=sql,
             headers=self._headers,
             timeout=urllib3.Timeout(connect=5, read=self._settings.query_max_seconds + PATIENCE),

@@ -30,12 +30,16 @@ POISON_CODES = frozenset(
 
 TOO_MANY_PARTS = 252
 TOO_MANY_ROWS = 158
+UNKNOWN_IDENTIFIER = 47
 UNKNOWN_TABLE = 60
 UNKNOWN_DATABASE = 81
 TIMEOUT_EXCEEDED = 159
 TOO_SLOW = 160
 MEMORY_LIMIT_EXCEEDED = 241
 QUERY_WAS_CANCELLED = 394
+TABLE_IS_READ_ONLY = 242
+UNKNOWN_STATUS_OF_INSERT = 319
+"""Stored on at least one replica, but perhaps not on as many as asked for."""
 
 _CODE = re.compile(r"Code:\s*(\d+)")
 
@@ -65,6 +69,10 @@ class NoAnswerInTimeError(OutcomeUnknownError):
     """Retryable after a check of what is stored: ClickHouse is up, but too busy to answer."""
 
 
+class NoConnectionInTimeError(NoAnswerInTimeError):
+    """Retryable: ClickHouse did not accept a connection in time, so nothing was sent."""
+
+
 class QueryRefusedError(StorageError):
     """The query is invalid, or too heavy for its limits."""
 
@@ -81,6 +89,8 @@ def insert_error(message: str, code: int) -> StorageError:
     `TOO_MANY_PARTS` has two meanings: a block with too many partitions, which is permanent, or a
     table with too many parts to merge, which is temporary.
     """
+    if code == UNKNOWN_STATUS_OF_INSERT:
+        return OutcomeUnknownError(message, code)
     too_many_partitions = code == TOO_MANY_PARTS and "partitions for single INSERT" in message
     family = RowsRefusedError if code in POISON_CODES or too_many_partitions else UnavailableError
     return family(message, code)

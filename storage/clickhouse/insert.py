@@ -1,14 +1,20 @@
 """Bulk inserts: Arrow over ClickHouse's HTTP port, one block per request."""
 
 import math
+import socket
+import struct
 import time
 from typing import Any
 from urllib.parse import urlencode
 
 import pyarrow as pa
 import urllib3
+from urllib3.connection import HTTPConnection
 
+from config.hosts import Host
 from config.settings import Settings
+from config.units import MS_PER_S
+from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import (
     OutcomeUnknownError,
     StorageError,
@@ -16,6 +22,7 @@ from storage.clickhouse.errors import (
     code_of,
     insert_error,
 )
+from storage.clickhouse.hosts import Hosts
 
 # Rows; more than any batch has, so that ClickHouse neither splits a batch nor waits for more.
 ONE_BLOCK = 1 << 30
@@ -31,18 +38,20 @@ class Inserter:
     """Inserts Arrow batches. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        """Keep connections to ClickHouse's HTTP port."""
-        scheme = "https" if settings.clickhouse_secure else "http"
-        self._url = f"{scheme}://{settings.clickhouse_address}:{settings.clickhouse_http_port}/"
+        """Keep connections to ClickHouse's HTTP ports."""
+        self._scheme = "https" if settings.clickhouse_secure else "http"
+        self._hosts = Hosts(settings.clickhouse_hosts)
+        self._clickhouse = Clickhouse(settings)
         self._database = settings.clickhouse_database
         self._timeout = settings.insert_timeout
-        self._cluster = bool(settings.clickhouse_cluster)
         self._headers = {
             "X-ClickHouse-User": settings.clickhouse_user,
             "X-ClickHouse-Key": settings.clickhouse_password,
             "Content-Type": "application/vnd.apache.arrow.stream",
         }
-        self._http = urllib3.PoolManager(maxsize=16, retries=False)
+        self._http = urllib3.PoolManager(
+            maxsize=16, retries=False, socket_options=_socket_options(settings.insert_timeout)
+        )
 
     def insert(
         self,
@@ -50,6 +59,8 @@ class Inserter:
         rows: pa.RecordBatch,
         query_id: str,
         begin_before: float = math.inf,
+        *,
+        deduplicate: bool = True,
     ) -> None:
         """Insert `rows` as one block: in each partition all of its rows appear, or none.
 
@@ -58,19 +69,34 @@ class Inserter:
             rows: columns named like the table's.
             query_id: ClickHouse's id for this query, by which it can be stopped.
             begin_before: latest time to send the request, on the clock `time.monotonic`.
+            deduplicate: whether replicated tables may drop a block like one that they had.
 
         Raises:
             RowsRefusedError: ClickHouse will never accept these rows.
             UnavailableError: nothing was stored; a retry may succeed.
-            OutcomeUnknownError: sent, but not answered within `INSERT_TIMEOUT`.
+            OutcomeUnknownError: sent, but not answered within `INSERT_TIMEOUT`, or not known to be
+                on as many replicas as needed.
         """
         stream = _arrow_stream(rows)
+        parameters = self._parameters(table, query_id, deduplicate=deduplicate)
+
+        def send(host: Host) -> None:
+            self._send(f"{self._scheme}://{host.url}/?{parameters}", stream, begin_before)
+
+        self._hosts.ask(send, repeatable=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.clear()
+        self._clickhouse.close()
+
+    def _send(self, url: str, stream: Any, begin_before: float) -> None:  # noqa: ANN401 - as below
         if time.monotonic() > begin_before:
             raise UnavailableError("the deadline to send this insert has passed")
         try:
             answer = self._http.request(
                 "POST",
-                f"{self._url}?{self._parameters(table, query_id)}",
+                url,
                 body=stream,
                 headers=self._headers,
                 timeout=urllib3.Timeout(connect=5, read=self._timeout + 5),
@@ -82,11 +108,7 @@ class Inserter:
         if answer.status != 200:  # noqa: PLR2004 - OK
             raise _refusal(answer)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.clear()
-
-    def _parameters(self, table: str, query_id: str) -> str:
+    def _parameters(self, table: str, query_id: str, *, deduplicate: bool) -> str:
         parameters: dict[str, str | int | float] = {
             "query": f"INSERT INTO `{table}` FORMAT ArrowStream",
             "database": self._database,
@@ -100,10 +122,27 @@ class Inserter:
             "input_format_parallel_parsing": 0,
             "wait_end_of_query": 1,
             **INDEXES_OF_AN_INSERT,
+            **self._clickhouse.durable(),
         }
-        if self._cluster:
-            parameters["insert_distributed_sync"] = 1
+        if not deduplicate:
+            # In place of a hash of the rows. To turn deduplication off, settings differ by version.
+            parameters["insert_deduplication_token"] = query_id
         return urlencode(parameters)
+
+
+def _socket_options(insert_timeout: float) -> list[tuple[int, int, int | bytes]]:
+    """Options by which the kernel drops a request that does not arrive.
+
+    It would otherwise send it for a quarter of an hour, even for a process that has ended. Such an
+    insert could arrive after the next attempt has looked, and be stored a second time.
+    """
+    at_close = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    options: list[tuple[int, int, int | bytes]] = [*HTTPConnection.default_socket_options, at_close]
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Before the lease ends, with the time that connecting takes.
+        ms = int(insert_timeout * MS_PER_S / 2)
+        options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, ms))
+    return options
 
 
 def _arrow_stream(rows: pa.RecordBatch) -> Any:  # noqa: ANN401 - a buffer, which urllib3 sends as it is

@@ -3,8 +3,9 @@
 docs/decisions/0007-deletions.md explains why a deletion lists its chunks.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from config.settings import Settings
 from config.units import NS_PER_DAY
@@ -49,11 +50,12 @@ class Portion:
 class Deleter:
     """Deletes rows of a selection. Thread-safe.
 
-    Every method raises :class:`QueryRefusedError` or :class:`UnavailableError`.
+    Every method raises :class:`QueryRefusedError` or :class:`UnavailableError`. On a cluster, one
+    replica of each shard must be reachable; it replicates what it deletes.
     """
 
     def __init__(self, clickhouse: Clickhouse, settings: Settings) -> None:
-        """Delete in `clickhouse`, on all hosts of `CLICKHOUSE_CLUSTER` if set."""
+        """Delete in `clickhouse`, on all shards of `CLICKHOUSE_CLUSTER` if set."""
         self._clickhouse = clickhouse
         self._settings = settings
 
@@ -61,19 +63,21 @@ class Deleter:
         """Ids of the partitions that may contain its rows, oldest day first."""
         clause = selection.coarse()
         rows = self._select(
-            f"SELECT DISTINCT _partition_id FROM {quoted(selection.table)} WHERE {clause.sql}",  # noqa: S608 - bound
+            selection.table,
+            f"SELECT DISTINCT _partition_id FROM {{table}} WHERE {clause.sql}",  # noqa: S608 - bound
             clause,
         )
-        return sorted((str(partition) for (partition,) in rows), key=first_ns)
+        return sorted({str(partition) for (partition,) in rows}, key=first_ns)
 
     def count(self, selection: Selection, partition: str) -> int:
         """The current number of its rows in a partition."""
         clause = _within(selection, partition)
-        [(count,)] = self._select(
-            f"SELECT count() FROM {quoted(selection.table)} WHERE {clause.sql}",  # noqa: S608 - bound
+        rows = self._select(
+            selection.table,
+            f"SELECT count() FROM {{table}} WHERE {clause.sql}",  # noqa: S608 - bound
             clause,
         )
-        return int(count)
+        return sum(int(count) for (count,) in rows)
 
     def chunks(
         self, selection: Selection, partition: str, beyond: int | None
@@ -86,18 +90,21 @@ class Deleter:
         if beyond is not None:
             clause.sql += f" AND ChunkId > {clause.bind(beyond)}"
         rows = self._select(
-            f"SELECT ChunkId, count() FROM {quoted(selection.table)} WHERE {clause.sql} "  # noqa: S608 - bound
+            selection.table,
+            f"SELECT ChunkId, count() FROM {{table}} WHERE {clause.sql} "  # noqa: S608 - bound
             f"GROUP BY ChunkId ORDER BY ChunkId LIMIT {clause.bind(MOST_CHUNKS)}",
             clause,
         )
-        counts = {int(chunk_id): int(count) for chunk_id, count in rows}
+        # A chunk is on one shard, and each shard gave its next chunks.
+        counts = {int(chunk_id): int(count) for chunk_id, count in sorted(rows)[:MOST_CHUNKS]}
         return counts, len(counts) < MOST_CHUNKS
 
     def remaining(self, selection: Selection, chunk_ids: Collection[int]) -> set[int]:
         """Which of these chunks have rows of the selection, in any partition."""
         clause = selection.exact()
         rows = self._select(
-            f"SELECT DISTINCT ChunkId FROM {quoted(selection.table)} WHERE {clause.sql} "  # noqa: S608 - bound
+            selection.table,
+            f"SELECT DISTINCT ChunkId FROM {{table}} WHERE {clause.sql} "  # noqa: S608 - bound
             f"AND ChunkId IN {clause.bind(tuple(chunk_ids))}",
             clause,
         )
@@ -109,7 +116,7 @@ class Deleter:
         Args:
             selection: the rows to delete from.
             portions: what to delete, one portion per partition.
-            mark: a unique text that identifies the mutation.
+            mark: a text that identifies the mutation; the same if the step is repeated.
         """
         clause = selection.exact()
         condition = f"{clause.sql} AND {clause.bind(mark)} != ''"
@@ -118,17 +125,12 @@ class Deleter:
             f"WHERE {condition} AND ChunkId IN {clause.bind(portion.chunk_ids)}"
             for portion in portions
         ]
-        self._clickhouse.query(
-            f"ALTER TABLE {self._stored(selection.table)} {', '.join(commands)}",
-            clause.params,
-            {
-                "mutations_sync": 0,
-                "distributed_ddl_output_mode": "none",
-            },
-        )
+        self._alter(selection.table, ", ".join(commands), clause, {"mutations_sync": 0})
 
     def ended(self, mark: str) -> bool:
-        """Whether no mutation with this mark is running.
+        """Whether no mutation with this mark is running on any replica that can be reached.
+
+        A replica that cannot be reached deletes the rows when it is back.
 
         Raises:
             QueryRefusedError: one of them fails; the message has ClickHouse's reason.
@@ -136,45 +138,37 @@ class Deleter:
         clause = Where()
         clause.sql = (
             f"database = {clause.bind(self._clickhouse.database)} "
-            f"AND position(command, {clause.bind(mark)}) > 0 AND NOT is_done"
+            f"AND position(command, {clause.bind(mark)}) > 0"
         )
-        rows = self._clickhouse.query(
-            f"SELECT latest_fail_reason FROM {self._system('mutations')} WHERE {clause.sql}",  # noqa: S608 - bound
-            clause.params,
-        )
-        reasons = {str(reason) for (reason,) in rows if reason}
-        if reasons:
-            raise QueryRefusedError(f"ClickHouse cannot delete: {'; '.join(reasons)}")
-        return not rows
+        sql = f"SELECT is_done, latest_fail_reason FROM system.mutations WHERE {clause.sql}"  # noqa: S608 - bound
+        if self._clickhouse.cluster is None:
+            return self._are_done(self._clickhouse.query(sql, clause.params))
+        answers = self._clickhouse.cluster.on_all_reachable(sql, clause.params)
+        # A replica that does not know the mutation yet has not begun.
+        return all(rows and self._are_done(rows) for _, replicas in answers for rows in replicas)
 
     def drop(self, table: str, partition: str) -> None:
         """Drop a whole partition; does nothing if it does not exist."""
         clause = Where()
-        self._clickhouse.query(
-            f"ALTER TABLE {self._stored(table)} DROP PARTITION ID {clause.bind(partition)}",
-            clause.params,
-            {"distributed_ddl_output_mode": "none", "max_partition_size_to_drop": 0},
-        )
+        command = f"DROP PARTITION ID {clause.bind(partition)}"
+        self._alter(table, command, clause, {"max_partition_size_to_drop": 0})
 
-    def _select(self, sql: str, clause: Where) -> list[Row]:
-        consistent = {"select_sequential_consistency": 1}
-        limits = {**Budget(self._settings).limits(), **consistent}
-        return self._clickhouse.query(sql, clause.params, limits)
+    def _are_done(self, mutations: Sequence[Row]) -> bool:
+        reasons = {str(reason) for done, reason in mutations if reason and not done}
+        if reasons:
+            raise QueryRefusedError(f"ClickHouse cannot delete: {'; '.join(reasons)}")
+        return all(done for done, _ in mutations)
 
-    def _stored(self, table: str) -> str:
-        """The table that holds the rows, on every host."""
-        cluster = self._settings.clickhouse_cluster
-        return (
-            f"{quoted(table + '_local')} ON CLUSTER {quoted(cluster)}" if cluster else quoted(table)
-        )
+    def _select(self, table: str, sql: str, clause: Where) -> list[Row]:
+        limits = Budget(self._settings).limits()
+        return self._clickhouse.query_complete(table, sql, clause.params, limits)
 
-    def _system(self, table: str) -> str:
-        cluster = self._settings.clickhouse_cluster
-        return (
-            f"clusterAllReplicas({quoted(cluster)}, system.{table})"
-            if cluster
-            else f"system.{table}"
-        )
+    def _alter(self, table: str, commands: str, clause: Where, limits: Mapping[str, Any]) -> None:
+        """Alter the table that holds the rows, on one replica of each shard."""
+        cluster = self._clickhouse.cluster
+        name = quoted(f"{table}_local" if cluster else table)
+        run = cluster.on_each_shard if cluster else self._clickhouse.query
+        run(f"ALTER TABLE {name} {commands}", clause.params, limits)
 
 
 def of_workspace(workspace_id: str) -> Where:

@@ -14,9 +14,7 @@ _MOST = 200_000
 """Maximum of requests returned; adding that many to the ledger takes some seconds."""
 
 _COLUMNS = "RequestId, Records, toUnixTimestamp64Milli(StoredAt), Body"
-# With a Distributed table, return only when the shard has them.
-_AT_ONCE = {"insert_distributed_sync": 1}
-_LIMITS = {"max_execution_time": 10, "select_sequential_consistency": 1}
+_LIMITS = {"max_execution_time": 10}
 
 
 class DirectRequest(msgspec.Struct, frozen=True):
@@ -47,7 +45,6 @@ class DirectRequests:
         self._clickhouse.insert(
             "INSERT INTO direct_requests (RequestId, Body, Records, StoredAt, ChunkId) VALUES",
             rows,
-            _AT_ONCE,
         )
 
     def known(self, request_ids: Sequence[str], since: float) -> list[DirectRequest]:
@@ -62,13 +59,15 @@ class DirectRequests:
     def _select(
         self, where: str, params: Mapping[str, object], since: float
     ) -> list[DirectRequest]:
-        rows = self._clickhouse.query(
-            f"SELECT {_COLUMNS} FROM direct_requests "  # noqa: S608 - columns and conditions of our own
+        rows = self._clickhouse.query_complete(
+            "direct_requests",
+            f"SELECT {_COLUMNS} FROM {{table}} "  # noqa: S608 - columns and conditions of our own
             f"WHERE {where} AND StoredAt >= fromUnixTimestamp64Milli(%(since)s) "
             "ORDER BY StoredAt DESC LIMIT %(most)s",
             {**params, "since": max(0, int(since * 1000)), "most": _MOST},
             _LIMITS,
         )
+        rows = sorted(rows, key=lambda row: row[2], reverse=True)[:_MOST]
         return [DirectRequest(id_, records, ms / 1000, body) for id_, records, ms, body in rows]
 
 

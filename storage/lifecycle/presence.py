@@ -1,11 +1,14 @@
 """Finds the rows of a batch that ClickHouse does not have yet, which makes retries safe."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.units import NS_PER_DAY
 from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import UnavailableError
 from storage.decode import partitions
 
 _RETENTION_BITS = 16
@@ -18,17 +21,21 @@ that times out stores nothing, but the inserts before it count. ClickHouse's own
 (`max_partitions_per_insert_block`).
 """
 
-# Makes each attempt see the rows of all earlier ones, also with replicas.
-_LIMITS = {"select_sequential_consistency": 1, "max_execution_time": 60}
+_LIMITS = {"max_execution_time": 60}
 
 
 def stop_earlier(clickhouse: Clickhouse, query_prefix: str) -> None:
     """Stop all running queries with this prefix of their id, and wait for their end.
 
     An earlier attempt with an unknown outcome may still be running, and could add rows after they
-    are looked for.
+    are looked for. It may run on any host of `CLICKHOUSE_HOST` or of the cluster.
+
+    Raises:
+        StorageError: one may still be running.
     """
-    clickhouse.query(
+    if clickhouse.cluster:
+        clickhouse.cluster.kill(query_prefix)
+    clickhouse.on_all_hosts(
         "KILL QUERY WHERE startsWith(query_id, %(prefix)s) SYNC", {"prefix": query_prefix}
     )
 
@@ -43,7 +50,10 @@ def missing(
     """The rows of a batch with a (ChunkId, day) that has no row in the table yet.
 
     An insert is one block, and ClickHouse stores a block's rows in a partition all at once or not
-    at all. So a chunk's rows of a day are stored together.
+    at all. So a chunk's rows of a day are stored together. On a cluster, all replicas are asked.
+
+    Raises:
+        StorageError: it cannot be known, or rows are on too few replicas; a later look may tell.
 
     Args:
         clickhouse: the connection.
@@ -73,8 +83,9 @@ def _present(
 ) -> set[tuple[int, int]]:
     instants = rows.column(time).view(pa.int64())
     bounds = pc.min_max(instants).as_py()
+    source = f"{table}_local" if clickhouse.cluster else table
     query = (
-        f"SELECT DISTINCT ChunkId, toInt32(toDate32({time}, 'UTC')) FROM `{table}` "  # noqa: S608 - names of our own tables and columns
+        f"SELECT DISTINCT ChunkId, toInt32(toDate32({time}, 'UTC')) FROM `{source}` "  # noqa: S608 - names of our own tables and columns
         "WHERE WorkspaceId IN %(workspaces)s AND ChunkId IN %(chunks)s "
         f"AND {time} >= fromUnixTimestamp64Nano(%(first)s) "
         f"AND {time} <= fromUnixTimestamp64Nano(%(last)s)"
@@ -85,7 +96,15 @@ def _present(
         "first": bounds["min"] if since_ns is None else min(since_ns, bounds["min"]),
         "last": bounds["max"],
     }
-    return set(clickhouse.query(query, params, _LIMITS))
+    if clickhouse.cluster is None:
+        return set(clickhouse.query(query, params, _LIMITS))
+    found: set[tuple[int, int]] = set()
+    for replicas in clickhouse.cluster.on_all_with_rows(table, query, params, _LIMITS):
+        copies = Counter(row for rows in replicas for row in rows)
+        if copies and min(copies.values()) < clickhouse.cluster.must_have():
+            raise UnavailableError("Rows of an earlier attempt are not on enough replicas yet")
+        found |= set(copies)
+    return found
 
 
 def by_partitions(

@@ -17,7 +17,7 @@ from storage.decode.traces import LOOKUP
 from storage.decode.traces import TABLE as SPANS
 from storage.lifecycle.deletion import Selection, day_and_retention, first_ns_of, of_workspace
 from storage.lifecycle.retention import BY_TOTAL, BY_WORKSPACE, TABLES, Expired
-from storage.schema.migrate import tables
+from storage.schema.files import tables
 
 Place = tuple[str, str]
 """A table and a partition."""

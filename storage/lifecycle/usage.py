@@ -66,9 +66,13 @@ def record(clickhouse: Clickhouse, rows: Iterable[tuple[str, Usage]]) -> None:
 
 
 def recorded(
-    clickhouse: Clickhouse, workspace_id: str, first: dt.date, last: dt.date, without: str = ""
+    clickhouse: Clickhouse,
+    workspace_id: str,
+    first: dt.date,
+    last: dt.date,
+    without: Sequence[str] = (),
 ) -> Sequence[Usage]:
-    """Usage of a workspace, or of all (empty), on these days, without the rows of an id.
+    """Usage of a workspace, or of all (empty), on these days, without the rows of some ids.
 
     Raises:
         StorageError: ClickHouse is away.
@@ -77,8 +81,13 @@ def recorded(
     rows = clickhouse.query(
         "SELECT Day, WorkspaceId, ClientId, Signal, Outcome, "  # noqa: S608 - bound
         "sum(Requests), sum(Records), sum(Bytes) FROM usage FINAL "
-        f"WHERE Day >= %(first)s AND Day <= %(last)s AND Id != %(without)s {condition} "
+        f"WHERE Day >= %(first)s AND Day <= %(last)s AND Id NOT IN %(without)s {condition} "
         "GROUP BY Day, WorkspaceId, ClientId, Signal, Outcome ORDER BY ALL",
-        {"workspace": workspace_id, "first": first, "last": last, "without": without},
+        {
+            "workspace": workspace_id,
+            "first": first,
+            "last": last,
+            "without": tuple(without) or ("",),
+        },
     )
     return [Usage(*row) for row in rows]

@@ -1,97 +1,68 @@
 """Applies the schema's numbered SQL files in order; several processes may do so at once."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import resources
+import time
+from collections.abc import Callable, Iterator, Sequence
 from string import Template
 
 import structlog
 
 from config.settings import Settings
 from storage.clickhouse.client import Clickhouse
+from storage.clickhouse.errors import QueryRefusedError
+from storage.schema.files import Migration, created_table, migrations
+from storage.schema.fronts import follow, front, on_cluster
+from storage.schema.mend import mend_tables
+from storage.schema.move import finish_move
+from storage.schema.state import TABLE, State, read_state
 
 log = structlog.get_logger(__name__)
 
-_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
-_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\$\{local\}")
-_COLUMN = re.compile(r"ALTER TABLE \w+\$\{local\}.*? ADD COLUMN ", re.DOTALL)
+_Step = Callable[[Clickhouse, Settings], None]
 
-# Sharding of tables without ChunkId. All versions of a bucket must be on one shard.
-_SHARDING = {
-    "otel_logs_rollup": "cityHash64(WorkspaceId, Width, Start)",
-    "otel_logs_rollup_marks": "cityHash64(WorkspaceId, Hour)",
-    "shared": "cityHash64(Kind, Name)",
-    "usage": "cityHash64(Id)",
-    "audit": "cityHash64(Id)",
-    "dead_letters": "cityHash64(Id)",
+# What SQL cannot say, before and after the statements of the file with this number.
+_STEPS: dict[int, tuple[_Step, _Step]] = {16: (finish_move, mend_tables)}
+
+# Another process that takes the same step may just be changing or replacing a table; each try looks
+# again at what is left to do.
+_TRIES = 40
+_PAUSE_SECONDS = 0.5
+
+_SETTINGS = {
+    # Into a Distributed table, return only when the shards have the rows.
+    "insert_distributed_sync": 1,
+    # Wait for the replicas that are up: a front is made from what its server has.
+    "alter_sync": 3,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered SQL file."""
-
-    version: int
-    name: str
-    sql: str
-
-
-def migrations() -> list[Migration]:
-    """The files of `storage/schema`, in order of their numbers."""
-    found = [
-        Migration(int(match[1]), file.name, file.read_text(encoding="utf-8"))
-        for file in resources.files("storage").joinpath("schema").iterdir()
-        if (match := _NAME.fullmatch(file.name))
-    ]
-    return sorted(found, key=lambda migration: migration.version)
-
-
-def tables() -> list[str]:
-    """The names of all tables."""
-    return [name for migration in migrations() for name in _TABLE.findall(migration.sql)]
 
 
 def migrate(settings: Settings) -> None:
     """Migrate the database to the newest schema.
 
     All statements are idempotent (`IF NOT EXISTS`), so two processes may migrate at once, and an
-    interrupted migration is simply repeated.
+    interrupted migration is simply repeated. If nothing is missing, nothing is changed, so
+    a process can start while a server of the cluster is down.
 
     Raises:
+        SchemaError: the schema is newer than this version knows, or an applied file was changed.
         UnavailableError: ClickHouse cannot be reached.
         QueryRefusedError: ClickHouse refused a statement.
     """
-    _create_database(settings)
     clickhouse = Clickhouse(settings)
     try:
-        for statement in _ledger_statements(settings):
-            clickhouse.query(statement)
-        done = {version for (version,) in clickhouse.query("SELECT version FROM schema_migrations")}
-        for migration in migrations():
-            if migration.version not in done:
-                _apply(clickhouse, settings, migration)
+        known = migrations()
+        state = read_state(clickhouse, settings)
+        if state is None:
+            _prepare(clickhouse, settings)
+            state = read_state(clickhouse, settings) or State()
+        state.check(known)
+        for migration in state.missing(known):
+            _apply(clickhouse, settings, migration)
+        _sign(clickhouse, settings, [each for each in known if each.version in state.unsigned])
+        if settings.clickhouse_cluster and (replaced := follow(clickhouse, settings)):
+            log.info("schema: fronts replaced", tables=replaced)
     finally:
         clickhouse.close()
-
-
-def _create_database(settings: Settings) -> None:
-    system = Clickhouse(settings, database="system")
-    try:
-        cluster = _on_cluster(settings)
-        system.query(f"CREATE DATABASE IF NOT EXISTS `{settings.clickhouse_database}` {cluster}")
-    finally:
-        system.close()
-
-
-def _apply(clickhouse: Clickhouse, settings: Settings, migration: Migration) -> None:
-    log.info("schema: applying", migration=migration.name)
-    for statement in statements(migration.sql, settings):
-        clickhouse.query(statement)
-    clickhouse.insert(
-        "INSERT INTO schema_migrations (version, name) VALUES",
-        [(migration.version, migration.name)],
-    )
 
 
 def statements(sql: str, settings: Settings) -> Iterator[str]:
@@ -99,44 +70,90 @@ def statements(sql: str, settings: Settings) -> Iterator[str]:
 
     With `CLICKHOUSE_CLUSTER`, each `CREATE TABLE name${local}` creates `name_local` and a
     Distributed table `name` in front of it. Rows are sharded by `ChunkId`, so that a chunk's rows
-    in a partition stay atomic on one shard, or by `_SHARDING`. A column added to `name_local` is
-    also added to `name`.
+    in a partition stay atomic on one shard, or as `storage.schema.fronts` says.
     """
     clustered = bool(settings.clickhouse_cluster)
     substitutions = {
         "local": "_local" if clustered else "",
-        "on_cluster": _on_cluster(settings),
+        "on_cluster": on_cluster(settings),
         "engine": "ReplicatedMergeTree" if clustered else "MergeTree",
         "replacing": "ReplicatedReplacingMergeTree" if clustered else "ReplacingMergeTree",
         "fsync": str(int(settings.fsync_parts)),
     }
-    for statement in sql.split(";\n"):
+    for statement in re.sub(r"^--.*\n", "", sql, flags=re.MULTILINE).split(";\n"):
         if statement.strip():
             yield Template(statement).substitute(substitutions)
-            table = _TABLE.search(statement)
+            table = created_table(statement)
             if clustered and table:
-                yield _distributed(table[1], settings)
-            if clustered and _COLUMN.match(statement.strip()):
-                yield Template(statement).substitute(substitutions | {"local": ""})
+                yield front(table, settings)
 
 
-def _distributed(table: str, settings: Settings) -> str:
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table} {_on_cluster(settings)} AS {table}_local "
-        f"ENGINE = Distributed('{settings.clickhouse_cluster}', "
-        f"'{settings.clickhouse_database}', '{table}_local', {_SHARDING.get(table, 'ChunkId')})"
-    )
-
-
-def _ledger_statements(settings: Settings) -> Iterator[str]:
-    cluster = _on_cluster(settings)
+def _prepare(clickhouse: Clickhouse, settings: Settings) -> None:
+    """Create the database, and the table in which migrations are recorded."""
+    cluster = on_cluster(settings)
+    system = Clickhouse(settings, database="system")
+    try:
+        if system.cluster:
+            system.cluster.check()
+        system.query(f"CREATE DATABASE IF NOT EXISTS `{settings.clickhouse_database}` {cluster}")
+    finally:
+        system.close()
     engine = "ReplicatedMergeTree" if settings.clickhouse_cluster else "MergeTree"
-    yield (
-        f"CREATE TABLE IF NOT EXISTS schema_migrations {cluster} "
+    clickhouse.query(
+        f"CREATE TABLE IF NOT EXISTS {TABLE} {cluster} "
         f"(version UInt32, name String, applied_at DateTime DEFAULT now()) "
         f"ENGINE = {engine} ORDER BY version"
     )
+    # Earlier versions created the table without these, and cannot read others than their own.
+    clickhouse.query(
+        f"ALTER TABLE {TABLE} {cluster} ADD COLUMN IF NOT EXISTS checksum String, "
+        "ADD COLUMN IF NOT EXISTS needs UInt32",
+        limits=_SETTINGS,
+    )
 
 
-def _on_cluster(settings: Settings) -> str:
-    return f"ON CLUSTER `{settings.clickhouse_cluster}`" if settings.clickhouse_cluster else ""
+def _apply(clickhouse: Clickhouse, settings: Settings, migration: Migration) -> None:
+    log.info("schema: applying", migration=migration.name)
+    for tries_left in reversed(range(_TRIES if migration.version in _STEPS else 1)):
+        try:
+            _apply_once(clickhouse, settings, migration)
+            break
+        except QueryRefusedError:
+            if not tries_left:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+    _sign(clickhouse, settings, [migration])
+
+
+def _apply_once(clickhouse: Clickhouse, settings: Settings, migration: Migration) -> None:
+    before, after = _STEPS.get(migration.version, (None, None))
+    if before:
+        before(clickhouse, settings)
+    for statement in statements(migration.sql, settings):
+        rows = clickhouse.durable() if statement.lstrip().startswith("INSERT") else {}
+        clickhouse.query(statement, limits=_SETTINGS | rows)
+    if after:
+        after(clickhouse, settings)
+
+
+def _sign(clickhouse: Clickhouse, settings: Settings, applied: Sequence[Migration]) -> None:
+    """Record migrations with their checksums, on every shard."""
+    rows = [(each.version, each.name, each.checksum, each.needs) for each in applied]
+    if not rows:
+        return
+    columns = "(version, name, checksum, needs)"
+    cluster = settings.clickhouse_cluster
+    if not cluster:
+        clickhouse.insert(f"INSERT INTO {TABLE} {columns} VALUES", rows)
+        return
+    asked = {"cluster": cluster, "database": clickhouse.database, "table": TABLE, "rows": rows}
+    shards = clickhouse.query(
+        "SELECT DISTINCT shard_num FROM system.clusters WHERE cluster = %(cluster)s", asked
+    )
+    for (shard,) in shards:
+        clickhouse.query(
+            f"INSERT INTO FUNCTION cluster(%(cluster)s, %(database)s, %(table)s) {columns} "  # noqa: S608 - bound
+            "SELECT row.1, row.2, row.3, row.4 FROM (SELECT arrayJoin(%(rows)s) AS row)",
+            asked,
+            _SETTINGS | {"insert_shard_id": shard},
+        )

@@ -46,7 +46,7 @@ class Deletion:
 
     Notes: `until_ms`, chunks accepted up to this time must be stored first; `left`, the remaining
     [selection, partition]s; `beyond`, the last chunk done in the first of them; `step`, what is
-    being deleted.
+    being deleted; `steps`, how many are done.
     """
 
     def __init__(self, work: Work, stores: Stores, selections: Sequence[Selection]) -> None:
@@ -132,13 +132,14 @@ class Deletion:
         if step.portions:
             self._mutate(selection, step.portions)
         del self._notes["step"]
+        self._notes["steps"] = self._notes.get("steps", 0) + 1
         if selection.counted:
             self._work.done += sum(portion.rows for portion in step.portions)
             self._work.total = max(self._work.done, self._work.total or 0)
         self._work.save()
 
     def _mutate(self, selection: Selection, portions: Sequence[Portion]) -> None:
-        mark = f"sheaf-{self._work.order.id}"
+        mark = f"sheaf-{self._work.order.id}-{self._notes.get('steps', 0)}."
         self._announce(selection, portions)
         announced = time.monotonic()
         self._deleter.begin(selection, portions, mark)

@@ -8,10 +8,10 @@ import msgspec
 
 from config.units import NS_PER_MS
 
-KindName = Literal["delete", "export", "replay", "retention", "sample"]
+KindName = Literal["backup", "delete", "export", "replay", "retention", "sample"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
-KINDS: tuple[KindName, ...] = ("delete", "export", "replay", "retention", "sample")
+KINDS: tuple[KindName, ...] = ("backup", "delete", "export", "replay", "retention", "sample")
 STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
 FINISHED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from config.settings import Settings
-    from ledger.ledger import Ledger
+    from ledger.ledgers import AnyLedger
     from storage.clickhouse.client import Clickhouse
     from tasks.jobs.job import JobOrder, KindName
 
@@ -61,7 +61,7 @@ class Stores:
 
     settings: Settings
     clickhouse: Clickhouse
-    ledger: Ledger
+    ledger: AnyLedger
 
 
 class Work:

@@ -72,7 +72,9 @@ def _entry(order: JobOrder, number: int, part: Part, retention_days: int) -> Ent
 
 def _accept(work: Work, stores: Stores, entry: Entry, limits: Limits) -> None:
     try:
-        stores.ledger.accept([entry], limits_of=lambda _: limits)
+        stores.ledger.of(entry.chunk.header.workspace_id).accept(
+            [entry], limits_of=lambda _: limits
+        )
     except RepeatedRequestsError:
         pass
     except LedgerFullError:

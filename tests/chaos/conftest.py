@@ -1,10 +1,7 @@
 """One system that all scenarios share; each first repairs what the one before has broken."""
 
 import os
-import random
 import secrets
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +9,8 @@ from celery import Celery
 from pytest_celery import CeleryBrokerCluster, CeleryWorkerCluster
 
 from tests.celery_nodes import BrokerNode, ProcessNode, WorkerNode
-from tests.chaos.load import POISON, Load
-from tests.chaos.oracle import further_attempts, judge
+from tests.chaos.load import POISON
+from tests.chaos.scenario import Scenario
 from tests.chaos.system import System
 
 _FOLDER = Path(__file__).parent
@@ -34,16 +31,23 @@ _SHORT = {
     "test_what_was_stored_while_the_broker_was_away_is_known_when_it_is_back[kill]",
     "test_a_door_that_tells_nobody_is_found_out",
     "test_a_key_holds_around_the_broker_for_records_without_a_time[full]",
+    "test_behind_proxies_every_process_restarts_and_no_client_notices",
+    "test_the_live_tail_goes_through_a_proxy[nginx]",
+    "test_the_live_tail_goes_through_a_proxy[haproxy]",
+    "test_what_is_too_large_is_refused_for_good_behind_a_proxy[nginx]",
+    "test_what_is_too_large_is_refused_for_good_behind_a_proxy[haproxy]",
     "test_a_receipt_tells_of_every_part_that_was_dropped",
     "test_a_receipt_that_forgets_what_was_dropped_is_found_out",
     "test_usage_that_counts_too_much_or_too_little_is_found_out",
     "test_without_the_look_before_a_further_attempt_the_oracle_reports_doubled_records",
+    "test_two_brokers_that_are_killed_in_turn_lose_and_double_nothing",
     "test_a_process_that_is_asked_to_stop_under_load_stops[worker]",
     "test_another_signal_comes_through_every_kind_of_fault[traces]",
     "test_another_signal_comes_through_every_kind_of_fault[metrics]",
     "test_push_back_comes_before_a_store_is_full_and_ends_by_itself[ledger and AOF]",
     "test_push_back_comes_before_a_store_is_full_and_ends_by_itself[parts]",
     "test_a_disk_without_a_byte_left_recovers_without_a_hand",
+    "test_a_backup_under_load_loses_and_doubles_nothing_when_all_else_is_wiped[0]",
     "test_the_grpc_door_answers_malformed_requests_as_documented",
     "test_the_http_door_answers_malformed_requests_as_documented",
 }
@@ -67,10 +71,10 @@ def seed():
 @pytest.fixture(scope="session")
 def long_run():
     """Whether scenarios run at length: CHAOS_LONG=1."""
-    return os.environ.get("CHAOS_LONG", "0") != "0"
+    return os.environ.get("CHAOS_LONG", "") not in {"", "0"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_system(tmp_path_factory, free_port, wait_until):
     system = System(tmp_path_factory.mktemp("chaos"), free_port, wait_until)
     try:
@@ -121,70 +125,6 @@ def celery_setup_app(system):
 def celery_beat(system):
     """The system's beat as a node."""
     return ProcessNode(system.container("beat"))
-
-
-class Scenario:
-    """A load on a system, seeded randomness, and the oracle's verdict in the end."""
-
-    def __init__(self, name, seed, system, report, wait_until):
-        # Two runs of a scenario with the same seed must not share a name.
-        self.name = f"{name.split('_')[1]}-{secrets.token_hex(3)}"
-        self._title = name
-        self._seed = seed
-        self.report = report
-        self.system = system
-        self.rng = random.Random(f"{seed} {name}")
-        self._attempts = further_attempts(system)
-        self.load = None
-        self.wait_until = wait_until
-
-    def begin(self, shape=None, tenants=4, **options):
-        self.load = Load(self.rng, self.name, self.system.grpc_port, shape, tenants)
-        self.load.start(**options)
-        return self.load
-
-    @contextmanager
-    def under_load(self, shape=None, tenants=4, seconds=30.0, **options):
-        """Send while the block runs, then wait for the last answers."""
-        load = self.begin(shape, tenants, **options)
-        try:
-            yield load
-        finally:
-            load.finish(seconds)
-
-    def pause(self, least, most):
-        """Wait for a random time between these seconds."""
-        time.sleep(self.rng.uniform(least, most))
-
-    def wait_for_insert(self):
-        """Wait until ClickHouse has been sent one more insert."""
-        proxy = self.system.proxies["http"]
-        before = proxy.requests
-        self.wait_until(lambda: proxy.requests > before, 60)
-
-    def wait_for_answers(self, count):
-        """Wait until that many more requests are acknowledged."""
-        wanted = self.load.acknowledged + count
-        self.wait_until(lambda: self.load.acknowledged >= wanted, 60)
-
-    def judge(self):
-        """The oracle's verdict on the table as it is now, which is also printed."""
-        verdict = judge(self.system, self._title, self._seed, self.load, self._attempts)
-        self.report(str(verdict))
-        return verdict
-
-    def verdict(self, seconds=60.0):
-        """Wait until the ledger is drained, then judge."""
-        drained = self.system.wait_until_drained(seconds)
-        verdict = self.judge()
-        assert drained, f"{verdict}: {self.system.ledger.waiting.stats()} after {seconds} s"
-        assert not self.load.unexpected, self.load.unexpected[:5]
-        return verdict
-
-    def check(self, seconds=60.0):
-        verdict = self.verdict(seconds)
-        verdict.check()
-        return verdict
 
 
 @pytest.fixture

@@ -162,12 +162,17 @@ class Sender(threading.Thread):
                 self._give_up.wait(wait)
             else:
                 self.seconds.append(time.monotonic() - began)
-                request.answers += 1
-                request.acknowledged = request.acknowledged or time.time()
                 metadata = dict(call.trailing_metadata())
-                request.receipt = metadata.get("x-sheaf-receipt", request.receipt)
-                request.receipts.add(request.receipt)
+                self.acknowledge(request, metadata.get("x-sheaf-receipt", request.receipt))
                 return
+
+    @staticmethod
+    def acknowledge(request, receipt):
+        """Note that a request was answered OK."""
+        request.answers += 1
+        request.acknowledged = request.acknowledged or time.time()
+        request.receipt = receipt
+        request.receipts.add(receipt)
 
     def _retry_after(self, error):
         """Seconds until the next attempt, None if OTLP says to drop the request.
@@ -214,9 +219,9 @@ class Load:
         for sender in self._senders:
             sender.start()
 
-    def send(self, requests, **options):
-        """Send these from one more client."""
-        sender = Sender(self._port, self.signal, requests, self._give_up, **options)
+    def send(self, requests, port=None, **options):
+        """Send these from one more client; with a `port`, to another door."""
+        sender = Sender(port or self._port, self.signal, requests, self._give_up, **options)
         self._senders.append(sender)
         sender.start()
 
@@ -253,6 +258,15 @@ class Load:
         sender.join(seconds)
         give_up.set()
         sender.join(30)
+
+    def repeat_answered(self, port):
+        """Send all answered requests once more, to the door at `port`; gives how many."""
+        answered = [request for request in self.requests if request.acknowledged]
+        sender = Sender(port, self.signal, answered, threading.Event())
+        sender.start()
+        sender.join(60)
+        assert not sender.is_alive(), "the door does not answer"
+        return len(answered)
 
     @property
     def requests(self):

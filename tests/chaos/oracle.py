@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ledger.ledger import BrokerError
-from ledger.usage import UsageCounters
+from ledger.usage import usage_counters
 from storage.lifecycle.usage import STORED
 
 
@@ -115,7 +115,7 @@ def miscounted(system, load, stored):
     today = dt.datetime.now(dt.UTC).date()
     days = today - dt.timedelta(days=1), today + dt.timedelta(days=1)
     used = Counter()
-    for each in UsageCounters(system.ledger.broker).read(system.clickhouse, "", *days):
+    for each in usage_counters(system.ledger).read(system.clickhouse, "", *days):
         if each.outcome == STORED:
             used[each.workspace_id, each.client_id] += each.records
     for tenant in load.tenants:

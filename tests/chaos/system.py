@@ -36,12 +36,15 @@ class System:
     broker through `door_broker`, the worker and beat through `worker_broker`.
     """
 
+    stores = ("clickhouse", "valkey")
+
     def __init__(self, folder, free_port, wait_until, **changes):
         common = SETTINGS | changes
         self.folder = folder
         self._wait_until = wait_until
         self.grpc_port, self.http_port = free_port(), free_port()
-        clickhouse_port, clickhouse_http_port, valkey_port = (free_port() for _ in range(3))
+        clickhouse_port, clickhouse_http_port = self.clickhouse_ports(free_port)
+        valkey_port = free_port()
         self.proxies = {
             "http": Proxy(free_port(), clickhouse_http_port),
             "native": Proxy(free_port(), clickhouse_port),
@@ -55,8 +58,10 @@ class System:
             "OTEL_GRPC_PORT": str(self.grpc_port),
             "OTEL_HTTP_PORT": str(self.http_port),
         }
-        self._door = through_proxies | {"REDIS_URL": _broker(self.proxies["door_broker"].port)}
-        self._worker = through_proxies | {"REDIS_URL": _broker(self.proxies["worker_broker"].port)}
+        self._door = through_proxies | {"REDIS_URL": broker_url(self.proxies["door_broker"].port)}
+        self._worker = through_proxies | {
+            "REDIS_URL": broker_url(self.proxies["worker_broker"].port)
+        }
 
         direct = {
             "CLICKHOUSE_PORT": str(clickhouse_port),
@@ -64,15 +69,20 @@ class System:
         }
         self.settings = Settings(
             **{name.lower(): value for name, value in (common | direct).items()},
-            redis_url=_broker(valkey_port),
+            redis_url=broker_url(valkey_port),
             data_dir=folder,
         )
-        self.processes = self._processes(direct, valkey_port)
+        self.processes = self.make_processes(direct, valkey_port)
         self.ledger = Ledger(self.settings)
         self.clickhouse = Clickhouse(self.settings)
         self.broker = redis.Redis.from_url(self.settings.broker_url)
 
-    def _processes(self, direct, valkey_port):
+    def clickhouse_ports(self, free_port):
+        """Ports of ClickHouse, native and HTTP."""
+        return free_port(), free_port()
+
+    def make_processes(self, direct, valkey_port):
+        """All processes by name, in the order in which they start."""
         folder = self.folder
         valkey = processes.python("-m", "embedded.valkey")
         commands = {
@@ -116,11 +126,14 @@ class System:
     def start(self):
         for proxy in self.proxies.values():
             proxy.start()
-        for name in ("clickhouse", "valkey"):
+        for name in self.stores:
             self.processes[name].start()
         self.wait_for_stores()
-        migrate(self.settings)
+        self.migrate()
         self.heal()
+
+    def migrate(self):
+        migrate(self.settings)
 
     def wait_for_stores(self):
         self._wait_until(self.clickhouse_answers, 60)
@@ -130,6 +143,10 @@ class System:
         """Heal the proxies, start what does not run, and wait until everything is up."""
         for proxy in self.proxies.values():
             proxy.heal()
+        self.heal_processes()
+
+    def heal_processes(self):
+        """Start what does not run, and wait until everything is up."""
         for process in self.processes.values():
             if not process.alive:
                 process.start()
@@ -147,7 +164,7 @@ class System:
         self.broker.close()
 
     def clickhouse_answers(self):
-        if not _port_open(self.settings.clickhouse_port):
+        if not port_open(self.settings.clickhouse_port):
             return False
         try:
             self.clickhouse.ping()
@@ -163,7 +180,7 @@ class System:
         return True
 
     def doors_answer(self):
-        return _port_open(self.grpc_port) and _port_open(self.http_port)
+        return port_open(self.grpc_port) and port_open(self.http_port)
 
     def drained(self):
         """Whether nothing waits in the ledger; False if the broker does not answer."""
@@ -181,11 +198,12 @@ class System:
         return True
 
 
-def _broker(port):
+def broker_url(port):
+    """The URL of a broker on this machine."""
     return f"redis://127.0.0.1:{port}/0"
 
 
-def _port_open(port):
+def port_open(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

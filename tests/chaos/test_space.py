@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from config.units import MIB
 from storage.clickhouse.space import NoSpaceError, check_space
 from tests.chaos import processes
 from tests.chaos.load import Load, Shape

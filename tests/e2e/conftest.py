@@ -141,7 +141,7 @@ def _launcher(sheaf_environment, project_root, wait_until, runs):
     return launch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sheaf(_launcher, tmp_path_factory):
     """A running system that tests share; they must not stop any part of it."""
     with _launcher(tmp_path_factory.mktemp("sheaf")) as running:
@@ -215,7 +215,7 @@ def open_page(browser, sheaf):
     assert [url for url in elsewhere if not url.startswith((f"{home}/", "blob:"))] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(sheaf, wait_until):
     """Store records in a workspace through the HTTP door, and wait until they can be found."""
     doors = Doors(sheaf)

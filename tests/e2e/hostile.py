@@ -150,4 +150,4 @@ def error(port, request):
 
 def many(short, long):
     """`short`, or `long` if CHAOS_LONG=1 is set."""
-    return long if os.environ.get("CHAOS_LONG", "0") != "0" else short
+    return short if os.environ.get("CHAOS_LONG", "") in {"", "0"} else long

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import re
+import signal
 
 import pytest
 import simple_websocket
@@ -80,3 +82,22 @@ def test_live_leaves_a_past_time_range(open_page, doors):
     page.get_by_role("button", name="Live").click()
     expect(page.locator("#rows .record")).to_have_count(1)
     assert "from=now-15m" in page.url
+
+
+def test_the_page_connects_again_when_the_api_restarts(browser, own_sheaf):
+    doors = Doors(own_sheaf)
+    page = browser.new_page()
+    port = own_sheaf.environment["API_PORT"]
+    page.goto(f"http://127.0.0.1:{port}/?workspace_id=live-again&live=1")
+    status = page.locator("#live-status")
+    expect(status).to_contain_text("Live")
+
+    os.kill(own_sheaf.pids["api"], signal.SIGTERM)
+    expect(status).to_contain_text("Reconnecting")
+    expect(status).to_contain_text("Live")
+    expect(status).to_contain_text("Some records may have been missed")
+
+    doors.send("otlp", "live-again", ["after the restart"])
+    expect(page.locator("#rows .record").first).to_contain_text("after the restart")
+    page.close()
+    doors.close()

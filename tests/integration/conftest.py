@@ -25,6 +25,7 @@ from tests.celery_nodes import (
     node,
 )
 from tests.chaos.proxy import Proxy
+from tests.integration.tables import whole
 
 
 class Server:
@@ -202,12 +203,15 @@ def _emptied(shared_engines):
 def empty(settings):
     """Remove all rows of Sheaf's tables."""
     connection = Clickhouse(settings)
+    local = "_local" if settings.clickhouse_cluster else ""
+    # One server of a cluster does not know whether the others have rows.
+    filled = "endsWith(name, '_local')" if local else "total_rows > 0"
     tables = connection.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() "
-        "AND name != 'schema_migrations' AND total_rows > 0"
+        f"AND name != 'schema_migrations' AND {filled}"
     )
     for (name,) in tables:
-        connection.query(f"TRUNCATE TABLE `{name}`")
+        connection.query(f"TRUNCATE TABLE {whole(connection, name.removesuffix(local))}")
     connection.close()
 
 
@@ -234,6 +238,7 @@ def stores(migrated, make_settings, valkey):
                 "redis_url": valkey.url,
                 "clickhouse_port": migrated.clickhouse_port,
                 "clickhouse_http_port": migrated.clickhouse_http_port,
+                "clickhouse_cluster": migrated.clickhouse_cluster,
             }
             | changes
         )
@@ -245,8 +250,8 @@ def stores(migrated, make_settings, valkey):
 def clickhouse(migrated):
     """A connection to the engine, where `otel_logs` is empty, and no door has left a note."""
     connection = Clickhouse(migrated)
-    connection.query("TRUNCATE TABLE otel_logs")
-    connection.query("TRUNCATE TABLE direct_requests")
+    for table in ("otel_logs", "direct_requests"):
+        connection.query(f"TRUNCATE TABLE {whole(connection, table)}")
     yield connection
     connection.close()
 

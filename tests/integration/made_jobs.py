@@ -1,6 +1,6 @@
 """The part of a worker that runs jobs, and orders for it."""
 
-from ledger.ledger import Ledger
+from ledger.ledgers import open_ledgers
 from storage.clickhouse.client import Clickhouse
 from tasks.jobs.book import JobBook
 from tasks.jobs.job import new_order
@@ -18,7 +18,7 @@ class Worker:
     def __init__(self, settings, kinds=KINDS):
         self.settings = settings
         self.book = JobBook(settings)
-        self.ledger = Ledger(settings)
+        self.ledger = open_ledgers(settings)
         self.clickhouse = Clickhouse(settings)
         self.stores = Stores(settings, self.clickhouse, self.ledger)
         self.runner = JobRunner(self.book, self.stores, kinds)

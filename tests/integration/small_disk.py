@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from config.settings import MIB
+from config.units import MIB
 from ledger import space
 from storage.clickhouse import space as clickhouse_space
 

@@ -105,3 +105,17 @@ def test_durability_prints_what_each_setting_costs(project_root):
         "FSYNC_PARTS=false",
         "FSYNC_PARTS=true",
     ]
+
+
+def test_what_is_written_is_printed_by_process_and_by_cause(project_root):
+    lines = lines_of(project_root, "writes.py", "--seconds", "5")
+    assert re.match(r"10,000 log records at 2,000/s, \d+\.\d bytes stored for each", lines[0])
+    written = {
+        name: float(figure.replace(",", ""))
+        for name, figure in re.findall(
+            r"^\| ([^|]+) \| ([\d,.]+) \|", "\n".join(lines), re.MULTILINE
+        )
+    }
+    assert written["all"] > 0.9 * (written["engine"] + written["broker"]) > 0
+    assert written["all tables"] >= written["otel_logs, inserted"] > 0
+    assert written["broker"] >= written["chunks"] > 0

@@ -18,17 +18,6 @@ from config.settings import Settings
 SHEAF = ("grpc", "http", "api", "worker", "beat", "flower")
 
 
-@pytest.fixture(scope="module")
-def composition(project_root):
-    return yaml.safe_load((project_root / "docker-compose.yml").read_text())
-
-
-@pytest.fixture(scope="module")
-def procfile(project_root):
-    lines = (project_root / "Procfile").read_text().splitlines()
-    return dict(line.split(": ", 1) for line in lines if line)
-
-
 @pytest.mark.parametrize("service", SHEAF)
 def test_each_service_runs_what_the_procfile_runs(composition, procfile, service):
     composed = composition["services"][service]["command"]
@@ -69,7 +58,7 @@ def test_every_volume_that_is_mounted_is_declared_and_every_path_is_there(
 def test_every_service_that_can_be_asked_has_a_health_check(composition):
     services = composition["services"]
     unasked = {name for name, service in services.items() if "healthcheck" not in service}
-    assert unasked == {"migrate", "beat"}
+    assert unasked == {"migrate", "beat", "backup"}
 
 
 def test_the_health_check_of_the_grpc_door_asks_it(composition, free_port):
@@ -154,3 +143,10 @@ def test_clickhouse_keeps_its_own_logs_small(composition, project_root):
             assert re.fullmatch(r"event_date \+ INTERVAL \d DAY DELETE", log.findtext("ttl"))
             assert log.findtext("table") == log.tag
     assert {"query_log", "trace_log", "text_log", "metric_log"} <= {log.tag for log in root}
+
+
+def test_the_limits_of_nginx_agree_with_those_of_the_doors(project_root):
+    most = Settings.model_fields["max_request_bytes"].default
+    nginx = (project_root / "deploy/nginx/sheaf.conf").read_text()
+    grpc_most, http_most, _ = (int(n) << 20 for n in re.findall(r"body_size (\d+)m;", nginx))
+    assert http_most == most < grpc_most

@@ -7,8 +7,9 @@ from werkzeug import Response
 
 from access.principal import AccessError, Principal
 from web.access.single_sign_on import SignOnError, SingleSignOn, User, current_single_sign_on
+from web.http.origin import is_same_origin
 from web.http.resources import current_resources
-from web.http.sessions import forget, is_same_origin, remember
+from web.http.sessions import forget, remember
 from web.http.user_sessions import (
     choose_workspace,
     must_choose,

@@ -9,7 +9,7 @@ import marshmallow as ma
 from flask import Response
 from marshmallow import fields, validate
 
-from ledger.usage import UsageCounters
+from ledger.usage import usage_counters
 from storage.lifecycle.usage import Usage
 from web.common.days import Day, today
 from web.common.tenancy import TenantArguments, client_of, named_workspace
@@ -92,7 +92,7 @@ def _found(arguments: dict[str, Any]) -> list[Usage]:
         raise WrongParameterError("from_date", text)
     workspace_id, client_id = named_workspace(arguments), client_of(arguments)
     resources = current_resources()
-    counters = UsageCounters(resources.ledger.broker)
+    counters = usage_counters(resources.ledger)
     found = counters.read(resources.clickhouse, workspace_id, first, last)
     return [each for each in found if client_id in {"", each.client_id}]
 

@@ -13,10 +13,12 @@ from flask import Response, current_app
 from config import metrics
 from config.units import MS_PER_DAY, NS_PER_MS
 from ledger import keys
-from ledger.broker import BrokerError
+from ledger.backup.record import recent_backups
+from ledger.broker import Broker, BrokerError
 from ledger.recent import recent_batches
 from ledger.space import space_of
-from ledger.usage import UsageCounters
+from ledger.states import LedgerState, shown
+from ledger.usage import usage_counters
 from ledger.workers import WorkerBook
 from storage.clickhouse.errors import StorageError
 from storage.clickhouse.space import disk_size
@@ -72,7 +74,7 @@ def status_blueprint() -> ApiBlueprint:
                 "broker": found["broker"],
                 "database": found["database"],
                 "workspace": _workspace(arguments),
-                "system": _system(found["queue"], list(problems.values())) if sees_all else None,
+                "system": _system(found, list(problems.values())) if sees_all else None,
                 **about_request(),
             }
         )
@@ -104,7 +106,7 @@ def _used(workspace_id: str) -> tuple[int, list[Usage] | None]:
     resources = current_resources()
     since_ms = (day - type(day)(1970, 1, 1)).days * MS_PER_DAY
     with suppress(BrokerError, StorageError):
-        counters = UsageCounters(resources.ledger.broker)
+        counters = usage_counters(resources.ledger)
         return since_ms, counters.read(resources.clickhouse, workspace_id, day, day)
     return since_ms, None
 
@@ -134,33 +136,48 @@ def _summed(used: list[Usage], by: tuple[str, ...]) -> list[dict[str, Any]]:
     return [sums[about] for about in sorted(sums)]
 
 
-def _system(queue: dict[str, Any] | None, problems: list[str]) -> dict[str, Any]:
+def _system(found: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     resources = current_resources()
+    ledgers: list[LedgerState] = found["ledgers"]
     disk: Remembered[dict[str, Any]] = current_app.extensions.setdefault(
         _DISK, Remembered(_DISK_SECONDS)
     )
     return {
-        "problems": problems,
-        "queue": queue,
-        **_of_broker(resources),
+        "problems": problems
+        + [f"ledger {each.name}: {each.problem}" for each in ledgers[1:] if each.problem],
+        "queue": found["queue"],
+        "ledgers": shown(ledgers),
+        **_of_ledgers(resources),
+        **_of_broker(resources.ledger.broker),
         "disk": disk.get(lambda: _disk(resources)),
         "flower_url": resources.settings.flower_url or None,
     }
 
 
-def _of_broker(resources: Resources) -> dict[str, Any]:
-    broker = resources.ledger.broker
+def _of_ledgers(resources: Resources) -> dict[str, Any]:
+    """What all ledgers know together."""
+    brokers = [each.broker for each in resources.ledger.all]
+    try:
+        return {
+            "counters": _counters(resources.ledger.waiting.stats().totals),
+            "batches": [asdict(each) for each in recent_batches(*brokers)],
+        }
+    except BrokerError:
+        return dict.fromkeys(("counters", "batches"))
+
+
+def _of_broker(broker: Broker) -> dict[str, Any]:
+    """What is in the main broker alone."""
     try:
         with broker.reading() as client:
             unfinished = client.zcard(keys.JOBS)
         return {
-            "counters": _counters(resources.ledger.waiting.stats().totals),
-            "batches": [asdict(each) for each in recent_batches(broker)],
             "workers": [msgspec.to_builtins(each) for each in WorkerBook(broker).all()],
             "unfinished_jobs": unfinished,
+            "backups": [msgspec.to_builtins(each) for each in recent_backups(broker)],
         }
     except BrokerError:
-        return dict.fromkeys(("counters", "batches", "workers", "unfinished_jobs"))
+        return dict.fromkeys(("workers", "unfinished_jobs", "backups"))
 
 
 def _counters(totals: Mapping[str, int]) -> dict[str, Any]:

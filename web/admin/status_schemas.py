@@ -108,6 +108,23 @@ class WorkerSchema(ma.Schema):
     tasks = fields.List(fields.Nested(WorkerTaskSchema), required=True)
 
 
+class BackupSchema(ma.Schema):
+    """A backup that was made, or failed."""
+
+    name = fields.String(required=True, metadata=described("Empty if it failed at once."))
+    place = fields.String(required=True, metadata={"example": "s3://backups/sheaf"})
+    began_ms = fields.Integer(
+        required=True, metadata=described("What was acknowledged until then is in it.")
+    )
+    ended_ms = fields.Integer(required=True)
+    error = fields.String(required=True, metadata=described("Why it failed, or empty."))
+    base = fields.String(
+        required=True, metadata=described("The backup that it adds to; empty if it is full.")
+    )
+    rows = fields.Integer(required=True)
+    bytes = fields.Integer(required=True, metadata=described("Written for it."))
+
+
 class TableSchema(ma.Schema):
     """A table of ClickHouse."""
 
@@ -138,6 +155,20 @@ class DiskSchema(ma.Schema):
     )
 
 
+class LedgerSchema(ma.Schema):
+    """One of several ledgers; what it holds is null while it is away."""
+
+    name = fields.String(required=True, metadata={"example": "broker-2:6379/0"})
+    open = fields.Boolean(
+        required=True, metadata=described("Whether it takes records; `#closed` in REDIS_URL.")
+    )
+    state = fields.String(required=True, validate=_STATES)
+    waiting_chunks = fields.Integer(required=True, allow_none=True)
+    waiting_records = fields.Integer(required=True, allow_none=True)
+    waiting_bytes = fields.Integer(required=True, allow_none=True)
+    dead_chunks = fields.Integer(required=True, allow_none=True)
+
+
 class SystemStatusSchema(ma.Schema):
     """The whole system; what comes from the broker is null while it is away."""
 
@@ -145,6 +176,11 @@ class SystemStatusSchema(ma.Schema):
         fields.String(), required=True, metadata=described("What is wrong, as clauses.")
     )
     queue = fields.Nested(QueueSchema, required=True, allow_none=True)
+    ledgers = fields.List(
+        fields.Nested(LedgerSchema),
+        required=True,
+        metadata=described("The ledgers, the main one first; empty if there is one."),
+    )
     counters = fields.Nested(CountersSchema, required=True, allow_none=True)
     batches = fields.List(
         fields.Nested(BatchSchema),
@@ -154,6 +190,12 @@ class SystemStatusSchema(ma.Schema):
     )
     workers = fields.List(fields.Nested(WorkerSchema), required=True, allow_none=True)
     unfinished_jobs = fields.Integer(required=True, allow_none=True)
+    backups = fields.List(
+        fields.Nested(BackupSchema),
+        required=True,
+        allow_none=True,
+        metadata=described("The last 20 at most, the newest first."),
+    )
     disk = fields.Nested(DiskSchema, required=True)
     flower_url = fields.String(
         required=True, allow_none=True, metadata=described("`FLOWER_URL`; null if it is not set.")

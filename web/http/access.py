@@ -16,8 +16,9 @@ from access.principal import AccessError, NotAllowedError, NotAuthenticatedError
 from access.view import Access
 from config.settings import Settings
 from serving.cors import origins_of
+from web.http.origin import is_same_origin, refusal
 from web.http.resources import current_resources
-from web.http.sessions import READING, Session, current_session, is_same_origin
+from web.http.sessions import READING, Session, current_session
 from web.http.user_sessions import user_principal
 
 OPEN = frozenset(
@@ -136,8 +137,7 @@ def _check_origin() -> None:
     if request.method in READING and not opens_socket:
         return
     if not current_app.config[_ORIGINS] & {origin, "*"}:
-        text = f"Pages of {origin[:200]} may do this only if CORS_ORIGINS lists that origin."
-        raise NotAllowedError(text, "Origin")
+        raise NotAllowedError(refusal(), "Origin")
 
 
 def _of_key(access: Access, content: dict[str, Any]) -> Principal | None:

@@ -1,13 +1,14 @@
 """Liveness and readiness."""
 
-from dataclasses import asdict
 from typing import Any
 
 from flask import Response
 
 from ledger.exposition import CONTENT_TYPE, exposition
 from ledger.ledger import BrokerError
-from ledger.space import check_disk, check_memory, space_of
+from ledger.space import check_disk, space_of
+from ledger.states import queue_of, states_of
+from serving.stopping import REASON, is_stopping
 from storage.clickhouse.errors import StorageError
 from storage.clickhouse.space import NoSpaceError, check_space
 from web.http.answers import about_request, answer
@@ -32,6 +33,8 @@ def health_blueprint() -> ApiBlueprint:
     def ready() -> Response:
         """Check that records can be stored: broker and database answer and are not full."""
         content, problems = state()
+        if is_stopping():
+            problems = {"process": REASON, **problems}
         if problems:
             reason = f"Not ready: {'; '.join(problems.values())}."
             fields = {part: [f"{why}."] for part, why in problems.items()}
@@ -51,25 +54,23 @@ def metrics() -> Response:
 def checks() -> dict[str, Any]:
     """State of the broker, of the database, and of the queue between them."""
     content, _ = state()
-    return content
+    return {part: content[part] for part in ("status", "broker", "database", "queue")}
 
 
 def state() -> tuple[dict[str, Any], dict[str, str]]:
     """The state of all parts, and by part, what is wrong with it, as a clause."""
     resources = current_resources()
-    queue, problems = None, {}
+    problems = {}
     states = {"broker": "ok", "database": "ok"}
-    try:
-        queue = asdict(resources.ledger.waiting.stats())
-        queue.pop("totals")
-        resources.ledger.check_writable()
-        check_disk(resources.settings)
-        check_memory(resources.ledger.broker)
-    except BrokerError as error:
-        states["broker"] = "away" if queue is None else "full"
-        problems["broker"] = (
-            "the broker cannot be reached" if queue is None else str(error).rstrip(".")
-        )
+    ledgers = states_of(resources.ledger)
+    main = ledgers[0]
+    if main.problem:
+        states["broker"], problems["broker"] = main.state, main.problem
+    else:
+        try:
+            check_disk(resources.settings)
+        except BrokerError as error:
+            states["broker"], problems["broker"] = "full", str(error).rstrip(".")
     try:
         check_space(resources.clickhouse, resources.settings.disk_min_free)
     except NoSpaceError as error:
@@ -77,4 +78,8 @@ def state() -> tuple[dict[str, Any], dict[str, str]]:
     except StorageError:
         states["database"], problems["database"] = "away", "the database cannot be reached"
     status = ("ok", "degraded", "unavailable")[len(problems)]
-    return {"status": status, **states, "queue": queue}, problems
+    if status == "ok" and any(each.problem for each in ledgers):
+        # Their workspaces' records are stored directly or refused; all others are not concerned.
+        status = "degraded"
+    queue = queue_of(ledgers) if main.stats else None
+    return {"status": status, **states, "queue": queue, "ledgers": ledgers}, problems

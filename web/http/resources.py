@@ -9,7 +9,7 @@ from access.audit import AuditLog
 from access.store import KeyStore
 from access.view import Access
 from config.settings import Settings
-from ledger.ledger import Ledger
+from ledger.ledgers import AnyLedger
 from storage.clickhouse.client import Clickhouse
 from storage.query.logs.read import LogReader
 from tasks.jobs.book import JobBook
@@ -23,7 +23,7 @@ class Resources:
 
     settings: Settings
     clickhouse: Clickhouse
-    ledger: Ledger
+    ledger: AnyLedger
     reader: LogReader
     jobs: JobBook
     access: Access

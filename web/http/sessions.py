@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, session
 
 from access.secret import installation_secret
 from config.settings import Settings
-from web.http.resources import current_resources
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
@@ -78,16 +77,6 @@ def current_session() -> Session | None:
     # Its own end: the cookie's is put off by every change to it.
     found = Session(kept["kind"], kept["ends"], kept["content"]) if kept else None
     return found if found and found.is_valid() else None
-
-
-def is_same_origin() -> bool:
-    """Whether a browser says that the current request comes from a page of this site."""
-    origin = request.headers.get("Origin", "")
-    scheme, _, host = origin.partition("://")
-    public = current_resources().settings.public_url.rstrip("/")
-    # A proxy that ends TLS passes plain HTTP on, and may name another host.
-    is_here = host == request.host and scheme in {"https", request.scheme}
-    return is_here or (bool(public) and origin == public)
 
 
 def _keep(made: Session) -> Session:

@@ -97,7 +97,22 @@ class Calls:
         self._ends: deque[tuple[Any, Sequence[Any]]] = deque()
         self._woken = False
         self._begun: dict[Call, None] = {}
+        self._open = 0
         self._thread = threading.Thread(target=self._serve, name="calls", daemon=True)
+
+    @property
+    def open(self) -> int:
+        """How many calls have begun and not ended."""
+        return self._open
+
+    def refuse_begun(self, reason: str) -> None:
+        """Refuse the calls whose message has not arrived; thread-safe."""
+        while self._begun:
+            try:
+                call, _ = self._begun.popitem()
+            except KeyError:
+                return
+            call.refuse(grpc.StatusCode.UNAVAILABLE, reason)
 
     def start(self) -> None:
         """Take calls from now on; start the server first."""
@@ -127,7 +142,7 @@ class Calls:
         while self._ends:
             call, operations = self._ends.popleft()
             try:
-                self._run(call, operations, _ended)
+                self._run(call, operations, self._ended)
             except Exception:
                 log.exception("grpc door: a call cannot be answered")
 
@@ -161,6 +176,7 @@ class Calls:
         # Raises once the server is stopping: this call was the method's last.
         with suppress(ValueError):
             self._expect(path)
+        self._open += 1
         call = Call(self, event)
         self._begun[call] = None
         if len(self._begun) > _MAX_BEGUN:
@@ -170,14 +186,16 @@ class Calls:
 
     def _refuse_oldest(self) -> None:
         oldest = next(iter(self._begun))
-        del self._begun[oldest]
+        if self._begun.pop(oldest, oldest) is oldest:
+            return  # refused already
         text = "too many calls have begun without a message; try again later"
         oldest.refuse(grpc.StatusCode.UNAVAILABLE, text)
 
     def _received(self, path: str, call: Call, event: Any) -> None:  # noqa: ANN401 - as above
         if call not in self._begun:
             return  # refused already
-        del self._begun[call]
+        if self._begun.pop(call, call) is call:
+            return  # as above
         message = event.batch_operations[0].message()
         if message is None:
             # The answer of gRPC's servers. If the message is too large, gRPC has already answered.
@@ -186,6 +204,6 @@ class Calls:
         else:
             self._methods[path](call, message)
 
-
-def _ended(_: object) -> None:
-    """Ignore the event: the call is over, whether or not its client got the answer."""
+    def _ended(self, _: object) -> None:
+        """Note that a call is over, whether or not its client got the answer."""
+        self._open -= 1

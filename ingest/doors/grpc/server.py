@@ -1,5 +1,6 @@
 """The OTLP/gRPC door: `python -m ingest.doors.grpc.server`."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,11 +26,17 @@ from ingest.doors.grpc.certificates import credentials
 from ingest.doors.large import LARGE, LargeRequests
 from ingest.status import RefusedError, unavailable
 from ingest.tenant import Sender
+from ledger.usable import check_usable_or_exit
 from tasks.app import app as celery_app
 
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 15.0
+
+_MESSAGE_SECONDS = 1.0
+"""How long a stopping door waits for the messages of calls that have begun."""
+
+_LOOK_SECONDS = 0.05
 
 _OTHER_FILES = 256
 """Descriptors besides clients' sockets."""
@@ -173,19 +180,36 @@ def serve(loaded: Settings) -> None:
         while not stop.wait(TRIM_SECONDS):
             trimmer.look()
         alive.enter_graceful_shutdown()
+        time.sleep(loaded.drain_seconds)
         receiver.admission.stop()
-        # Calls cancelled after that are still committed or refused, but their clients do not know.
-        server.stop(GRACE_SECONDS).wait(2 * GRACE_SECONDS)
+        _end(server, calls)
         large.stop()
         receiver.stop()
         calls.close()
         log.info("grpc door: closed")
 
 
+def _end(server: grpc.Server, calls: Calls) -> None:
+    """Take no more calls, answer those that are open, and end streams, which have no end."""
+    # Its clients are told to connect elsewhere. Calls cancelled after that are still committed or
+    # refused, but their clients do not know.
+    ended = server.stop(GRACE_SECONDS)
+    until = time.monotonic() + GRACE_SECONDS
+    patience = time.monotonic() + _MESSAGE_SECONDS
+    while not ended.wait(_LOOK_SECONDS) and time.monotonic() < until:
+        if time.monotonic() > patience:
+            calls.refuse_begun("the door is stopping; send it again")
+        if not calls.open:
+            # Health and reflection only.
+            break
+    server.stop(None).wait(GRACE_SECONDS)
+
+
 def main() -> None:
     """Start the door."""
     loaded = settings.load_or_exit()
     logging.configure(loaded)
+    check_usable_or_exit(loaded)
     raise SystemExit(siblings.run(loaded.door_processes, lambda: serve(loaded)))
 
 

@@ -13,6 +13,7 @@ from config.settings import Settings
 from ingest.commit.receive import Receiver
 from ingest.doors.http import body
 from ingest.doors.http.errors import answer_errors
+from ledger.usable import check_usable_or_exit
 from serving.cors import allow_origin, origins_of
 from serving.doors import DOORS
 from serving.paths import ignore_extra_slashes
@@ -57,6 +58,7 @@ def main() -> None:
     """Start the door."""
     loaded = settings.load_or_exit()
     logging.configure(loaded)
+    check_usable_or_exit(loaded)
     receivers: list[Receiver] = []
 
     def build() -> Flask:

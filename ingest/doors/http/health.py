@@ -8,8 +8,9 @@ from flask import Response, jsonify, request
 from ingest.commit.receive import Receiver
 from ingest.tenant import lowered
 from ledger.exposition import CONTENT_TYPE, exposition
-from ledger.ledger import BrokerError
+from ledger.ledger import BrokerError, Ledger
 from ledger.space import check_disk, check_memory, space_of
+from serving.stopping import REASON, is_stopping
 from storage.clickhouse.errors import StorageError
 from storage.clickhouse.space import check_space
 
@@ -33,10 +34,10 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
     """Ready if records can be stored, through the broker or directly, and neither is short."""
     parts: dict[str, Any] = {}
     try:
-        receiver.ledger.check_writable()
         check_disk(receiver.settings)
-        check_memory(receiver.ledger.broker)
-        parts["broker"] = "ok"
+        for each in receiver.ledger.all:
+            name = f"broker {each.name}".rstrip()
+            parts[name] = _problem(each) or "ok"
     except BrokerError as error:
         parts["broker"] = str(error)
     try:
@@ -44,5 +45,17 @@ def _ready(receiver: Receiver) -> tuple[Response, int]:
         parts["clickhouse"] = "ok"
     except StorageError as error:
         parts["clickhouse"] = str(error)
+    if is_stopping():
+        return jsonify(status="not ready", process=REASON, **parts), 503
     ready = "ok" in parts.values() and receiver.admission.space.refusal() is None
     return jsonify(status="ready" if ready else "not ready", **parts), 200 if ready else 503
+
+
+def _problem(ledger: Ledger) -> str:
+    """Why a ledger cannot take records; empty if it can."""
+    try:
+        ledger.check_writable()
+        check_memory(ledger.broker)
+    except BrokerError as error:
+        return str(error)
+    return ""

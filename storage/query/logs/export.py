@@ -14,7 +14,8 @@ from typing import IO, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from config.units import MIB
 from storage.clickhouse.budget import Budget
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.download import Downloads

@@ -42,7 +42,6 @@ _ONE_PART = {
     "max_insert_threads": 1,
     "min_insert_block_size_rows": ONE_BLOCK,
     "min_insert_block_size_bytes": 0,
-    "insert_distributed_sync": 1,
 }
 
 _NEVER = "toDate32('2299-12-31')"
@@ -110,9 +109,10 @@ class Rollups:
         )
         rows = self._clickhouse.query(
             f"WITH marked AS ({marked}) "  # noqa: S608 - bound
-            "SELECT toInt64(Start), WorkspaceId FROM marked LEFT JOIN "
+            "SELECT toInt64(Start), WorkspaceId FROM marked GLOBAL LEFT JOIN "
+            # GLOBAL: on a cluster, both sides are on all servers.
             f"(SELECT WorkspaceId, Start, Version, ValidUntil FROM {TABLE} FINAL "
-            " WHERE Width = %(unit)s AND (WorkspaceId, Start) IN "
+            " WHERE Width = %(unit)s AND (WorkspaceId, Start) GLOBAL IN "
             " (SELECT WorkspaceId, Start FROM marked)) AS kept USING (WorkspaceId, Start) "
             "WHERE kept.Version <= Last "
             "OR (kept.ValidUntil <= today() AND toDate(kept.Version) < today()) "
@@ -123,6 +123,7 @@ class Rollups:
                 "since": _microseconds(since),
                 "now": _microseconds(now),
             },
+            self._clickhouse.no_lag,
         )
         return [(int(start_s), str(workspace_id)) for start_s, workspace_id in rows]
 
@@ -136,7 +137,7 @@ class Rollups:
             f"INSERT INTO {TABLE} "
             f"(WorkspaceId, Width, Start, Version, ValidUntil, {columns}) {clause.sql}",
             clause.params,
-            _ONE_PART,
+            _ONE_PART | self._clickhouse.durable() | self._clickhouse.no_lag,
         )
         log.info("rollups: computed", unit=unit, buckets=len(buckets))
 
@@ -160,13 +161,14 @@ def computation(clause: Where, unit: int, buckets: Sequence[BucketKey], version:
 
 def _counted(clause: Where, unit: int, time_range: TimeRange) -> str:
     """SQL for the counts of each bucket by `KEYS`; rows are read once for all widths."""
+    # GLOBAL: on a cluster, the list of buckets is sent to the other servers as a table.
     wanted = "SELECT WorkspaceId, At FROM wanted"
     seconds = f"intDiv(toUnixTimestamp64Nano(Timestamp), {NS_PER_S})"
     finest = clause.bind(WIDTHS[unit][0])
     conditions = [
-        "WorkspaceId IN (SELECT WorkspaceId FROM wanted)",
+        "WorkspaceId GLOBAL IN (SELECT WorkspaceId FROM wanted)",
         *in_time_range(time_range, clause.bind),
-        f"(WorkspaceId, intDiv({seconds}, {unit}) * {unit}) IN ({wanted})",
+        f"(WorkspaceId, intDiv({seconds}, {unit}) * {unit}) GLOBAL IN ({wanted})",
     ]
     return (
         f"SELECT WorkspaceId, Width, {start_of('Width', 'At')} AS Start, {', '.join(KEYS)}, "  # noqa: S608 - bound

@@ -25,9 +25,6 @@ MARKED_TABLE = "otel_logs"
 
 _BITS = 32
 
-# With a Distributed table, return only when the shard has the marks.
-_AT_ONCE = {"insert_distributed_sync": 1}
-
 
 class Marker:
     """Marks the hours of rows before they are inserted. Thread-safe.
@@ -67,8 +64,7 @@ def mark(clickhouse: Clickhouse, hours: Collection[WorkspaceHour], seconds: floa
     """Mark that rows of these hours may change for `seconds` from now, by ClickHouse's clock."""
     clickhouse.insert(
         f"INSERT INTO {MARKS} (WorkspaceId, Hour, Seconds) VALUES",
-        [(workspace_id, hour, seconds) for workspace_id, hour in sorted(hours)],
-        _AT_ONCE,
+        [(workspace_id, hour, _held(clickhouse, seconds)) for workspace_id, hour in sorted(hours)],
     )
 
 
@@ -95,10 +91,14 @@ def mark_stale(
             "workspace": workspace_id,
             "first": time_range.first_ns // (S_PER_HOUR * NS_PER_S) * S_PER_HOUR,
             "last": time_range.last_ns // NS_PER_S,
-            "microseconds": int(seconds * 1e6),
+            "microseconds": int(_held(clickhouse, seconds) * 1e6),
         },
-        _AT_ONCE,
+        clickhouse.durable() | clickhouse.no_lag,
     )
+
+
+def _held(clickhouse: Clickhouse, seconds: float) -> float:
+    return seconds + (clickhouse.cluster.margin_seconds if clickhouse.cluster else 0)
 
 
 def hours_of(rows: pa.RecordBatch) -> set[WorkspaceHour]:

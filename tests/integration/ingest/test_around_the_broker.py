@@ -95,7 +95,7 @@ def test_what_a_door_died_with_is_found_in_clickhouse_by_the_next_one(
     away(broker_gate)
     receipt = door.ask(payload("ab"))
     # As if it had been killed: it reports nothing.
-    monkeypatch.setattr(door.receiver._unreported, "report", lambda: True)
+    monkeypatch.setattr(door.receiver._lanes[0].unreported, "report", lambda: True)
     gate.heal()
     other = other or open_door(settings)
 
@@ -155,11 +155,11 @@ def test_of_the_lists_that_cannot_be_told_the_oldest_are_given_up(
     for n in range(1, 6):
         receipt = f"{n}" * 32
         lists[receipt] = [f"{n}{place}" * 16 for place in range(4)]
-        door.receiver._unreported.add(lists={receipt: lists[receipt]})
-        assert not door.receiver._unreported.report()
+        door.receiver._lanes[0].unreported.add(lists={receipt: lists[receipt]})
+        assert not door.receiver._lanes[0].unreported.report()
 
     broker_gate.heal()
-    wait_until(door.receiver._unreported.report)
+    wait_until(door.receiver._lanes[0].unreported.report)
     with door.receiver.ledger.broker.reading() as client:
         known = [client.get(f"sheaf:receipt:{receipt}") for receipt in lists]
 

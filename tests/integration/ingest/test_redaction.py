@@ -209,7 +209,7 @@ def test_the_live_tail_gets_redacted_rows(book, writer, ledger, monkeypatch):
     writer._redaction.refresh()
     ledger.accept([entry([f"with {CARD}"])])
     offered = []
-    monkeypatch.setattr(writer._live, "offer", offered.append)
+    monkeypatch.setattr(writer._policies.live, "offer", offered.append)
 
     writer.drain()
 

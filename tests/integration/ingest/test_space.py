@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.settings import MIB
+from config.units import MIB
 from ingest.commit.group import Receipt
 from ingest.convert.otlp.request import cut
 from ingest.convert.services import LOGS

@@ -98,15 +98,15 @@ def test_a_direct_insert_whose_usage_is_not_written_counts_with_its_retry(
     )
     content = payload("ab")
     away(broker)
-    insert = door.receiver._direct._inserter.insert
+    insert = door.receiver._lanes[0].direct._inserter.insert
 
     def insert_then_break(*arguments):
         insert(*arguments)
         away(native)
 
-    door.receiver._direct._inserter.insert = insert_then_break
+    door.receiver._lanes[0].direct._inserter.insert = insert_then_break
     assert not isinstance(door.ask(content), Receipt)
-    door.receiver._direct._inserter.insert = insert
+    door.receiver._lanes[0].direct._inserter.insert = insert
     native.heal()
     broker.heal()
     assert usage() == {}
@@ -321,7 +321,7 @@ def test_a_limit_of_the_workspace_that_resources_name_counts_there(
 def test_a_full_ledger_and_a_stopping_door_count_under_their_reasons(open_doors, refused):
     doors = open_doors()
     for receiver in doors.receivers():
-        receiver.admission._full = True
+        receiver.admission.backlogs[""].full = True
     doors.grpc(payload("a"), **HEADERS)
     assert doors.http(payload("a"), **HEADERS) == 429
     for receiver in doors.receivers():

@@ -6,7 +6,7 @@ from msgspec import structs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from cli.dead_letters import run
-from config.settings import MIB
+from config.units import MIB
 from ingest.commit.admission import Admission
 from ingest.commit.space import SpaceWatch
 from ingest.status import Reason, RefusedError

@@ -10,7 +10,7 @@ from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
 from cli.dead_letters import run
-from config.settings import MIB
+from config.units import MIB
 from ledger.broker import BrokerFullError
 from ledger.chunk import Chunk
 from ledger.dead_letters.both import BothPlaces
@@ -95,7 +95,7 @@ def test_both_places_are_listed_as_one_page_by_page(end, valkey):
     source = random.Random(1)
     moved = source.sample(buried, 15)
     places = [p for p in end.ledger.dead_letters.oldest(100) if p.id in moved]
-    assert end.spill._move(_letters(end, places)) == 15
+    assert end.spill._move(end.ledger, _letters(end, places)) == 15
 
     seen, after = [], None
     while True:

@@ -1,8 +1,11 @@
+import socket
+import struct
 import threading
 
 import pyarrow as pa
 import pytest
 
+from config.settings import Settings
 from storage import decode
 from storage.clickhouse.errors import (
     TOO_MANY_PARTS,
@@ -40,6 +43,24 @@ def test_a_batch_is_one_part_a_partition(clickhouse, inserter):
     inserter.insert("otel_logs", rows_of(entry(map(str, range(120_000)), times)), "q1")
     clickhouse.query("SYSTEM START MERGES otel_logs")
     assert [rows for _, rows in parts(clickhouse)] == [40_000] * 3
+
+
+def test_the_kernel_sends_no_request_for_longer_than_its_lease_lasts(clickhouse, inserter):
+    """Not after its process has ended, and not when a link heals after minutes."""
+    inserter.insert("otel_logs", rows_of(entry(["a"])), "q1")
+    [pool] = [inserter._http.pools[key] for key in inserter._http.pools.keys()]  # noqa: SIM118
+    connection = pool._get_conn()
+    option = connection.sock.getsockopt
+    try:
+        linger = option(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        assert struct.unpack("ii", linger) == (1, 0)
+        assert option(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            half = Settings().insert_timeout * 1000 / 2
+            assert option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == half
+    finally:
+        pool._put_conn(connection)
+    assert count(clickhouse) == 1
 
 
 def test_an_inserted_block_is_one_file_and_what_merges_make_of_it_one_a_column(

@@ -168,7 +168,8 @@ def test_what_did_not_match_is_not_read_again_where_there_is_no_index_yet(connec
 def rows_read(stored, text):
     """Rows that ClickHouse says it read to count a query's records."""
     assert stored.ask("SELECT count() {}", text) == [1]
-    return stored.connection._idle.queue[-1].last_query.progress.rows
+    [idle] = stored.connection._idle.values()
+    return idle.queue[-1].last_query.progress.rows
 
 
 def indexes_of(plan):

@@ -110,7 +110,7 @@ def test_stopping_ends_a_running_query_by_its_prefix_and_no_other(migrated, clic
     def run(query_id):
         connection = Clickhouse(migrated)
         try:
-            with connection._connection() as driver:
+            with connection._connection(*migrated.clickhouse_hosts) as driver:
                 driver.execute(
                     "INSERT INTO otel_logs (Timestamp, Body) SELECT now64(9), toString(number)"
                     " FROM system.numbers WHERE sleepEachRow(0.01) = 0 LIMIT 3000"

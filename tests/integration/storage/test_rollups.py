@@ -13,6 +13,7 @@ from storage.query.rollups.compute import Rollups
 from storage.query.rollups.cover import cover
 from storage.query.rollups.marks import mark, mark_stale
 from storage.query.rollups.read import apps, kept_for, log_counts
+from storage.query.rollups.unmarked import UnmarkedRows
 from storage.time_range import TimeRange
 
 pytestmark = pytest.mark.integration
@@ -180,6 +181,35 @@ def test_a_late_record_counts_at_once_and_its_hour_is_computed_again(store):
     store.rollups.refresh()
     assert store.rolled_up(day()) == {DAY: DAY}
     assert store.stats(day()).by_level == {"INFO": 24, "LATE": 1}
+
+
+def test_rows_that_nobody_marked_are_found_once_a_day_and_counted(store):
+    store.put(row(MIDNIGHT), row(MIDNIGHT + 5 * HOUR))
+    store.rollups.refresh()
+    # As a version without rollups does, into an hour that has a bucket and one that has none.
+    store.put_unmarked(row(MIDNIGHT + 1), row(MIDNIGHT + 9 * HOUR))
+    # The hour without a bucket is counted by its rows.
+    assert store.stats(day()).total == 3
+
+    unmarked = UnmarkedRows(store.clickhouse)
+    assert unmarked.look() >= 2
+    assert store.stats(day()).total == 4
+    assert unmarked.look() == 0
+
+    store.rollups.refresh()
+    assert store.rolled_up(day()) == {DAY: DAY}
+    assert store.stats(day()).total == 4
+    assert UnmarkedRows(store.clickhouse).look() == 0
+
+
+def test_an_hour_that_is_marked_as_changing_is_left_to_the_end_of_its_mark(store):
+    store.put(row(MIDNIGHT))
+    store.rollups.refresh()
+    UnmarkedRows(store.clickhouse).look()
+    store.rollups.refresh()
+    store.mark([row(MIDNIGHT)], 600.0)
+    store.put_unmarked(row(MIDNIGHT + 1))
+    assert UnmarkedRows(store.clickhouse).look() == 0
 
 
 def test_deleted_records_stop_counting_at_once_and_an_empty_bucket_replaces_theirs(store):

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -13,7 +14,12 @@ from config.settings import Settings
 from ledger.ledger import Ledger
 from storage.clickhouse.client import Clickhouse
 from storage.schema.migrate import migrate
+from tests.cluster.cannot import CANNOT
+from tests.cluster.fixtures import new_cluster  # noqa: F401 - a fixture
 from web.app import create_app
+
+ON_CLUSTER = bool(os.environ.get("ON_CLUSTER"))
+"""Whether the tests run on a cluster of 2 x 2 nodes instead of one engine."""
 
 FIRST_NS = 1_784_000_000_123_456_789
 """2026-07-14T03:33:20.123456789Z"""
@@ -40,6 +46,13 @@ BODIES = (
     "{} {curly} <script>alert(1)</script>",
     "",
 )
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if ON_CLUSTER else ():
+        for pattern, reason in CANNOT.items():
+            if fnmatchcase(item.nodeid, pattern):
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 def log_rows(seed, count):
@@ -84,8 +97,39 @@ def insert_logs(clickhouse, rows):
 
 
 @pytest.fixture(scope="session")
-def engine_settings(tmp_path_factory, free_port, wait_until, project_root, shared_engines):
-    """Settings of a running engine whose schema is applied."""
+def engine_settings(request):
+    """Settings of a running engine, or with ON_CLUSTER=1 a cluster, whose schema is applied."""
+    return request.getfixturevalue("_cluster_settings" if ON_CLUSTER else "_one_engine_settings")
+
+
+@pytest.fixture(scope="session")
+def migrated(engine_settings):
+    """The same, for fixtures of all integration tests."""
+    return engine_settings
+
+
+@pytest.fixture(scope="session")
+def _cluster_settings(tmp_path_factory, free_port, new_cluster, shared_engines):  # noqa: F811 - a fixture
+    # A test reads at once what it has inserted, so both go to the same replica of a shard.
+    defaults = {"distributed_foreground_insert": "1", "load_balancing": "in_order"}
+    with new_cluster(defaults=defaults) as cluster:
+        cluster.start()
+        settings = Settings(
+            data_dir=tmp_path_factory.mktemp("data"),
+            clickhouse_port=cluster.contact.ports.native,
+            clickhouse_http_port=cluster.contact.ports.http,
+            clickhouse_cluster=cluster.name,
+            valkey_port=free_port(),
+            fsync_parts=False,
+        )
+        migrate(settings)
+        shared_engines.append(settings)
+        yield settings
+        shared_engines.remove(settings)
+
+
+@pytest.fixture(scope="session")
+def _one_engine_settings(tmp_path_factory, free_port, wait_until, project_root, shared_engines):
     folder = tmp_path_factory.mktemp("engine")
     ports = {"CLICKHOUSE_PORT": free_port(), "CLICKHOUSE_HTTP_PORT": free_port()}
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -125,9 +125,10 @@ def test_reads_work_again_when_the_connection_was_lost(engine_settings, whole_ra
     client = create_app(engine_settings, clickhouse).test_client()
     assert client.get("/api/v1/logs", query_string=whole_range).status_code == 200
 
-    idle = clickhouse._idle.get_nowait()
+    [connections] = clickhouse._idle.values()
+    idle = connections.get_nowait()
     idle.connection.socket.shutdown(socket.SHUT_RDWR)
-    clickhouse._idle.put(idle)
+    connections.put(idle)
     statuses = [client.get("/api/v1/logs", query_string=whole_range).status_code for _ in range(2)]
     clickhouse.close()
 

@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 import simple_websocket
+from wsproto.frame_protocol import CloseReason
 
 from config.settings import Settings
 from ledger.ledger import Ledger
@@ -459,8 +460,10 @@ def test_readers_do_not_keep_the_api_from_stopping(start_api, wait_until):
 
     process.join(30)
     assert process.exitcode == 0
-    with pytest.raises(simple_websocket.ConnectionClosed):
+    assert json.loads(client.receive(timeout=20)) == {"reconnect": True}
+    with pytest.raises(simple_websocket.ConnectionClosed) as closed:
         client.receive(timeout=20)
+    assert closed.value.reason == CloseReason.SERVICE_RESTART
 
     reader.close()
 

@@ -40,9 +40,9 @@ class Recorded(Clickhouse):
         self.read = []
 
     @contextmanager
-    def _connection(self):
+    def _connection(self, host):
         try:
-            with super()._connection() as connection:
+            with super()._connection(host) as connection:
                 yield connection
         except QueryRefusedError as error:
             self.ends.append(error.code)

@@ -10,6 +10,7 @@ from ledger.ledger import Ledger
 from ledger.redaction import EVERYWHERE, RedactionBook
 from storage.clickhouse.client import Clickhouse
 from tests.blocks import checked_by
+from tests.integration.tables import whole
 from tests.integration.web.conftest import log_rows
 from web.app import create_app
 
@@ -30,10 +31,10 @@ def settings(engine_settings, valkey, tmp_path):
 @pytest.fixture
 def api(settings):
     connection, ledger = Clickhouse(settings), Ledger(settings)
-    connection.query("TRUNCATE TABLE shared")
-    connection.query("TRUNCATE TABLE audit")
+    connection.query(f"TRUNCATE TABLE {whole(connection, 'shared')}")
+    connection.query(f"TRUNCATE TABLE {whole(connection, 'audit')}")
     yield create_app(settings, connection, ledger).test_client()
-    connection.query("TRUNCATE TABLE shared")
+    connection.query(f"TRUNCATE TABLE {whole(connection, 'shared')}")
     connection.close()
     ledger.close()
 
@@ -100,7 +101,9 @@ def test_a_dry_run_shows_what_rules_would_change_in_the_last_hour(api, clickhous
     assert "user.id" not in newest["after"]["log_attributes"]
     assert "resource_attributes" not in newest["before"]
     assert api.get("/api/v1/redaction?workspace_id=trial").json["rules"] == []
-    clickhouse.query("ALTER TABLE otel_logs DELETE WHERE WorkspaceId = 'trial'")
+    clickhouse.query(
+        f"ALTER TABLE {whole(clickhouse, 'otel_logs')} DELETE WHERE WorkspaceId = 'trial'"
+    )
 
 
 def test_changes_and_dry_runs_are_in_the_audit_log(api):

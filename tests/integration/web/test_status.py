@@ -6,12 +6,14 @@ import time
 import pytest
 
 from access.store import Grant
+from ledger.backup.record import BackupRecord, note
 from ledger.ledger import Ledger
 from ledger.recent import recent_batches
 from ledger.usage import UsageCounters
 from ledger.workers import Worker, WorkerBook, WorkerTask
 from storage.clickhouse.client import Clickhouse
 from tests.integration.made_logs import entry
+from tests.integration.tables import whole
 from web.admin.status import Remembered
 from web.app import create_app
 from web.http.resources import current_resources
@@ -24,7 +26,7 @@ STATUS = "/api/v1/status"
 @pytest.fixture
 def settings(engine_settings, valkey, clickhouse):
     for table in ("usage", "shared"):
-        clickhouse.query(f"TRUNCATE TABLE {table}")
+        clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, table)}")
     update = {"redis_url": valkey.url, "flower_url": "https://flower.example.com"}
     return engine_settings.model_copy(update=update)
 
@@ -68,7 +70,18 @@ def test_an_idle_system_has_zeros(ask):
     assert system["counters"]["accepted_records"] == {}
     assert system["counters"]["stored_batches"] == 0
     assert (system["batches"], system["workers"], system["unfinished_jobs"]) == ([], [], 0)
+    assert system["backups"] == []
     assert system["flower_url"] == "https://flower.example.com"
+
+
+def test_backups_are_listed_newest_first_and_those_that_failed_say_why(ask, ledger):
+    made = BackupRecord("first", "/backups", 1000, 2000, base="", rows=7, bytes=800)
+    failed = BackupRecord("second", "/backups", 3000, 4000, "no space left")
+    for record in (made, failed):
+        note(ledger.broker, record)
+    second, first = ask()["system"]["backups"]
+    assert (first["name"], first["rows"], first["bytes"], first["error"]) == ("first", 7, 800, "")
+    assert (second["name"], second["error"]) == ("second", "no space left")
 
 
 def test_what_is_accepted_waits_and_is_stored_is_counted(ask, ledger):

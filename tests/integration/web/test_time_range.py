@@ -25,6 +25,7 @@ from storage.query.rollups.compute import Rollups
 from storage.query.rollups.cover import cover
 from storage.query.rollups.marks import hours_of, mark, mark_stale
 from storage.time_range import EVER, LAST_MS, LAST_NS
+from tests.integration.tables import whole
 
 pytestmark = pytest.mark.integration
 
@@ -86,12 +87,14 @@ def asked(engine_settings, kept):
             request.SerializeToString(), WORKSPACE, "web", secrets.randbits(64), 1, kept
         )
         for table, rows in keep_late(decode(signal, [chunk])).items():
-            clickhouse.query(f"ALTER TABLE {table} DELETE WHERE WorkspaceId = '{WORKSPACE}'")
+            clickhouse.query(
+                f"ALTER TABLE {whole(clickhouse, table)} DELETE WHERE WorkspaceId = '{WORKSPACE}'"
+            )
             if signal == "logs":
                 mark(clickhouse, hours_of(rows), 0)
             if rows.num_rows:
                 inserter.insert(table, rows, f"range-{secrets.token_hex(8)}")
-                clickhouse.query(f"OPTIMIZE TABLE {table} FINAL")
+                clickhouse.query(f"OPTIMIZE TABLE {whole(clickhouse, table)} FINAL")
     client = create_app(engine_settings, clickhouse, ledger).test_client()
 
     def ask(path, **query):

@@ -7,7 +7,7 @@ from ledger.chunk import row_id
 from ledger.ledger import Ledger
 from storage import decode
 from storage.clickhouse.client import Clickhouse
-from storage.clickhouse.errors import OutcomeUnknownError
+from storage.clickhouse.errors import OutcomeUnknownError, UnavailableError
 from storage.clickhouse.insert import Inserter
 from tests.integration.made_logs import DAY_NS, NOON, broken_entry, entry
 from worker.write import Writer
@@ -184,6 +184,69 @@ def test_a_search_for_what_is_refused_stores_nothing_of_it_however_many_days_it_
     assert [letter.id for letter in store.ledger.dead_letters.newest()] == [poison.chunk.header.id]
 
 
+@pytest.mark.usefixtures("no_poison")
+def test_a_refused_batch_is_not_halved_while_an_earlier_insert_may_still_run(store, monkeypatch):
+    poison = entry(["poison"])
+    store.ledger.accept([entry(["a"]), poison])
+
+    def alive(*_):
+        raise UnavailableError("a replica cannot be reached but is alive")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.lifecycle.presence.stop_earlier", alive)
+        patched.setattr("worker.write.backoff_seconds", lambda _attempt: -1)
+        [outcome] = store.writer.drain()
+    assert outcome.postponed
+    batch = store.ledger.seal()
+    assert len(batch.chunk_ids) == 2
+
+    store.ledger.release(batch, -1)
+    drain_all(store)
+    assert store.stored() == once("a")
+    assert [letter.id for letter in store.ledger.dead_letters.newest()] == [poison.chunk.header.id]
+
+
+class ClusterOfOne:
+    """What a writer asks of a cluster, of one server."""
+
+    margin_seconds = 0.0
+
+    def __init__(self, clickhouse):
+        self._clickhouse = clickhouse
+
+    def kill(self, _prefix):
+        return
+
+    def durable(self):
+        return {}
+
+    def must_have(self):
+        return 1
+
+    def on_all_with_rows(self, table, query, params, limits):
+        yield [self._clickhouse.query(query.replace(f"{table}_local", table), params, limits)]
+
+
+def test_what_clickhouse_drops_as_stored_although_it_was_lost_is_inserted_again(
+    store, clickhouse, monkeypatch
+):
+    store.ledger.accept([entry(["a", "b"])])
+    store.ledger.release(store.ledger.seal(), -1)
+    insert, deduplicated = store.inserter.insert, []
+
+    def drop(*args, deduplicate):
+        deduplicated.append(deduplicate)
+        if not deduplicate:
+            insert(*args)
+
+    monkeypatch.setattr(store.inserter, "insert", drop)
+    monkeypatch.setattr(store.clickhouse, "cluster", ClusterOfOne(clickhouse))
+    [outcome] = store.writer.drain()
+    assert outcome.problem == ""
+    assert deduplicated == [True, False]
+    assert store.stored() == once("a", "b")
+
+
 def test_a_chunk_of_more_than_a_thousand_days_is_a_dead_letter_and_its_neighbours_are_stored(store):
     wide = entry(["x"] * 1001, daily(1001))
     good = [entry([f"good {n}"]) for n in range(3)]
@@ -354,7 +417,7 @@ def test_a_batch_that_never_ends_in_time_is_stored_in_halves(store, monkeypatch)
     insert = store.inserter.insert
     sent = []
 
-    def insert_in_time(table, rows, query_id, begin_before):
+    def insert_in_time(table, rows, query_id, begin_before, **_):
         sent.append(rows.num_rows)
         is_small = rows.num_rows <= 2
         if is_small or len(sent) == 2:
@@ -375,7 +438,7 @@ def test_halves_are_tried_before_they_are_halved_again(store, monkeypatch):
     store.ledger.accept([entry([f"{n}"]) for n in range(8)])
     sent = []
 
-    def refuse(_table, rows, _query_id, _begin_before):
+    def refuse(_table, rows, _query_id, _begin_before, **_):
         sent.append(rows.num_rows)
         raise OutcomeUnknownError("no answer in time")
 

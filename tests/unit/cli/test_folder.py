@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 
@@ -48,7 +49,30 @@ def test_the_folder_is_made_and_can_be_claimed_again_afterwards(tmp_path):
     folder = tmp_path / "new" / "data"
     for _ in range(2):
         with claim(folder):
-            assert (folder / "run.lock").read_text() == str(os.getpid())
+            assert (folder / "run.lock").read_text().split()[0] == str(os.getpid())
+
+
+def test_a_copy_that_was_made_while_the_folder_was_in_use_is_refused(tmp_path):
+    used, copy, later = (tmp_path / name for name in ("used", "copy", "later"))
+    with claim(used):
+        shutil.copytree(used, copy)
+    with pytest.raises(StartError, match="is a copy of a folder that Sheaf was using"), claim(copy):
+        pass
+    (copy / "run.lock").unlink()
+    with claim(copy):
+        pass
+    shutil.copytree(used, later)
+    with claim(later):
+        pass
+
+
+def test_a_folder_whose_owner_was_killed_may_be_moved_and_used_again(holder, tmp_path):
+    owner = holder("stay")
+    owner.kill()
+    owner.wait()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with claim(tmp_path / "moved"):
+        pass
 
 
 def test_a_folder_that_another_process_uses_is_refused(holder, tmp_path):

@@ -27,3 +27,11 @@ def test_settings_shows_values_defaults_and_no_passwords(monkeypatch, capsys):
     assert "API_PORT=8001   (default: 8000)" in shown
     assert "REDIS_URL=rediss://user:*****@broker:6379/1" in shown
     assert "hunter2" not in shown
+
+
+def test_settings_shows_no_password_of_several_brokers(monkeypatch, capsys):
+    monkeypatch.setenv("REDIS_URL", "redis://a:hunter2@one:1, redis://:hunter3@two:2#closed")
+    assert main(["settings"]) == 0
+    shown = capsys.readouterr().out
+    assert "REDIS_URL=redis://a:*****@one:1,redis://:*****@two:2#closed" in shown
+    assert "hunter" not in shown

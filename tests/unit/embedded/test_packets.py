@@ -24,7 +24,7 @@ def stream_of(raw):
     return wire.Stream(lambda: next(pieces, b""))
 
 
-def query_packet(revision, settings, *, traced):
+def query_packet(revision, settings, *, traced, kind=ClientInfo.QueryKind.INITIAL_QUERY):
     """What clickhouse-driver sends after the type of a Query packet."""
     context = Context()
     parent = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
@@ -36,7 +36,8 @@ def query_packet(revision, settings, *, traced):
     sink = io.BytesIO()
     write_binary_str("the-id", sink)
     info = ClientInfo("tester", context, client_revision=revision)
-    info.query_kind = ClientInfo.QueryKind.INITIAL_QUERY
+    info.query_kind = kind
+    info.initial_user, info.initial_query_id = "sheaf", "theirs"
     info.write(revision, sink)
     as_strings = revision >= 54429
     write_settings(settings, sink, as_strings, SettingsFlags.IMPORTANT)
@@ -60,7 +61,55 @@ def test_a_query_of_any_revision_is_read_to_its_end(revision, traced):
     assert query.text == "SELECT 'ä'".encode()
     assert query.compressed
     assert query.settings == {"max_threads": "3", "load_balancing": "random"}
+    assert (query.stage, query.origin) == (packets.COMPLETE, None)
     assert stream.byte() == 2
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_part_of_another_servers_query_names_that_query(revision):
+    kind = ClientInfo.QueryKind.SECONDARY_QUERY
+    stream = stream_of(query_packet(revision, {}, traced=True, kind=kind) + b"\x02")
+
+    query = packets.read_query(stream, revision, lambda _: False)
+
+    assert query.origin == packets.Origin("sheaf", "theirs")
+    assert stream.byte() == 2
+
+
+@pytest.mark.parametrize(("revision", "more"), [(54442, 0), (54443, 1), (54453, 2)])
+def test_a_query_that_came_to_another_server_over_http_is_read_to_its_end(revision, more):
+    head = b"\x02" + b"".join(map(wire.string, ("user", "id", "[::1]:9")))
+    start = bytes(8) if revision >= 54449 else b""
+    http = b"\x02\x01" + wire.string("curl") + b"".join([wire.string("x")] * more)
+    depth = b"\x01" if revision >= 54448 else b""
+    traces = b"\x00" + (bytes(3) if revision >= 54453 else b"")
+    rest = wire.string("") + wire.string("") + b"\x01\x00" + wire.string("SELECT 1")
+    packet = wire.string("") + head + start + http + wire.string("quota") + depth + traces + rest
+
+    query = packets.read_query(stream_of(packet), revision, lambda _: False)
+
+    assert (query.text, query.stage) == (b"SELECT 1", 1)
+    assert query.origin == packets.Origin("user", "id")
+
+
+def test_a_request_for_the_status_of_tables_is_read_and_answered():
+    asked = [("default", "logs"), ("other", "nothing")]
+    packet = wire.varint(2) + b"".join(wire.string(text) for pair in asked for text in pair)
+    assert packets.read_tables_status(stream_of(packet)) == asked
+
+    answer = stream_of(
+        packets.tables_status(
+            [packets.TableStatus("d", "plain", None), packets.TableStatus("d", "late", 300)]
+        )
+    )
+    assert [answer.varint(), answer.varint()] == [9, 2]
+    assert [answer.text(), answer.text(), answer.byte()] == ["d", "plain", 0]
+    assert [answer.text(), answer.text(), answer.byte(), answer.varint()] == ["d", "late", 1, 300]
+
+
+def test_a_request_for_the_status_of_too_many_tables_is_refused():
+    with pytest.raises(ServerError, match="status of 10001 tables"):
+        packets.read_tables_status(stream_of(wire.varint(10_001)))
 
 
 def test_a_hello_is_read():

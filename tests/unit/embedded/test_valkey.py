@@ -1,6 +1,7 @@
 """The command line of the built-in Valkey."""
 
-from config.settings import MIB, Settings
+from config.settings import Settings
+from config.units import MIB
 from embedded import valkey
 
 

@@ -56,6 +56,7 @@ class Reader:
         self._lines: deque[str] = deque()
         self._lost = 0
         self._interrupted = False
+        self._woken = False
         self._changed = threading.Condition()
 
     def offer(self, lines: Sequence[str], lost: int = 0) -> None:
@@ -77,6 +78,12 @@ class Reader:
             self._interrupted = True
             self._changed.notify()
 
+    def wake(self) -> None:
+        """Let who waits in `take` return at once, this time."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
     def take(self, seconds: float) -> Taken:
         """The lines that wait; if there are none, those that arrive within so many seconds."""
         with self._changed:
@@ -84,11 +91,11 @@ class Reader:
             taken = Taken(tuple(self._lines), None if self._interrupted else self._lost)
             self._lines.clear()
             self._lost = 0
-            self._interrupted = False
+            self._interrupted = self._woken = False
             return taken
 
     def _has_changes(self) -> bool:
-        return bool(self._lines or self._lost or self._interrupted)
+        return bool(self._lines or self._lost or self._interrupted or self._woken)
 
 
 class LiveHub:
@@ -139,8 +146,10 @@ class LiveHub:
                 self._read.clear()
 
     def stop(self) -> None:
-        """End readers and thread, within a second or two. May be called in a signal handler."""
+        """End readers and thread."""
         self.is_stopping = True
+        for reader in self._present():
+            reader.wake()
 
     def _count(self, workspace_id: str) -> int:
         return sum(reader.filters.workspace_id == workspace_id for reader in self._readers)

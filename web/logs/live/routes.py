@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from flask import Blueprint, Flask, Response, abort, g, request
 from werkzeug.exceptions import ServiceUnavailable
+from wsproto.frame_protocol import CloseReason
 
+from serving.cors import origins_of
 from web.http.access import SUBPROTOCOL, needs, still_allowed
 from web.http.arguments import ArgumentsParser
 from web.http.blueprint import ApiBlueprint
 from web.http.errors import RETRY_AFTER
+from web.http.origin import is_same_origin, refusal
 from web.http.workspace_limits import limits_of
 from web.logs.arguments import FilterArguments
 from web.logs.live.hub import LiveHub, Reader, TooManyReadersError
@@ -41,6 +43,11 @@ Event = tuple[str, str]
 """A name, empty for a log record, and JSON."""
 
 _WAIT_SECONDS = 1.0
+
+_RECONNECT: Event = ("reconnect", '{"reconnect": true}')
+_AGAIN_MS = 500
+"""After how many milliseconds a browser connects again."""
+
 _EVENTS = "text/event-stream"
 
 
@@ -54,7 +61,7 @@ class LiveArguments(FilterArguments):
 
 
 def end_streams(app: Flask) -> None:
-    """End the live tails within a second or two, because the API is stopping."""
+    """Tell the readers of the live tail to connect again, because the API is stopping."""
     app.extensions[LIVE].stop()
 
 
@@ -74,8 +81,9 @@ def live_blueprint(hub: LiveHub) -> ApiBlueprint:
 
         `event: ready` comes first; from then on no record is missed silently. A record is an event
         without a name, with `data` as in a page of logs. `event: lost` with `{"lost": n}` counts
-        the records skipped that match, or might match; `null` if unknown. `WS /ws/live` takes the
-        same parameters and sends the same objects as messages.
+        the records skipped that match, or might match; `null` if unknown. `event: reconnect` ends
+        the stream of an API that stops: connect again. `WS /ws/live` takes the same parameters and
+        sends the same objects as messages; an API that stops closes it with 1012.
         """
         reader = _admitted(hub, arguments)
         stream = _stream(hub, reader, still_allowed())
@@ -91,15 +99,17 @@ def live_blueprint(hub: LiveHub) -> ApiBlueprint:
 def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
     """The route `/ws/live`; browsers may open it from the API's own host and `cors_origins`."""
     blueprint = Blueprint("live_socket", __name__)
-    origins = {origin.strip() for origin in cors_origins.split(",")}
+    origins = origins_of(cors_origins)
 
     @blueprint.before_request
     def admit() -> None:
         # Flask answers OPTIONS itself, and nobody has asked for the key then.
         if request.method == "OPTIONS":
             return
-        if not _may_open(request.headers.get("Origin", ""), request.host, origins):
-            abort(403, "This origin is not in CORS_ORIGINS.")
+        # Only browsers send an origin.
+        origin = request.headers.get("Origin", "")
+        if origin and not ({"*", origin} & origins or is_same_origin()):
+            abort(403, refusal())
         arguments = ArgumentsParser().parse(LiveArguments(), request, location="query")
         g.live_reader = _admitted(hub, arguments)
 
@@ -112,7 +122,8 @@ def live_socket_blueprint(hub: LiveHub, cors_origins: str) -> Blueprint:
         reader = LiveSocket(request.environ, HEARTBEAT_SECONDS, SUBPROTOCOL)
         # A send that takes too long ends the stream, as a closed connection does.
         with suppress(OSError):
-            _serve(reader, _stream(hub, g.live_reader, still_allowed()))
+            stream = _stream(hub, g.live_reader, still_allowed())
+            _serve(reader, stream, lambda: hub.is_stopping)
         return HijackedResponse()
 
     needs(live, scope="read", everywhere=False, by_client=True)
@@ -141,14 +152,16 @@ def _hold_little(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, user_timeout, int(1000 * _STALLED_SECONDS))
 
 
-def _serve(reader: LiveSocket, stream: Iterator[list[Event]]) -> None:
+def _serve(
+    reader: LiveSocket, stream: Iterator[list[Event]], is_ending: Callable[[], bool]
+) -> None:
     """Send events until the API stops or the reader leaves."""
     for events in stream:
         for _, content in events:
             reader.send(content)
         if not reader.attend():
             return
-    reader.close()
+    reader.close(CloseReason.SERVICE_RESTART if is_ending() else CloseReason.NORMAL_CLOSURE)
 
 
 def _stream(hub: LiveHub, reader: Reader, is_allowed: Callable[[], bool]) -> Iterator[list[Event]]:
@@ -158,6 +171,7 @@ def _stream(hub: LiveHub, reader: Reader, is_allowed: Callable[[], bool]) -> Ite
     """
     while not reader.is_subscribed.wait(_WAIT_SECONDS):
         if hub.is_stopping:
+            yield [_RECONNECT]
             return
         yield []
     yield [("ready", '{"ready": true}')]
@@ -167,6 +181,8 @@ def _stream(hub: LiveHub, reader: Reader, is_allowed: Callable[[], bool]) -> Ite
         if taken.lost != 0:
             events.append(("lost", msgspec.json.encode({"lost": taken.lost}).decode()))
         yield events
+    if hub.is_stopping:
+        yield [_RECONNECT]
 
 
 def _server_sent(stream: Iterator[list[Event]]) -> Iterator[str]:
@@ -179,9 +195,5 @@ def _server_sent(stream: Iterator[list[Event]]) -> Iterator[str]:
 
 
 def _as_text(name: str, content: str) -> str:
-    return f"event: {name}\ndata: {content}\n\n" if name else f"data: {content}\n\n"
-
-
-def _may_open(origin: str, host: str, origins: set[str]) -> bool:
-    """Whether a page of `origin` may open a socket; only browsers send an origin."""
-    return not origin or bool({"*", origin} & origins) or urlsplit(origin).netloc == host
+    again = f"retry: {_AGAIN_MS}\n" if name == _RECONNECT[0] else ""
+    return f"{again}event: {name}\ndata: {content}\n\n" if name else f"data: {content}\n\n"

@@ -16,8 +16,8 @@ class Watched(Clickhouse):
     rows = 0
 
     @contextmanager
-    def _connection(self):
-        with super()._connection() as connection:
+    def _connection(self, host):
+        with super()._connection(host) as connection:
             yield connection
             self.rows += connection.last_query.progress.rows
 

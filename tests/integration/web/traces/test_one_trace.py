@@ -5,6 +5,7 @@ import pytest
 from storage.query.traces.read import TraceReader
 from storage.time_range import TimeRange
 from tests.integration.made_traces import DAY_MS, MS, START_NS, MadeSpan
+from tests.integration.tables import whole
 
 pytestmark = pytest.mark.integration
 
@@ -264,7 +265,8 @@ def test_a_trace_whose_place_in_the_lookup_is_missing_is_shown_as_the_list_shows
 
     for number in (1, 3, 2):
         database.query(
-            "ALTER TABLE otel_traces_trace_id_ts DELETE WHERE WorkspaceId = 'found' "
+            f"ALTER TABLE {whole(database, 'otel_traces_trace_id_ts')} "
+            "DELETE WHERE WorkspaceId = 'found' "
             "AND TraceId = %(id)s SETTINGS mutations_sync = 2",
             {"id": f"{number:032x}"},
         )

@@ -4,6 +4,7 @@ import pytest
 
 from storage.query.traces.read import TraceReader
 from tests.integration.made_traces import MadeSpan
+from tests.integration.tables import whole
 from tests.integration.web.traces.conftest import Watched
 
 pytestmark = pytest.mark.integration
@@ -19,7 +20,7 @@ def reader(engine_settings, stored):
     ]
     stored("indexed-spans", *spans)
     connection = Watched(engine_settings)
-    connection.query("OPTIMIZE TABLE otel_traces FINAL")
+    connection.query(f"OPTIMIZE TABLE {whole(connection, 'otel_traces')} FINAL")
     connection.rows = 0
     yield TraceReader(connection, engine_settings), connection
     connection.close()

@@ -27,7 +27,11 @@ export class Live {
     this.source = events("/logs/live", this.parameters);
     this.source.addEventListener("message", (event) => this.receive(JSON.parse(event.data)));
     this.source.addEventListener("lost", (event) => this.lose(JSON.parse(event.data).lost));
-    this.source.addEventListener("ready", () => { this.state.value = "live"; });
+    this.source.addEventListener("ready", () => {
+      // What was stored in between was not sent.
+      if (this.state.value === "reconnecting") this.uncertain.value = true;
+      this.state.value = "live";
+    });
     this.source.addEventListener("error", () => {
       this.state.value = "reconnecting";
       // The browser itself repeats only what was once connected.

@@ -1,0 +1,1 @@
+"""The fields of :class:`config.settings.Settings`, a module for each subject."""

@@ -1,0 +1,1 @@
+"""Backups of ClickHouse's tables: where they are, made, restored and checked."""

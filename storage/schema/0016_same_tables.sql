@@ -1,0 +1,3 @@
+-- needs: 0015
+-- Tables that earlier texts of 0001 to 0003 created get what new ones have: storage/schema/mend.py
+-- finds out what a table lacks, since most lack nothing and each ALTER takes a while.

@@ -1,0 +1,1 @@
+"""Backups of ClickHouse and the ledger together: made, kept, checked and restored."""
