@@ -105,7 +105,7 @@ def verify(settings: Settings, options: Namespace) -> int:
 
 
 def _check_tables(settings: Settings, place: BackupPlace, wanted: Manifest) -> None:
-    """Restore the tables into a database of their own, in an embedded server of their own."""
+    """Restore the tables into a separate database; an embedded server is started for it."""
     with ExitStack() as stack:
         if settings.embedded_clickhouse:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sheaf-verify-"))

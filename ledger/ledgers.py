@@ -1,4 +1,4 @@
-"""Several ledgers, each in a broker of its own: one of them for each workspace."""
+"""Several ledgers, each in a separate broker; each workspace has one of them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar

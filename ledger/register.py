@@ -91,7 +91,7 @@ def forget(ledgers: Ledgers, name: str) -> None:
 
 
 def _kept(ledger: Ledger) -> str:
-    """What must not be lost with a ledger, in words; empty: nothing."""
+    """A phrase that says what must not be lost with a ledger; empty if nothing."""
     stats = ledger.waiting.stats()
     if stats.waiting_chunks:
         return f"{stats.waiting_chunks:,} waiting chunks"

@@ -1,4 +1,4 @@
-"""What each ledger says of itself, for health, status, metrics and `sheaf ledgers`."""
+"""The state of each ledger, for health, status, metrics and `sheaf ledgers`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class LedgerState:
     """Whether doors put chunks into it."""
     state: State
     problem: str
-    """What is wrong, as a clause; empty if nothing is."""
+    """A phrase that says what is wrong; empty if nothing is."""
     stats: LedgerStats | None
     """What it holds; None if it is away."""
 

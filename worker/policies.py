@@ -1,4 +1,4 @@
-"""What a worker knows of workspaces' settings, and its feed of the live tail."""
+"""The settings of workspaces that a worker follows, and its feed of the live tail."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _AWAY_SECONDS = 2.0
 
 
 class Writers:
-    """Drains each ledger through a writer of its own; otherwise like a :class:`Writer`."""
+    """Drains each ledger through a separate writer; otherwise like a :class:`Writer`."""
 
     def __init__(self, writers: Sequence[Writer], policies: Policies) -> None:
         """Use `writers`, which share `policies`."""

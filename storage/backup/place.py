@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class BackupPlace:
-    """A folder or bucket with backups, each in a folder of its own."""
+    """A folder or bucket with backups, each in a separate folder."""
 
     text: str
     """As people name it."""

@@ -1,4 +1,4 @@
-"""The replicas of `CLICKHOUSE_CLUSTER`, each asked by itself.
+"""The replicas of `CLICKHOUSE_CLUSTER`, asked one by one.
 
 Queries and inserts go through Distributed tables on any host. What must not miss a replica asks
 each of them: docs/decisions/0033-replicas.md

@@ -166,7 +166,7 @@ class Restorer:
             time.sleep(_PAUSE_SECONDS)
 
     def check_tables(self, database: str, say: Callable[[str], None]) -> None:
-        """Restore each table into a database of its own, and check and count its rows there.
+        """Restore each table into a separate database, and check and count its rows there.
 
         Args:
             database: a name that is not in use; the database is dropped in the end.
