@@ -15,7 +15,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = os.open("Makefile", os.O_R
 	os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --silent --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit chaos cluster simulate backup proxies leaks changes bench lint portable audit fix clean ready-to-run ready-to-test python
+.PHONY: help run test unit chaos cluster simulate backup proxies versions leaks changes bench lint portable audit fix clean ready-to-run ready-to-test python
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ simulate: ready-to-test ## Simulate the write path on a hundred nodes, and witho
 
 proxies: ready-to-test ## Restart every process behind nginx and HAProxy, ten times
 	CHAOS_LONG=1 $(BIN)/pytest tests/chaos/test_behind_proxies.py $(ARGS)
+
+versions: ready-to-test ## Run an older version beside this one under load: make versions OLDER=<commit>
+	CHAOS_LONG=1 OLDER=$(or $(OLDER),HEAD~1) $(BIN)/pytest tests/chaos/test_two_versions.py $(ARGS)
 
 leaks: ready-to-test ## Send 100,000 generated requests with the keys of two workspaces
 	LEAK_EXAMPLES=600 $(BIN)/pytest tests/integration/web/test_leaks.py $(ARGS)

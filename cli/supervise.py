@@ -122,7 +122,12 @@ class Supervisor:
         """
         before = self._stop_requests()
         killed = stop_in_order(
-            {name: child.process.pid for name, child in self._children.items()},
+            # The group of one that died is killed already, and its id may be another's by now.
+            {
+                name: child.process.pid
+                for name, child in self._children.items()
+                if child.restart_at is None
+            },
             lambda name: self._children[name].process.poll() is None,
             lambda: self._stop_requests() > before,
         )

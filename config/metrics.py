@@ -68,10 +68,14 @@ SPACE = {
         "Free bytes on the embedded Valkey's disk; see BROKER_MIN_FREE.",
     ),
     "broker_memory": ExposedMetric(
-        "sheaf_broker_memory_bytes", "gauge", "Memory that the broker uses."
+        "sheaf_broker_memory_bytes",
+        "gauge",
+        "Memory that the broker uses; of several, the main one.",
     ),
     "broker_max_memory": ExposedMetric(
-        "sheaf_broker_max_memory_bytes", "gauge", "The broker's `maxmemory`; 0: no limit."
+        "sheaf_broker_max_memory_bytes",
+        "gauge",
+        "Its `maxmemory`; 0: no limit.",
     ),
 }
 """The free space of the stores, by the fields of `ledger.space.Space`; unknown ones are missing."""

@@ -29,6 +29,7 @@ _CONFIG = """\
         <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
         <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
         <old_parts_lifetime>{old_parts_lifetime}</old_parts_lifetime>
+        <min_free_disk_bytes_to_perform_insert>{least_free}</min_free_disk_bytes_to_perform_insert>
     </merge_tree>
     <compression>
 {methods}    </compression>
@@ -54,6 +55,10 @@ _METHODS = ((1, "zstd"), (40 * MIB, "lz4"), (176 * MIB, "zstd"))
 # Only inserted parts are synced. The kernel writes a merged one within some 40 seconds, and until
 # then a power cut must find the parts that it replaces. chDB would delete them at once.
 _OLD_PARTS_SECONDS = 120
+
+# An insert that runs out of space midway may leave a part with an empty file, which no query can
+# read.
+_LEAST_FREE = 32 * MIB
 
 # Merges and inserts run every few seconds. Memory that is returned to the kernel in between, after
 # ClickHouse's default of five seconds, has to be faulted in again. The allocation profile that
@@ -106,6 +111,7 @@ class Engine:
             merges=merges,
             methods="".join(_METHOD.format(size=size, method=name) for size, name in _METHODS),
             old_parts_lifetime=_OLD_PARTS_SECONDS,
+            least_free=_LEAST_FREE,
             backups=escape(str(folder)),
         )
         self._root: Any = None

@@ -34,7 +34,14 @@ PATIENCE = 10.0
 
 _CONNECT_SECONDS = 5
 
+NUMBERS_ARE_VALUES = {"enable_positional_arguments": 0}
+"""A value in GROUP BY or ORDER BY is not the number of a column.
+
+The shards of a cluster get the values of a query in its text, where any number may stand.
+"""
+
 _QUERY_SETTINGS = {
+    **NUMBERS_ARE_VALUES,
     # With 0, ClickHouse caches which granules of a part without an index had no match, for the
     # next query with the same condition. A search's total, histogram and facets share their
     # condition; only its page, which is read in windows, does not.

@@ -34,6 +34,15 @@ _MAJORITY_FROM = 3
 _TRY_ANOTHER = frozenset({TABLE_IS_READ_ONLY, TIMEOUT_EXCEEDED})
 
 
+class Shard(Hosts):
+    """The replicas of a shard, which hold the same rows."""
+
+    def __init__(self, hosts: Sequence[Host], weight: int) -> None:
+        """Of all rows, the shard gets its `weight` in the sum of all weights."""
+        super().__init__(hosts)
+        self.weight = weight
+
+
 class Cluster:
     """The shards of a cluster and their replicas. Thread-safe."""
 
@@ -52,7 +61,7 @@ class Cluster:
         self._connect = connect
         self._lock = threading.Lock()
         self._connections: dict[Host, Clickhouse] = {}
-        self._shards: Sequence[Hosts] = ()
+        self._shards: Sequence[Shard] = ()
         self._looked = 0.0
 
     @property
@@ -67,7 +76,7 @@ class Cluster:
         """How much longer marks hold: for clocks that differ, and for replicas that lag."""
         return _MARGIN * self._settings.replica_lag_seconds
 
-    def shards(self) -> Sequence[Hosts]:
+    def shards(self) -> Sequence[Shard]:
         """The replicas of each shard, as ClickHouse's `remote_servers` names them.
 
         Raises:
@@ -260,19 +269,19 @@ class Cluster:
                 return
         raise UnavailableError(f"No replica of shard {number} can: {'; '.join(problems)}")
 
-    def _configured(self) -> Sequence[Hosts]:
+    def _configured(self) -> Sequence[Shard]:
         name = self._settings.clickhouse_cluster
         rows = self._clickhouse.query(
-            "SELECT shard_num, host_name, port FROM system.clusters "
+            "SELECT shard_num, shard_weight, host_name, port FROM system.clusters "
             "WHERE cluster = %(cluster)s ORDER BY shard_num, replica_num",
             {"cluster": name},
         )
         if not rows:
             raise UnavailableError(f"ClickHouse's remote_servers has no cluster {name!r}")
-        shards: dict[int, list[Host]] = {}
-        for number, host, port in rows:
-            shards.setdefault(number, []).append(Host(host, port, 0))
-        return [Hosts(hosts) for hosts in shards.values()]
+        shards: dict[tuple[int, int], list[Host]] = {}
+        for number, weight, host, port in rows:
+            shards.setdefault((number, weight), []).append(Host(host, port, 0))
+        return [Shard(hosts, weight) for (_, weight), hosts in shards.items()]
 
     def _on(self, host: Host) -> Clickhouse:
         with self._lock:

@@ -11,7 +11,7 @@ from clickhouse_driver.util.escape import escape_params
 from config.hosts import Host
 from config.settings import Settings
 from config.units import MIB
-from storage.clickhouse.client import PATIENCE, Params
+from storage.clickhouse.client import NUMBERS_ARE_VALUES, PATIENCE, Params
 from storage.clickhouse.errors import (
     NoAnswerInTimeError,
     OutcomeUnknownError,
@@ -96,7 +96,11 @@ class Downloads:
 
     def _parameters(self, limits: Mapping[str, Any]) -> str:
         # Without wait_end_of_query, an error during the query would appear in the body after rows.
-        fixed = {"database": self._settings.clickhouse_database, "wait_end_of_query": 1}
+        fixed = {
+            **NUMBERS_ARE_VALUES,
+            "database": self._settings.clickhouse_database,
+            "wait_end_of_query": 1,
+        }
         return urlencode(fixed | dict(limits))
 
 

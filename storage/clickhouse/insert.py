@@ -4,6 +4,8 @@ import math
 import socket
 import struct
 import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,15 +19,19 @@ from config.units import MS_PER_S
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import (
     OutcomeUnknownError,
+    RowsRefusedError,
     StorageError,
     UnavailableError,
     code_of,
     insert_error,
 )
 from storage.clickhouse.hosts import Hosts
+from storage.clickhouse.sharding import by_shard
 
 # Rows; more than any batch has, so that ClickHouse neither splits a batch nor waits for more.
 ONE_BLOCK = 1 << 30
+
+_SHARDS_AT_ONCE = 16
 
 INDEXES_OF_AN_INSERT = {
     # The first merge builds the text index: docs/decisions/0003-indexes-at-merge.md
@@ -49,6 +55,7 @@ class Inserter:
             "X-ClickHouse-Key": settings.clickhouse_password,
             "Content-Type": "application/vnd.apache.arrow.stream",
         }
+        self._pool = ThreadPoolExecutor(_SHARDS_AT_ONCE, "insert")
         self._http = urllib3.PoolManager(
             maxsize=16, retries=False, socket_options=_socket_options(settings.insert_timeout)
         )
@@ -64,10 +71,15 @@ class Inserter:
     ) -> None:
         """Insert `rows` as one block: in each partition all of its rows appear, or none.
 
+        On a cluster they are one block for each shard, sent at the same time to hosts of that
+        shard, if CLICKHOUSE_HOST names any. They go through its Distributed table, so that rows
+        are on the right shard wherever they are sent.
+
         Args:
             table: a table of the configured database.
             rows: columns named like the table's.
-            query_id: ClickHouse's id for this query, by which it can be stopped.
+            query_id: what ClickHouse's ids of these queries begin with, by which they can be
+                stopped.
             begin_before: latest time to send the request, on the clock `time.monotonic`.
             deduplicate: whether replicated tables may drop a block like one that they had.
 
@@ -75,20 +87,46 @@ class Inserter:
             RowsRefusedError: ClickHouse will never accept these rows.
             UnavailableError: nothing was stored; a retry may succeed.
             OutcomeUnknownError: sent, but not answered within `INSERT_TIMEOUT`, or not known to be
-                on as many replicas as needed.
+                on as many replicas as needed; or only some of the rows were stored.
         """
-        stream = _arrow_stream(rows)
-        parameters = self._parameters(table, query_id, deduplicate=deduplicate)
+        parts = self._by_shard(rows)
 
-        def send(host: Host) -> None:
-            self._send(f"{self._scheme}://{host.url}/?{parameters}", stream, begin_before)
+        def insert(part: pa.RecordBatch, near: Collection[Host], part_id: str) -> None:
+            stream = _arrow_stream(part)
+            parameters = self._parameters(table, part_id, deduplicate=deduplicate)
 
-        self._hosts.ask(send, repeatable=False)
+            def send(host: Host) -> None:
+                self._send(f"{self._scheme}://{host.url}/?{parameters}", stream, begin_before)
+
+            self._hosts.ask(send, repeatable=False, near=near)
+
+        if len(parts) == 1:
+            insert(*parts[0], query_id)
+            return
+        inserts = [
+            self._pool.submit(insert, *part, f"{query_id}-{number}")
+            for number, part in enumerate(parts)
+        ]
+        wait(inserts)
+        _raise_worst([each.exception() for each in inserts])
 
     def close(self) -> None:
         """Close the connections."""
+        self._pool.shutdown()
         self._http.clear()
         self._clickhouse.close()
+
+    def _by_shard(self, rows: pa.RecordBatch) -> list[tuple[pa.RecordBatch, Collection[Host]]]:
+        """What to send, and the hosts from which it need not travel further."""
+        cluster, known = self._clickhouse.cluster, self._hosts.all
+        if cluster is None or len(known) == 1:
+            return [(rows, ())]
+        parts: list[tuple[pa.RecordBatch, Collection[Host]]] = []
+        for shard, part in by_shard(rows, cluster.shards()):
+            places = {(host.name, host.port) for host in shard.all}
+            parts.append((part, [host for host in known if (host.name, host.port) in places]))
+        # Behind a proxy, or if these machines know the hosts by other names.
+        return parts if any(near for _, near in parts) else [(rows, ())]
 
     def _send(self, url: str, stream: Any, begin_before: float) -> None:  # noqa: ANN401 - as below
         if time.monotonic() > begin_before:
@@ -128,6 +166,18 @@ class Inserter:
             # In place of a hash of the rows. To turn deduplication off, settings differ by version.
             parameters["insert_deduplication_token"] = query_id
         return urlencode(parameters)
+
+
+def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
+    """Raise what says most about several inserts of which some may have failed."""
+    problems = [each for each in outcomes if each]
+    for kind in (RowsRefusedError, OutcomeUnknownError):
+        if found := next((each for each in problems if isinstance(each, kind)), None):
+            raise found
+    if problems and len(problems) < len(outcomes):
+        raise OutcomeUnknownError(f"some rows were not stored: {problems[0]}") from problems[0]
+    if problems:
+        raise problems[0]
 
 
 def _socket_options(insert_timeout: float) -> list[tuple[int, int, int | bytes]]:

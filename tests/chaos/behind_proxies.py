@@ -117,6 +117,22 @@ class BehindProxies(System):
         return ended
 
 
+class OfTwoVersions(BehindProxies):
+    """One of each door, API and worker is of an older version, whose source is in a folder."""
+
+    OLDER = ("grpc-1", "http-1", "api-1", "worker")
+
+    def __init__(self, older, *arguments, **changes):
+        self._older = older
+        super().__init__(*arguments, **changes)
+
+    def make_processes(self, direct, valkey_port):
+        made = super().make_processes(direct, valkey_port)
+        for name in self.OLDER:
+            made[name].run_from(self._older)
+        return made
+
+
 def _speaks_http(name):
     return name[:4] in {"http", "api-"} or (name[0] in PROXIES and name[1] != "grpc")
 

@@ -32,6 +32,7 @@ _SHORT = {
     "test_a_door_that_tells_nobody_is_found_out",
     "test_a_key_holds_around_the_broker_for_records_without_a_time[full]",
     "test_behind_proxies_every_process_restarts_and_no_client_notices",
+    "test_two_versions_side_by_side_lose_and_double_nothing",
     "test_the_live_tail_goes_through_a_proxy[nginx]",
     "test_the_live_tail_goes_through_a_proxy[haproxy]",
     "test_what_is_too_large_is_refused_for_good_behind_a_proxy[nginx]",

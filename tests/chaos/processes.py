@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,7 +22,13 @@ class Process:
         self._command = command
         self._environment = environment
         self._log = folder / f"{name}.log"
+        self._source = _ROOT
         self._process = None
+
+    def run_from(self, source):
+        """Run the code in another folder from the next start on."""
+        self._source = source
+        self._environment = self._environment | {"PYTHONPATH": str(source)}
 
     @property
     def pid(self):
@@ -57,7 +62,7 @@ class Process:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=_ROOT,
+                cwd=self._source,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -69,15 +74,15 @@ class Process:
         os.killpg(self.pid, number)
 
     def kill(self):
-        """Send SIGKILL to the process group, if it was ever started."""
-        if self._process is not None:
-            self.end(signal.SIGKILL)
+        """Send SIGKILL to the process group, if it runs."""
+        self.end(signal.SIGKILL)
 
     def end(self, number):
         """Send the process group a signal that ends it, and wait for the end."""
-        with suppress(ProcessLookupError):
+        # The id of a process that has ended may be another group's by now.
+        if self.alive:
             self.signal(number)
-        self._process.wait()
+            self._process.wait()
 
     def terminate(self, seconds=30.0):
         """Send SIGTERM to the process alone, as a supervisor does.

@@ -11,7 +11,7 @@ from tests.cluster.fixtures import new_cluster  # noqa: F401 - a fixture
 from tests.cluster.system import ClusterSystem
 
 _FOLDER = Path(__file__).parent
-_SHORT = {"test_city.py", "test_ddl.py", "test_patches.py", "test_smoke.py"}
+_SHORT = {"test_city.py", "test_ddl.py", "test_patches.py", "test_shards.py", "test_smoke.py"}
 """The files that run if CLUSTER_LONG is not set."""
 
 

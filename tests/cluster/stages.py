@@ -9,6 +9,10 @@ from tests.cluster.engine_patches import MARK
 # Settings of a sender that no session can be given.
 _NOT_SETTABLE = {"run_query_in_background"}
 
+# A sender turns these off for the early revision of the protocol that the built-in server speaks,
+# and then no GROUP BY can spill to disk. Servers of a cluster have the same version.
+_FOR_EARLY_REVISIONS = {"group_by_two_level_threshold", "group_by_two_level_threshold_bytes"}
+
 
 class ClusterSession(NativeSession):
     """A session that gives other servers the intermediate results that they ask for."""
@@ -26,6 +30,8 @@ class ClusterSession(NativeSession):
         settings = {k: v for k, v in query.settings.items() if k not in _NOT_SETTABLE}
         if query.stage == COMPLETE:
             return replace(query, settings=settings)
+        for name in _FOR_EARLY_REVISIONS:
+            settings.pop(name, None)
         # The sender has rewritten the query already, and expects its columns as they are.
         settings["optimize_functions_to_subcolumns"] = "0"
         text = MARK + b"%d*/ " % query.stage + query.text

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from tests.chaos import processes
 from tests.chaos.processes import Process
+from tests.chaos.proxy import Proxy
 from tests.chaos.system import System, port_open
 
 SETTINGS = {
@@ -24,15 +25,30 @@ SETTINGS = {
 class ClusterSystem(System):
     """Doors, a worker, beat and the API on a cluster; `processes` also has the cluster's.
 
-    Doors, worker and API reach the contact node through the proxies `http` and `native`.
+    Doors, worker and API reach the contact node through the proxies `http` and `native`. With
+    `every_host` they know all nodes, and reach the HTTP port of each through a proxy.
     """
 
-    def __init__(self, cluster, folder, free_port, wait_until, **changes):
+    def __init__(self, cluster, folder, free_port, wait_until, *, every_host=False, **changes):
         self.cluster = cluster
+        gates = {}
+        if every_host:
+            gates = {f"http {n.name}": Proxy(free_port(), n.ports.http) for n in cluster.nodes}
+            hosts = zip(cluster.nodes, gates.values(), strict=True)
+            changes["CLICKHOUSE_HOST"] = ",".join(
+                f"127.0.0.1:{node.ports.native}:{gate.port}" for node, gate in hosts
+            )
         self.api_port = free_port()
         self.stores = (*cluster.processes, "valkey")
         common = SETTINGS | {"CLICKHOUSE_CLUSTER": cluster.name, "API_PORT": str(self.api_port)}
         super().__init__(folder, free_port, wait_until, **(common | changes))
+        self.proxies |= gates
+
+    def delay_inserts(self, seconds):
+        """Let each answer over HTTP wait: else an insert is so short that no kill hits one."""
+        for name, proxy in self.proxies.items():
+            if name.startswith("http"):
+                proxy.delay = seconds
 
     def clickhouse_ports(self, _free_port):
         """Ports of the node that Sheaf connects to."""

@@ -43,8 +43,7 @@ def killed(scenario, victim):
     """Send a load while a part is killed twice, and started again."""
     system = scenario.system
     process = system.processes[VICTIMS[victim]]
-    # Without a delay, an insert is so short that hardly any kill hits one.
-    system.proxies["http"].delay = 0.2
+    system.delay_inserts(0.2)
     with scenario.under_load(Shape(records=100), deadline=5.0, pause=0.2, seconds=60) as load:
         scenario.wait_for_answers(10)
         for _ in range(2):
@@ -53,5 +52,5 @@ def killed(scenario, victim):
             scenario.pause(0.0, 1.5)
             system.heal_processes()
             scenario.pause(0.5, 1.5)
-    system.proxies["http"].heal()
+    system.delay_inserts(0.0)
     return load

@@ -16,6 +16,7 @@ from tests.e2e.doors import NDJSON, Doors
 
 START_SECONDS = 150
 STOP_SECONDS = 45
+_SHOWN_LINES = 200
 
 _PORTS = (
     "OTEL_GRPC_PORT",
@@ -109,6 +110,21 @@ class RunningSheaf:
                 self.process.wait()
 
 
+_launched = []
+"""The systems that run now."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Show the output of each system with the report of a test that failed."""
+    report = yield
+    if report.failed:
+        for running in _launched:
+            lines = running.output.splitlines()[-_SHOWN_LINES:]
+            report.sections.append((f"sheaf run {running.process.pid}", "\n".join(lines)))
+    return report
+
+
 @pytest.fixture(scope="session")
 def sheaf_environment(free_port):
     """Make the environment of a separate system, on free ports; settings can be added."""
@@ -131,11 +147,13 @@ def _launcher(sheaf_environment, project_root, wait_until, runs):
     def launch(folder, environment=None, **settings):
         environment = environment or sheaf_environment(folder, **settings)
         running = RunningSheaf(environment, folder, project_root, wait_until, runs)
+        _launched.append(running)
         try:
             yield running
             if running.process.poll() is None:
                 assert running.stop() == 0, running.output
         finally:
+            _launched.remove(running)
             running.destroy()
 
     return launch

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from tests.simulation.clickhouse import RowsRefusedError
 from tests.simulation.engine import (
     FaultError,
     RefusedError,
@@ -22,17 +23,34 @@ class Asking:
         self.world, self.node = world, node
 
     def insert(self, query_id, block, begin_before, *, deduplicate):
-        """`Inserter.insert`, on any host."""
+        """`Inserter.insert`: the rows of each shard, at the same time."""
+        parts = {
+            f"{query_id}/{shard.number}": (shard, rows)
+            for shard, rows in self.world.split(block).items()
+        }
+        inserts = [
+            self._insert_part(part_id, rows, shard, begin_before, deduplicate=deduplicate)
+            for part_id, (shard, rows) in parts.items()
+        ]
+        _raise_worst((yield all_of(self.node, inserts)))
+        for part_id, (_, rows) in parts.items():
+            self.world.watch.answered({row[:2] for row in rows}, part_id)
+
+    def _insert_part(self, query_id, block, shard, begin_before, *, deduplicate):
+        """Through a host of the shard, or through another one if none of them can be reached."""
         settings, rules = self.world.settings, self.world.rules
         patience = settings.insert_timeout + 5
         kept = settings.kept_seconds if rules.late_requests_are_dropped else TCP_RETRIES_SECONDS
         fault = UnreachableError("no host")
-        for host in self.world.shuffled(self.world.replicas)[:3]:
+        hosts = self.world.shuffled(self.world.replicas)
+        for host in sorted(hosts, key=lambda host: host.shard is not shard):
             if rules.inserts_begin_in_time and self.node.simulation.now > begin_before:
                 raise RefusedError("the deadline to send this insert has passed")
             try:
-                yield self.world.network.call(
-                    self.node, host, host.insert(query_id, block, deduplicate), patience, kept
+                return (
+                    yield self.world.network.call(
+                        self.node, host, host.insert(query_id, block, deduplicate), patience, kept
+                    )
                 )
             except UnreachableError as error:
                 fault = error
@@ -44,8 +62,6 @@ class Asking:
                 fault = error
                 if rules.errors_end_an_insert:
                     raise
-            else:
-                return self.world.watch.answered({row[:2] for row in block}, query_id)
         raise fault
 
     def stop_earlier(self, prefix):
@@ -139,3 +155,14 @@ class Asking:
 
     def _call(self, replica, steps):
         return self.world.network.call(self.node, replica, steps, ASK_SECONDS, greets=True)
+
+
+def _raise_worst(outcomes):
+    problems = [each for each in outcomes if isinstance(each, FaultError)]
+    for kind in (RowsRefusedError, UnknownError):
+        if found := next((each for each in problems if isinstance(each, kind)), None):
+            raise found
+    if problems and len(problems) < len(outcomes):
+        raise UnknownError(f"some rows were not stored: {problems[0]}")
+    if problems:
+        raise problems[0]

@@ -76,12 +76,13 @@ class Replica(Node):
                 raise RefusedError(f"a shard did not answer: {outcome}")
 
     def _to_shard(self, query, shard, rows):
-        """Only what was not sent goes to another replica.
+        """Only what was not sent goes to another replica; this host itself comes first.
 
         Rows follow when the replica has announced the query, so it can be stopped there.
         """
         seconds, fault = self.world.settings.insert_timeout, UnknownError("no replica")
-        for replica in self.world.shuffled(shard.replicas):
+        replicas = self.world.shuffled(shard.replicas)
+        for replica in sorted(replicas, key=lambda replica: replica is not self):
             query.check()
             remote = _Query(query.id, deduplicate=query.deduplicate, has_rows=False)
             try:

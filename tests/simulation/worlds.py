@@ -57,6 +57,20 @@ UNFETCHED = Scale(
 )
 """The same with two replicas, which end before the other one has fetched their rows."""
 
+TWO_COPIES = Scale(
+    replicas=2,
+    shards=1,
+    ledgers=1,
+    doors=1,
+    workers=2,
+    faults=(("cut_one_link", 1),),
+    faults_per_second=2.0,
+)
+"""Two replicas that must both have what is stored, and often cannot fetch from each other."""
+
+SETTINGS = {TWO_COPIES: {"replicas_must_have": 2}}
+"""By world, settings other than the defaults."""
+
 NO_DEDUPLICATION = ("equal_blocks_are_dropped",)
 
 WITHOUT = {
@@ -70,6 +84,7 @@ WITHOUT = {
     BARE: NO_DEDUPLICATION,
     STALLED: NO_DEDUPLICATION,
     UNFETCHED: NO_DEDUPLICATION,
+    TWO_COPIES: (),
 }
 """By world, the rules that do not hold in it."""
 
@@ -94,6 +109,7 @@ BROKEN = {
     "halves_look": CLUSTER,
     "look_asks_all_replicas": CLUSTER,
     "look_catches_up_for_silent_replicas": UNFETCHED,
+    "look_counts_copies": TWO_COPIES,
     "look_goes_by_day": CLUSTER,
     "look_follows_a_further_insert": TWO_REPLICAS,
     "chunk_is_on_one_shard": CLUSTER,
@@ -102,6 +118,3 @@ BROKEN = {
     "late_requests_are_dropped": CUT_LINKS,
 }
 """By rule, the world in which it is broken."""
-
-NOT_SHOWN = ("look_counts_copies",)
-"""Rules for which no world is known in which few seeds show that they are broken."""

@@ -14,6 +14,7 @@ import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from config.settings import Settings
+from embedded.engine import Engine
 
 SHEAF = ("grpc", "http", "api", "worker", "beat", "flower")
 
@@ -143,6 +144,21 @@ def test_clickhouse_keeps_its_own_logs_small(composition, project_root):
             assert re.fullmatch(r"event_date \+ INTERVAL \d DAY DELETE", log.findtext("ttl"))
             assert log.findtext("table") == log.tag
     assert {"query_log", "trace_log", "text_log", "metric_log"} <= {log.tag for log in root}
+
+
+def test_a_clickhouse_server_compresses_as_the_built_in_one_does(project_root, tmp_path):
+    served = ET.parse(project_root / "deploy/clickhouse/compression.xml").getroot()
+    built_in = ET.fromstring(Engine(tmp_path).configuration())
+    assert cases(served) == cases(built_in)
+    assert cases(served)
+
+
+def cases(configuration):
+    """The cases of a configuration's compression, in their order."""
+    return [
+        {element.tag: element.text for element in case}
+        for case in configuration.iterfind("compression/case")
+    ]
 
 
 def test_the_limits_of_nginx_agree_with_those_of_the_doors(project_root):

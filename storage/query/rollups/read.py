@@ -75,13 +75,13 @@ def apps(
     clause = where(filters, time_range)
     covered = cover(clickhouse, filters.workspace_id, time_range, 0, budget.limits())
     rows = clickhouse.query(
-        "SELECT ServiceName, sum(Records), sum(Errors), max(Seen), "  # noqa: S608 - bound
+        "SELECT ServiceName, sum(Records) AS Total, sum(Errors), max(Seen), "  # noqa: S608 - bound
         "arrayMap(v -> v.2, arrayReverseSort(groupArrayIf((Seen, ServiceVersion), "
         "ServiceVersion != ''))) "
         "FROM (SELECT ServiceName, ServiceVersion, sum(Records) AS Records, "
         "sum(Errors) AS Errors, toUnixTimestamp64Nano(max(LastSeen)) AS Seen "
         f"FROM ({_source(clause, filters, covered)}) GROUP BY ServiceName, ServiceVersion) "
-        "GROUP BY ServiceName ORDER BY 2 DESC, 1",
+        "GROUP BY ServiceName ORDER BY Total DESC, ServiceName",
         clause.params,
         {**budget.limits(), **covered.settings},
     )

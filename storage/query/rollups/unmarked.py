@@ -64,13 +64,13 @@ class UnmarkedRows:
         The rows of a day are counted by the parts of its partitions, without reading them.
         """
         rows = self._clickhouse.query(
-            "SELECT toInt64(toUnixTimestamp(toDateTime64(_partition_value.1, 0, 'UTC'))), count() "  # noqa: S608 - no value
-            f"FROM {MARKED_TABLE} GROUP BY 1",
+            "SELECT toInt64(toUnixTimestamp(toDateTime64(_partition_value.1, 0, 'UTC'))) AS Day, "  # noqa: S608 - no value
+            f"count() FROM {MARKED_TABLE} GROUP BY Day",
             limits=self._limits,
         )
         kept = self._clickhouse.query(
-            f"SELECT toInt64(Start), sum(arraySum(Counts.Records)) FROM {TABLE} FINAL "  # noqa: S608 - no value
-            f"WHERE Width = {S_PER_DAY} GROUP BY 1",
+            f"SELECT toInt64(Start) AS Day, sum(arraySum(Counts.Records)) FROM {TABLE} FINAL "  # noqa: S608 - no value
+            f"WHERE Width = {S_PER_DAY} GROUP BY Day",
             limits=self._limits,
         )
         return [day for day, _ in set(rows) - set(kept)]

@@ -36,7 +36,7 @@ def tables(settings):
 def applied(settings):
     connection = Clickhouse(settings)
     try:
-        rows = connection.query("SELECT version FROM schema_migrations ORDER BY 1")
+        rows = connection.query("SELECT version FROM schema_migrations ORDER BY version")
     finally:
         connection.close()
     return [version for (version,) in rows]

@@ -162,7 +162,7 @@ def test_what_is_inserted_meanwhile_is_stored_once(database_of):
     for writer in writers:
         writer.join()
 
-    rows = old.query("SELECT ChunkRow FROM otel_logs WHERE WorkspaceId = 'busy' ORDER BY 1")
+    rows = old.query("SELECT ChunkRow FROM otel_logs WHERE WorkspaceId = 'busy' ORDER BY ChunkRow")
     assert [row for (row,) in rows] == sorted(stored)
     assert old.query("SELECT count() FROM otel_logs WHERE WorkspaceId = 'w'") == [(ROWS,)]
     old.close()

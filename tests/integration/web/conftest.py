@@ -110,8 +110,8 @@ def migrated(engine_settings):
 
 @pytest.fixture(scope="session")
 def _cluster_settings(tmp_path_factory, free_port, new_cluster, shared_engines):  # noqa: F811 - a fixture
-    # A test reads at once what it has inserted, so both go to the same replica of a shard.
-    defaults = {"distributed_foreground_insert": "1", "load_balancing": "in_order"}
+    # A test reads at once what it has inserted, so all replicas must have it by then.
+    defaults = {"distributed_foreground_insert": "1", "insert_quorum": "2"}
     with new_cluster(defaults=defaults) as cluster:
         cluster.start()
         settings = Settings(
@@ -119,6 +119,7 @@ def _cluster_settings(tmp_path_factory, free_port, new_cluster, shared_engines):
             clickhouse_port=cluster.contact.ports.native,
             clickhouse_http_port=cluster.contact.ports.http,
             clickhouse_cluster=cluster.name,
+            replica_lag_seconds=1,
             valkey_port=free_port(),
             fsync_parts=False,
         )
@@ -154,6 +155,7 @@ def _one_engine_settings(tmp_path_factory, free_port, wait_until, project_root, 
             data_dir=folder / "data",
             clickhouse_port=ports["CLICKHOUSE_PORT"],
             clickhouse_http_port=ports["CLICKHOUSE_HTTP_PORT"],
+            replica_lag_seconds=1,
             valkey_port=free_port(),
             fsync_parts=False,
         )

@@ -1,5 +1,6 @@
 import json
 import os
+import secrets
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from tasks.jobs.export import drop_old_exports, exports_folder
 from tasks.jobs.job import new_order
 from tests.integration.made_jobs import Worker
 from tests.integration.made_logs import NOON, broken_entry, entry
+from tests.integration.tables import whole
 from web.app import create_app
 from web.traces import deletion as trace_deletion
 
@@ -40,16 +42,19 @@ def api(settings, worker):
 @pytest.fixture
 def stored(worker, put_logs):
     """Delete the workspace's log records; returns a function that inserts some."""
-    worker.clickhouse.query("DELETE FROM otel_logs WHERE WorkspaceId = %(w)s", {"w": WORKSPACE})
+    logs = whole(worker.clickhouse, "otel_logs")
+    worker.clickhouse.query(f"DELETE FROM {logs} WHERE WorkspaceId = %(w)s", {"w": WORKSPACE})
 
     def put(*bodies, at=NOON, service="cart"):
-        rows = [row(body, at, service, number) for number, body in enumerate(bodies)]
+        # A cluster drops a block that is like an earlier one.
+        chunk = secrets.randbits(64)
+        rows = [row(chunk, body, at, service, number) for number, body in enumerate(bodies)]
         put_logs(worker.clickhouse, rows)
 
     return put
 
 
-def row(body, at, service, number):
+def row(chunk, body, at, service, number):
     texts = ("TraceId", "SpanId", "SeverityText", "ScopeName", "ServiceVersion", "Endpoint")
     return {
         **dict.fromkeys(texts, ""),
@@ -61,7 +66,7 @@ def row(body, at, service, number):
         "LogAttributes": {"user.id": str(number)},
         "WorkspaceId": WORKSPACE,
         "ClientId": "default",
-        "ChunkId": hash((body, at, service)) % 2**64,
+        "ChunkId": chunk,
         "ChunkRow": number,
         "RetentionDays": 0,
     }

@@ -54,7 +54,7 @@ def rows():
 
 
 @pytest.fixture(scope="module", params=["from rows", "from buckets"])
-def _stored(request, engine_settings, rows, put_logs):
+def _stored(request, engine_settings, rows, put_logs, wait_until):
     """The records, first without rollups and then with them; answers must be the same."""
     from storage.clickhouse.client import Clickhouse
 
@@ -65,7 +65,8 @@ def _stored(request, engine_settings, rows, put_logs):
         hour_ns = HOUR * 10**9
         hours = {(WORKSPACE, row["Timestamp"] // hour_ns * HOUR) for row in rows}
         mark(clickhouse, hours, 0)
-        Rollups(clickhouse).refresh()
+        # On a cluster, marks hold for as long as replicas may lag.
+        wait_until(Rollups(clickhouse).refresh)
         [(kept,)] = clickhouse.query(
             f"SELECT sum(length(Counts.Records)) FROM otel_logs_rollup FINAL "
             f"WHERE WorkspaceId = '{WORKSPACE}' AND Width = 86400"

@@ -64,8 +64,8 @@ def run_job(stores):
 def ages(clickhouse, workspace):
     """Rows by age in days."""
     rows = clickhouse.query(
-        "SELECT dateDiff('day', Timestamp, toDateTime(%(now)s, 'UTC')), count() FROM otel_logs "
-        "WHERE WorkspaceId = %(workspace)s GROUP BY 1",
+        "SELECT dateDiff('day', Timestamp, toDateTime(%(now)s, 'UTC')) AS age, count() "
+        "FROM otel_logs WHERE WorkspaceId = %(workspace)s GROUP BY age",
         {"now": MIDNIGHT // 10**9, "workspace": workspace},
     )
     return {int(age): count for age, count in rows}

@@ -92,7 +92,9 @@ def test_what_waits_is_stored_once_and_settled(store, clickhouse):
     assert store.ledger.waiting.stats().waiting_chunks == 0
     assert store.writer.drain() == []
 
-    rows = clickhouse.query("SELECT WorkspaceId, groupUniqArray(ChunkId) FROM otel_logs GROUP BY 1")
+    rows = clickhouse.query(
+        "SELECT WorkspaceId, groupUniqArray(ChunkId) FROM otel_logs GROUP BY WorkspaceId"
+    )
     chunk_ids = [row_id(each.chunk.header.id) for each in entries]
     assert {workspace: sorted(found) for workspace, found in rows} == {
         "w0": sorted(chunk_ids[0::2]),

@@ -72,6 +72,18 @@ def test_what_a_dead_process_left_in_its_group_is_killed_before_the_restart(
     assert not running(int(pid))
 
 
+def test_who_waits_for_a_restart_is_not_killed_again_because_its_id_may_be_anothers(
+    watched, stream, wait_until, monkeypatch
+):
+    supervisor = watched(
+        {"http": "exit 3"}, lambda _: wait_until(lambda: "restarting it" in stream.getvalue())
+    )
+    killed = []
+    monkeypatch.setattr("cli.stop.kill_group", killed.append)
+    assert supervisor.stop() == []
+    assert killed == []
+
+
 def test_a_process_that_keeps_dying_ends_the_watch_with_its_exit_code(
     supervise, stream, monkeypatch
 ):

@@ -44,14 +44,17 @@ def clickhouse(engine_settings):
 
 
 @pytest.fixture
-def written_to_disk(clickhouse):
+def written_to_disk(clickhouse, engine_settings):
     """How often ClickHouse wrote to disk since the test began, by an event's name."""
 
+    cluster = engine_settings.clickhouse_cluster
+    source = f"clusterAllReplicas('{cluster}', system.events)" if cluster else "system.events"
+
     def written(event):
-        rows = clickhouse.query(
-            "SELECT value FROM system.events WHERE event = %(event)s", {"event": event}
+        [(count,)] = clickhouse.query(
+            f"SELECT sum(value) FROM {source} WHERE event = %(event)s", {"event": event}
         )
-        return rows[0][0] if rows else 0
+        return count
 
     events = ("ExternalAggregationWritePart", "ExternalJoinWritePart")
     before = {event: written(event) for event in events}

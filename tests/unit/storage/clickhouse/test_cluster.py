@@ -26,7 +26,7 @@ def cluster_of(*shards, **changes):
     rows = []
     for number, shard in enumerate(shards, 1):
         for place, answer in enumerate(shard, 1):
-            rows.append((number, f"s{number}r{place}", 9000))
+            rows.append((number, 1, f"s{number}r{place}", 9000))
             replicas[Host(f"s{number}r{place}", 9000, 0)] = Replica(answer)
     made = Settings(clickhouse_host="x", clickhouse_cluster="c", **changes)
     return Cluster(made, Replica(rows), replicas.__getitem__), replicas

@@ -36,6 +36,14 @@ def test_hosts_take_turns():
     assert [hosts.ask(Calls(), repeatable=False) for _ in range(6)] == [*"abcabc"]
 
 
+def test_near_hosts_are_asked_first_and_take_turns_unless_they_failed():
+    hosts = Hosts([A, B, C])
+    assert [hosts.ask(Calls(), repeatable=False, near=[B]) for _ in range(3)] == [*"bbb"]
+    assert {hosts.ask(Calls(), repeatable=False, near=[B, C]) for _ in range(3)} == {*"bc"}
+    assert hosts.ask(Calls(b=UnavailableError("x")), repeatable=False, near=[B]) in "ac"
+    assert hosts.in_order([B])[-1] == B
+
+
 @pytest.mark.parametrize("error", [UnavailableError("x"), NoConnectionInTimeError("x")])
 def test_a_host_that_cannot_be_reached_is_stepped_around_even_for_an_insert(error):
     hosts, calls = Hosts([A, B, C]), Calls(a=error)
