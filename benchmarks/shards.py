@@ -14,6 +14,7 @@ import itertools
 import random
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from statistics import median
 import psutil
 import pyarrow as pa
 from otlp_requests import make
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config.settings import Settings
 from storage.clickhouse.insert import Inserter
