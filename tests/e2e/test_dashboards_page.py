@@ -6,6 +6,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.measure import box_of
+
 pytestmark = pytest.mark.e2e
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
@@ -319,6 +321,6 @@ def test_panels_are_one_below_the_other_on_a_phone(open_page, workspace, dashboa
     size = {"width": 390, "height": 800}
     page = opened(open_page, workspace, dashboard, viewport=size)
     expect(panel(page, "Errors").locator(".single")).to_have_text("2")
-    boxes = [each.bounding_box() for each in page.locator(".panel").all()]
+    boxes = [box_of(each) for each in page.locator(".panel").all()]
     assert {box["x"] for box in boxes} == {boxes[0]["x"]}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

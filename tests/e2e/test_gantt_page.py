@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.measure import box_of
 from tests.unit.web.made_spans import TRACE, event, log, span
 from web.traces.gantt.content import Subject, page_content
 from web.traces.gantt.page import gantt_page
@@ -86,13 +87,8 @@ def names(page):
 
 
 def box(page, text, part):
-    """Where a part of a row is; a row that is being drawn again is measured again."""
-    found = row(page, text).locator(part).first
-    for _ in range(100):
-        measured = found.bounding_box()
-        if measured:
-            return measured
-    raise AssertionError(f"{part} of {text} cannot be measured")
+    """Where a part of a row is."""
+    return box_of(row(page, text).locator(part).first)
 
 
 def selected(page):
@@ -270,7 +266,7 @@ def test_zooming_shows_less_time_and_fit_shows_all_again(shop):
 
 
 def test_dragging_over_the_overview_and_the_wheel_choose_a_stretch(shop):
-    area = shop.locator("#overview").bounding_box()
+    area = box_of(shop.locator("#overview"))
     left, width, top = area["x"], area["width"], area["y"]
 
     shop.mouse.move(left + width * 0.5, top + 10)

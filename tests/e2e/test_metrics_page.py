@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.doors import PROTOBUF, Doors
+from tests.e2e.measure import box_of
 from tests.integration.made_traces import MS, START_NS, MadeSpan, export_request
 
 pytestmark = pytest.mark.e2e
@@ -269,7 +270,7 @@ def test_dragging_over_the_chart_narrows_the_range_of_all_views(page):
     choose(page, MEMORY)
     over = chart(page).locator(".u-over")
     expect(over).to_be_visible()
-    box = over.bounding_box()
+    box = box_of(over)
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.7, middle)
     page.mouse.down()

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.measure import box_of
+
 pytestmark = pytest.mark.e2e
 
 WORKSPACE = "page"
@@ -153,9 +155,12 @@ def test_a_selected_bar_has_all_of_its_records_when_it_is_zoomed_into(page):
         # Each time the bar becomes shorter, until it is one second long.
         page.keyboard.press("Escape")
         total = int(page.locator("#total").inner_text())
-        box = bars.locator("rect:not(.selected)").last.bounding_box()
+        box = box_of(bars.locator("rect:not(.selected)").last)
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.get_by_role("button", name="Zoom in").click()
+        with page.expect_response(lambda response: "/logs/histogram" in response.url):
+            page.get_by_role("button", name="Zoom in").click()
+        histogram = page.get_by_role("region", name="Log records over time")
+        expect(histogram).to_have_attribute("aria-busy", "false")
         expect(page.locator("#total")).to_have_text(str(total))
         expect(records(page)).to_have_count(total)
     start, end = shown_range(page)
@@ -241,4 +246,4 @@ def test_nothing_is_wider_than_the_window(open_page, stored, width):  # noqa: AR
     page = open_page(f"/?workspace_id={WORKSPACE}", viewport={"width": width, "height": 844})
     expect(records(page)).to_have_count(len(RECORDS))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert records(page).first.bounding_box()["width"] > width * 0.6
+    assert box_of(records(page).first)["width"] > width * 0.6

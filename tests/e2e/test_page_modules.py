@@ -97,3 +97,41 @@ def test_names_of_a_query_may_be_those_of_every_object(call):
     assert named["constructor"] == ["b", "c"]
     body = call("body", "bodyOf", given)
     assert (body["attributes"], body["constructor"]) == ({"__proto__": "a"}, ["b", "c"])
+
+
+def test_what_is_written_at_once_is_kept_until_another_value_is_shown(open_page):
+    page = open_page("/?workspace_id=modules")
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    code = """async () => {
+      const script = document.querySelector("script[type=module]").src;
+      const module = (path) => import(new URL(path, script));
+      const { render } = await module("vendor/preact.js");
+      const { html } = await module("core/html.js");
+      const { WrittenInput } = await module("components/written_input.js");
+      const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      const place = document.createElement("div"), texts = [];
+      const input = (value) => html`<${WrittenInput} value=${value} onWritten=${() => {}} />`;
+      const show = (value) => render(input(value), place);
+      const note = async () => {
+        await frame();
+        await frame();
+        texts.push(place.querySelector("input").value);
+      };
+      const write = (text) => {
+        place.querySelector("input").value = text;
+        place.querySelector("input").dispatchEvent(new Event("input"));
+      };
+      document.body.append(place);
+      show("first");
+      write("written");
+      await note();
+      show("first");
+      await note();
+      show("second");
+      await note();
+      show("first");
+      await note();
+      place.remove();
+      return texts;
+    }"""
+    assert page.evaluate(code) == ["written", "written", "second", "first"]

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.doors import Doors
+from tests.e2e.measure import box_of
 
 pytestmark = pytest.mark.e2e
 
@@ -162,7 +163,7 @@ def test_the_map_draws_callers_left_of_what_they_call_although_there_is_a_circle
     expect(nodes).to_have_count(len(DURATIONS_MS))
 
     def left(service):
-        return nodes.filter(has_text=service).bounding_box()["x"]
+        return box_of(nodes.filter(has_text=service))["x"]
 
     assert left("gateway") < left("orders") < left("bank")
     assert left("gateway") < left("items")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.doors import NDJSON, PROTOBUF, Doors
+from tests.e2e.measure import box_of
 from tests.integration.made_traces import MS, START_NS, MadeSpan, export_request
 
 pytestmark = pytest.mark.e2e
@@ -245,7 +246,7 @@ def test_a_row_names_its_root_and_the_page_is_no_wider_than_the_screen(open_page
     page = open_page("traces", width)
     name = traces(page).first.get_by_role("link", name="POST /orders")
     expect(name).to_be_visible()
-    assert name.bounding_box()["width"] > 80
+    assert box_of(name)["width"] > 80
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     name.click()
@@ -261,8 +262,8 @@ def test_a_trace_is_a_waterfall_of_its_spans_and_log_records(open_page):
     expect(page.locator("#summary")).to_have_text(
         "1 trace · 3 spans · 0 errors · 2 log records · 900 ms"
     )
-    outer = row(page, "POST /orders").locator(".bar").bounding_box()
-    inner = row(page, "charge").locator(".bar").bounding_box()
+    outer = box_of(row(page, "POST /orders").locator(".bar"))
+    inner = box_of(row(page, "charge").locator(".bar"))
     assert inner["width"] / outer["width"] == pytest.approx(750 / 900, abs=0.01)
     assert (inner["x"] - outer["x"]) / outer["width"] == pytest.approx(110 / 900, abs=0.01)
     # The other call ends 2 ms after the charge began, and still is on the critical path.
@@ -358,7 +359,7 @@ def test_two_traces_of_the_list_are_compared_by_service(open_page):
 
     bars = page.locator(".row.trace .bar")
     expect(bars).to_have_count(2)
-    first, second = (bar.bounding_box() for bar in bars.all())
+    first, second = (box_of(bar) for bar in bars.all())
     assert first["x"] == pytest.approx(second["x"], abs=1)
     assert first["width"] / second["width"] == pytest.approx(1 / 3, abs=0.02) or (
         second["width"] / first["width"] == pytest.approx(1 / 3, abs=0.02)

@@ -5,6 +5,7 @@ import { short } from "../core/format.js";
 import { html } from "../core/html.js";
 import { queries, rememberQuery } from "../core/preferences.js";
 import { rangeNow } from "../core/range.js";
+import { useStateOf } from "../core/state.js";
 import { CheatSheet } from "./cheat_sheet.js";
 
 const WAIT_MS = 80, MOST_QUERIES = 12;
@@ -59,10 +60,9 @@ const Underlined = ({ text, place: { position, length }, scrolled }) => html`<di
  * that was run: `{position, length, text}`.
  */
 export function QueryInput({ query, onQuery, completions, placeholder, label = "Search", mistake }) {
-  const [text, setText] = useState(query), [scrolled, setScrolled] = useState(0);
+  const [text, setText] = useStateOf(query, query), [scrolled, setScrolled] = useState(0);
   const [found, setFound, ask, drop] = useChoices(completions);
   const input = useRef(null), id = `choices-of-${label.replace(/\W/g, "")}`;
-  useEffect(() => setText(query), [query]);
 
   const run = (next = text) => {
     drop();

@@ -4,6 +4,7 @@ import { number, short } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLoaded } from "../core/load.js";
 import { and, exists, freed, include, labelOf } from "../core/query.js";
+import { useStateOf } from "../core/state.js";
 import { Pin } from "../components/pin.js";
 import { Problem } from "../components/problem.js";
 import { visible } from "../core/text.js";
@@ -41,9 +42,8 @@ function Value({ name, found, records }) {
 
 /** A field with its most frequent values; more are loaded on request. */
 function Field({ facet, sampled }) {
-  const [more, setMore] = useState(null), [error, setError] = useState(null);
+  const [more, setMore] = useStateOf(facet, null), [error, setError] = useState(null);
   const name = facet.field, shown = more ?? facet, label = labelOf(name);
-  useEffect(() => setMore(null), [facet]);
   const load = () => get("/logs/facets", [...facet.parameters, ["fields", name], ["values", MORE_VALUES]])
     .then(({ facets }) => setMore(facets[0]), setError);
   return html`<details class="facet" open aria-label=${label}>
