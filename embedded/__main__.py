@@ -14,6 +14,7 @@ from embedded import http_interface, native
 from embedded.engine import Engine, EngineError
 from embedded.listener import Listener, PortError
 from embedded.server import Server
+from embedded.space import wait_for_space
 
 log = logging.getLogger("embedded")
 
@@ -32,6 +33,9 @@ def main() -> int:
         native_port = Listener("native", _HOST, settings.clickhouse_port)
         http_port = Listener("http", _HOST, settings.clickhouse_http_port)
         engine = Engine(settings.data_dir / "clickhouse", backups=settings.backups_folder)
+        with stop_signals() as stop:
+            if not wait_for_space(engine.directory, stop):
+                return 0
         engine.open()
     except (SettingsError, EngineError, PortError) as error:
         print(f"embedded: {error}", file=sys.stderr)  # noqa: T201 - there may be no log yet

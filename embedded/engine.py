@@ -3,6 +3,7 @@
 import fcntl
 import importlib
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -14,7 +15,10 @@ from config.units import MIB
 from embedded.connection import Connection
 from embedded.errors import ENGINE_ERRORS, ServerError
 from embedded.priority import lower_merges
+from embedded.space import LEAST_FREE
 from embedded.statement import quote
+
+log = logging.getLogger(__name__)
 
 _CONFIG = """\
 <clickhouse>
@@ -55,10 +59,6 @@ _METHODS = ((1, "zstd"), (40 * MIB, "lz4"), (176 * MIB, "zstd"))
 # Only inserted parts are synced. The kernel writes a merged one within some 40 seconds, and until
 # then a power cut must find the parts that it replaces. chDB would delete them at once.
 _OLD_PARTS_SECONDS = 120
-
-# An insert that runs out of space midway may leave a part with an empty file, which no query can
-# read.
-_LEAST_FREE = 32 * MIB
 
 # Merges and inserts run every few seconds. Memory that is returned to the kernel in between, after
 # ClickHouse's default of five seconds, has to be faulted in again. The allocation profile that
@@ -111,7 +111,7 @@ class Engine:
             merges=merges,
             methods="".join(_METHOD.format(size=size, method=name) for size, name in _METHODS),
             old_parts_lifetime=_OLD_PARTS_SECONDS,
-            least_free=_LEAST_FREE,
+            least_free=LEAST_FREE,
             backups=escape(str(folder)),
         )
         self._root: Any = None
@@ -150,9 +150,17 @@ class Engine:
             self.directory.mkdir(parents=True, exist_ok=True)
             _check_free(self.directory)
             config.write_text(self.configuration(), encoding="utf-8")
+            self._drop_empty_mutations()
         except OSError as error:
             raise EngineError(f"{self.directory} cannot be used: {error.strerror}") from None
         return config
+
+    def _drop_empty_mutations(self) -> None:
+        """Delete what a full disk left of mutations; a table with one cannot be loaded."""
+        for file in self.directory.glob("store/*/*/mutation_*.txt"):
+            if not file.stat().st_size:
+                log.warning("deleted: %s is empty, so it was never confirmed", file)
+                file.unlink()
 
     def configuration(self) -> str:
         """The engine's configuration, as XML."""

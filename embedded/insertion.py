@@ -24,6 +24,7 @@ class Insertion:
         connection: Where the statement runs.
         insert: The statement.
         form: ClickHouse format of the rows.
+        check_writes: Called before it is told whether the rows are stored.
 
     Attributes:
         columns: The columns that the rows have.
@@ -32,8 +33,15 @@ class Insertion:
         ServerError: There is no such table or setting.
     """
 
-    def __init__(self, connection: Connection, insert: Insert, form: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        insert: Insert,
+        form: str,
+        check_writes: Callable[[], None],
+    ) -> None:
         self._connection = connection
+        self._check_writes = check_writes
         self._insert = insert
         self._all = columns.of_target(connection, insert)
         self.columns = columns.taken(connection, insert, self._all)
@@ -78,7 +86,11 @@ class Insertion:
         listed = b", ".join(column.quoted for column in columns.stored(self._all))
         target = b" ".join((b"INSERT INTO", self._insert.target, b"(" + listed + b")"))
         moving = b" ".join((target, self._insert.settings, b"SELECT", listed, b"FROM", _STAGE))
-        return self._connection.run(moving, "Null")
+        try:
+            return self._connection.run(moving, "Null")
+        finally:
+            # An error that comes from such a write says nothing about the rows.
+            self._check_writes()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """What both interfaces share: authentication, running a query, and stopping it."""
 
+import contextlib
 import hmac
 import json
 import logging
@@ -9,11 +10,14 @@ from collections.abc import Generator, Mapping
 from embedded.connection import STREAMED_FORMATS, Connection, Result
 from embedded.engine import Engine
 from embedded.errors import Code, ServerError
+from embedded.failed_writes import FailedWrites
 from embedded.insertion import Insertion
 from embedded.registry import Registry, RunningQuery
+from embedded.space import check_space
 from embedded.statement import (
     Insert,
     Kill,
+    StatementKind,
     kill_of,
     kind_of,
     quote,
@@ -48,11 +52,14 @@ class Server:
         self.timezone = engine.ask(b"SELECT serverTimezone()")[0]
         self._user = user
         self._password = password
+        self._failed_writes = FailedWrites(engine.ask)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Start watching the running queries."""
+        """Start watching the running queries and the engine's writes."""
+        self._failed_writes.check()
+        self._failed_writes.start()
         self._watcher.start()
 
     def stop(self, seconds: float) -> None:
@@ -68,6 +75,7 @@ class Server:
         self.registry.wait(_CANCEL_SECONDS)
         self._stopping.set()
         self._watcher.join()
+        self._failed_writes.stop()
 
     def authenticate(self, user: str, password: str) -> None:
         """Raise AUTHENTICATION_FAILED unless both are right, without saying which was wrong."""
@@ -101,14 +109,26 @@ class Server:
         if kind == "kill":
             yield self._kill(connection, query, sql, form)
             return
+        if kind == "change":
+            check_space(self.engine.directory)
         refuse_outfile(sql)
         text = replace_processes(sql, self.registry.as_table()) if kind == "select" else sql
         if kind != "select" or form not in STREAMED_FORMATS:
-            yield connection.run(text, form, parameters)
-            return
-        for result in connection.stream(text, form, parameters):
-            query.check()
+            result = connection.run(text, form, parameters)
+            if _confirms(kind, sql):
+                self._failed_writes.check()
             yield result
+            return
+        # Closed before the connection is used again, even while an error's traceback refers to it.
+        with contextlib.closing(connection.stream(text, form, parameters)) as stream:
+            if _confirms(kind, sql):
+                pieces = tuple(stream)
+                self._failed_writes.check()
+                yield from pieces
+                return
+            for result in stream:
+                query.check()
+                yield result
 
     def insert(
         self, connection: Connection, query: RunningQuery, insert: Insert, form: str
@@ -128,7 +148,7 @@ class Server:
         query.limit = query.limit if limit is None else limit
         query.tag = connection.tag
         query.check()
-        return Insertion(connection, insert, form)
+        return Insertion(connection, insert, form, self._failed_writes.check)
 
     def cancel(self, query: RunningQuery, reason: Code = Code.QUERY_WAS_CANCELLED) -> None:
         """Stop a query as soon as the engine allows it."""
@@ -173,6 +193,14 @@ class Server:
                 self.cancel(query, Code.QUERY_WAS_CANCELLED_BY_CLIENT)
         except Exception:
             log.exception("query %s cannot be stopped", query.query_id)
+
+
+def _confirms(kind: StatementKind, sql: bytes) -> bool:
+    """Whether an answer may confirm that something was written.
+
+    The system's tables tell of backups and mutations that nobody waits for.
+    """
+    return kind in {"insert", "change", "other"} or (kind == "select" and b"system." in sql.lower())
 
 
 def _killed(query: RunningQuery, status: str) -> bytes:

@@ -9,11 +9,13 @@ an INSERT may end in data of any encoding.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from embedded.errors import Code, ServerError
 
-StatementKind = Literal["select", "insert", "kill", "session", "temporary", "other"]
+StatementKind = Literal["select", "insert", "kill", "session", "temporary", "change", "other"]
+"""A `change` writes a definition or a mutation, without which the engine cannot load a table."""
 
 _TOKEN = re.compile(
     rb"""
@@ -83,7 +85,7 @@ def tokens(sql: bytes, start: int = 0) -> Iterator[Token]:
             depth += 1
 
 
-def kind_of(sql: bytes) -> StatementKind:
+def kind_of(sql: bytes) -> StatementKind:  # noqa: PLR0911 - one for each kind
     """The kind of a statement, by its first words."""
     words = tokens(sql)
     first = next(words, None)
@@ -101,7 +103,15 @@ def kind_of(sql: bytes) -> StatementKind:
             return "session"
         case b"CREATE" if second in {b"TEMPORARY", b"OR"} and b"temporary" in sql[:99].lower():
             return "temporary"
+        case b"ALTER" | b"CREATE" | b"DELETE" | b"RESTORE" | b"UPDATE" if not _drops_partition(sql):
+            return "change"
     return "other"
+
+
+def _drops_partition(sql: bytes) -> bool:
+    """Whether it is `ALTER ... DROP PARTITION`, which frees space."""
+    pairs = pairwise(token.word for token in tokens(sql))
+    return (b"DROP", b"PARTITION") in pairs
 
 
 def single(sql: bytes) -> bytes:

@@ -14,6 +14,7 @@ from tests.chaos.scenario import Scenario
 from tests.chaos.system import System
 
 _FOLDER = Path(__file__).parent
+_SHOWN_LINES = 60
 
 _SHORT = {
     "test_a_worker_that_is_killed_while_it_drains_loses_and_doubles_nothing",
@@ -61,6 +62,19 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if _FOLDER in item.path.parents and item.name not in _SHORT]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Show what each system's processes wrote with the report of a test that failed."""
+    report = yield
+    if report.failed:
+        for system in System.running:
+            for name, process in system.processes.items():
+                lines = process.log.splitlines()[-_SHOWN_LINES:]
+                state = "runs" if process.alive else "has ended"
+                report.sections.append((f"{name} {state}", "\n".join(lines)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from typing import ClassVar
 
 import redis
 
@@ -37,6 +38,7 @@ class System:
     """
 
     stores = ("clickhouse", "valkey")
+    running: ClassVar = []  # those that were started and not stopped
 
     def __init__(self, folder, free_port, wait_until, **changes):
         common = SETTINGS | changes
@@ -124,6 +126,7 @@ class System:
         return Process("second", processes.python(*WORKER, *options), environment, self.folder)
 
     def start(self):
+        self.running.append(self)
         for proxy in self.proxies.values():
             proxy.start()
         for name in self.stores:
@@ -145,16 +148,22 @@ class System:
             proxy.heal()
         self.heal_processes()
 
-    def heal_processes(self):
-        """Start what does not run, and wait until everything is up."""
+    def restart_ended(self):
+        """Start what does not run, as a supervisor does."""
         for process in self.processes.values():
             if not process.alive:
                 process.start()
+
+    def heal_processes(self):
+        """Start what does not run, and wait until everything is up."""
+        self.restart_ended()
         self.wait_for_stores()
         self._wait_until(self.doors_answer, 60)
         self._wait_until(lambda: all(each.stoppable for each in self.processes.values()), 60)
 
     def stop(self):
+        if self in self.running:
+            self.running.remove(self)
         for process in reversed(self.processes.values()):
             process.kill()
         for proxy in self.proxies.values():

@@ -276,3 +276,32 @@ def test_nothing_but_the_log_is_written_to_standard_error(started):
     lines = started.log.read_text().splitlines()
     assert lines
     assert all(" INFO embedded" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("end", ["left", "failed", "out of time"])
+def test_results_that_end_early_do_no_harm(started, end):
+    def read_a_part():
+        numbers = "SELECT number, toString(number) FROM numbers(3000000)"
+        slow = "SELECT number, sleepEachRow(0.001) FROM numbers(30000)"
+        failing = "SELECT number, throwIf(number = 200000) FROM numbers(300000)"
+        with started.client(settings={"max_block_size": 1000}) as client:
+            if end == "left":
+                next(client.execute_iter(numbers))
+            elif end == "failed":
+                client.execute(failing)
+            else:
+                client.execute(slow, settings={"max_block_size": 20, "max_execution_time": 0.1})
+
+    def read():
+        for _ in range(15):
+            with suppress(DriverError, EOFError, OSError):
+                read_a_part()
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert started.process.poll() is None
+    with started.client() as client:
+        assert client.execute("SELECT 1") == [(1,)]
