@@ -144,6 +144,9 @@ def build(
     alive = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
     names = [service.name for service in SERVICES]
+    # Before the first call: who watches would be told once more that it serves.
+    for name in ("", *names):
+        alive.set(name, health_pb2.HealthCheckResponse.SERVING)
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
@@ -173,8 +176,6 @@ def serve(loaded: Settings) -> None:
         receiver.start()
         server.start()
         calls.start()
-        for name in ("", *(service.name for service in SERVICES)):
-            alive.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("grpc door: open", port=loaded.otel_grpc_port)
         trimmer = Trimmer()
         while not stop.wait(TRIM_SECONDS):
