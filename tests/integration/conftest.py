@@ -25,7 +25,7 @@ from tests.celery_nodes import (
     node,
 )
 from tests.chaos.proxy import Proxy
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 
 
 class Server:
@@ -211,7 +211,7 @@ def empty(settings):
         f"AND name != 'schema_migrations' AND {filled}"
     )
     for (name,) in tables:
-        connection.query(f"TRUNCATE TABLE {whole(connection, name.removesuffix(local))}")
+        truncate(connection, name.removesuffix(local))
     connection.close()
 
 
@@ -251,7 +251,7 @@ def clickhouse(migrated):
     """A connection to the engine, where `otel_logs` is empty, and no door has left a note."""
     connection = Clickhouse(migrated)
     for table in ("otel_logs", "direct_requests"):
-        connection.query(f"TRUNCATE TABLE {whole(connection, table)}")
+        truncate(connection, table)
     yield connection
     connection.close()
 

@@ -8,3 +8,8 @@ def whole(clickhouse, table):
     """
     cluster = clickhouse._settings.clickhouse_cluster
     return f"`{table}_local` ON CLUSTER `{cluster}`" if cluster else f"`{table}`"
+
+
+def truncate(clickhouse, table):
+    """Empty a table, on a cluster in all of its replicas."""
+    clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, table)}", {}, {"alter_sync": 2})

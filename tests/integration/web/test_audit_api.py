@@ -19,7 +19,7 @@ from storage.lifecycle.audit import expired_months
 from tasks.jobs.job import EVERY_WORKSPACE
 from tests.integration.made_jobs import Worker, order
 from tests.integration.made_logs import entry
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 from web.app import create_app
 from web.http.resources import current_resources
 
@@ -43,7 +43,7 @@ def settings(engine_settings, valkey, tmp_path):
 @pytest.fixture
 def app(settings, clickhouse):
     for table in ("audit", "shared"):
-        clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, table)}")
+        truncate(clickhouse, table)
     made = create_app(settings)
     yield made
     with made.app_context():
@@ -463,7 +463,7 @@ def test_the_command_lines_acts_on_keys_are_in_the_log(settings, acts, resources
 
 
 def test_the_first_key_that_sheaf_run_makes_is_in_the_log(settings, acts, clickhouse, valkey):
-    clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, 'shared')}")
+    truncate(clickhouse, "shared")
     valkey.client.flushall()
     token = keys_command.first_key(settings)
     assert token

@@ -8,7 +8,7 @@ from ledger.ledger import Ledger
 from ledger.limits import NAMES
 from storage.clickhouse.client import Clickhouse
 from storage.clickhouse.errors import TIMEOUT_EXCEEDED, TOO_MANY_ROWS, QueryRefusedError
-from tests.integration.tables import whole
+from tests.integration.tables import truncate, whole
 from web.app import create_app
 from web.http import workspace_limits
 
@@ -58,7 +58,7 @@ class Api:
 
 @pytest.fixture
 def api_of(engine_settings, valkey, clickhouse):
-    clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, 'shared')}")
+    truncate(clickhouse, "shared")
     made = []
 
     def make(database=None, **changes):
@@ -123,7 +123,7 @@ def test_a_wrong_limit_is_refused_by_name(api, body, field, reason):
 
 
 def test_while_limits_cannot_be_written_twice_that_is_said(api_of, free_port, clickhouse):
-    clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, 'audit')}")
+    truncate(clickhouse, "audit")
     away = api_of(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     answer = away.put({"queries": 1})
     assert answer.status_code == 503

@@ -10,7 +10,7 @@ from ledger.ledger import Ledger
 from ledger.redaction import EVERYWHERE, RedactionBook
 from storage.clickhouse.client import Clickhouse
 from tests.blocks import checked_by
-from tests.integration.tables import whole
+from tests.integration.tables import truncate, whole
 from tests.integration.web.conftest import log_rows
 from web.app import create_app
 
@@ -31,10 +31,10 @@ def settings(engine_settings, valkey, tmp_path):
 @pytest.fixture
 def api(settings):
     connection, ledger = Clickhouse(settings), Ledger(settings)
-    connection.query(f"TRUNCATE TABLE {whole(connection, 'shared')}")
-    connection.query(f"TRUNCATE TABLE {whole(connection, 'audit')}")
+    truncate(connection, "shared")
+    truncate(connection, "audit")
     yield create_app(settings, connection, ledger).test_client()
-    connection.query(f"TRUNCATE TABLE {whole(connection, 'shared')}")
+    truncate(connection, "shared")
     connection.close()
     ledger.close()
 

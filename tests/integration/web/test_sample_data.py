@@ -9,7 +9,7 @@ from storage.clickhouse.insert import Inserter
 from storage.decode.metric_tables import TABLES
 from tasks.jobs.book import LostJobError
 from tests.integration.made_jobs import Worker
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 from web.app import create_app
 from worker.write import Writer
 
@@ -30,7 +30,7 @@ def worker(settings):
     made.inserter = Inserter(settings)
     made.writer = Writer(settings, made.ledger, made.clickhouse, made.inserter)
     for table in ("otel_logs", "otel_traces", *TABLES.values()):
-        made.clickhouse.query(f"TRUNCATE TABLE {whole(made.clickhouse, table)}")
+        truncate(made.clickhouse, table)
     yield made
     made.inserter.close()
     made.close()

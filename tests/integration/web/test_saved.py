@@ -8,7 +8,7 @@ from ledger.ledger import Ledger
 from ledger.saved import MOST, MOST_BYTES, ChangedError, SavedBook, saved_tables
 from ledger.shared import reconcile
 from storage.clickhouse.client import Clickhouse
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 from web.app import create_app
 
 pytestmark = pytest.mark.integration
@@ -45,7 +45,7 @@ WHOLE = [("/api/v1/saved-searches", SEARCH), ("/api/v1/dashboards", DASHBOARD)]
 
 @pytest.fixture
 def settings(engine_settings, valkey, clickhouse):
-    clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, 'shared')}")
+    truncate(clickhouse, "shared")
     return engine_settings.model_copy(update={"redis_url": valkey.url})
 
 
@@ -174,7 +174,7 @@ def test_either_store_may_lose_what_it_had(api, stores, valkey, loser):
     if loser == "broker":
         valkey.client.flushall()
     else:
-        clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, 'shared')}")
+        truncate(clickhouse, "shared")
     assert api("GET", f"/api/v1/dashboards/{kept['id']}").status_code == 200
     assert api("PUT", f"/api/v1/dashboards/{kept['id']}", kept).status_code == 200
     assert api("GET", f"/api/v1/dashboards/{gone['id']}").status_code == 404

@@ -13,7 +13,7 @@ from ledger.usage import UsageCounters
 from ledger.workers import Worker, WorkerBook, WorkerTask
 from storage.clickhouse.client import Clickhouse
 from tests.integration.made_logs import entry
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 from web.admin.status import Remembered
 from web.app import create_app
 from web.http.resources import current_resources
@@ -26,7 +26,7 @@ STATUS = "/api/v1/status"
 @pytest.fixture
 def settings(engine_settings, valkey, clickhouse):
     for table in ("usage", "shared"):
-        clickhouse.query(f"TRUNCATE TABLE {whole(clickhouse, table)}")
+        truncate(clickhouse, table)
     update = {"redis_url": valkey.url, "flower_url": "https://flower.example.com"}
     return engine_settings.model_copy(update=update)
 

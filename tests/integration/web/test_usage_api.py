@@ -8,7 +8,7 @@ import pytest
 
 from access.store import Grant
 from ledger.usage import UsageCounters, today
-from tests.integration.tables import whole
+from tests.integration.tables import truncate
 from web.app import create_app
 from web.http.resources import current_resources
 
@@ -61,7 +61,7 @@ def keys(resources):
 @pytest.fixture
 def counters(resources):
     """Empty counters and an empty table."""
-    resources.clickhouse.query(f"TRUNCATE TABLE {whole(resources.clickhouse, 'usage')}")
+    truncate(resources.clickhouse, "usage")
     with resources.ledger.broker.reading() as client:
         client.delete("sheaf:usage", "sheaf:usage_moving")
     return UsageCounters(resources.ledger.broker)
