@@ -156,10 +156,10 @@ class Engine:
         return config
 
     def _drop_empty_mutations(self) -> None:
-        """Delete what a full disk left of mutations; a table with one cannot be loaded."""
+        """Delete empty mutation files, left by a full disk: the engine cannot load their tables."""
         for file in self.directory.glob("store/*/*/mutation_*.txt"):
             if not file.stat().st_size:
-                log.warning("deleted: %s is empty, so it was never confirmed", file)
+                log.warning("deleted %s: it is empty, so its mutation was never confirmed", file)
                 file.unlink()
 
     def configuration(self) -> str:

@@ -1,10 +1,10 @@
 """Ends the process when the engine has failed to write to a file.
 
-chDB ignores an error of write(2), which ClickHouse's server raises. It goes on as if the bytes were
-on the disk: it confirms the insert, or replaces parts by one that cannot be read. It only counts
-such writes. So the process ends before it confirms anything that was written since, and at most a
-second after a merge. The next start sets aside parts whose files are shorter than their checksums
-say, and loads those that they were merged from. See docs/decisions/0041-failed-writes.md.
+A ClickHouse server reports an error of write(2). chDB only counts it, and goes on as if the bytes
+were on the disk: it confirms the insert, or replaces parts with one that cannot be read. So the
+process ends before it confirms anything written since, and at most a second after a merge. The next
+start sets aside parts whose files are shorter than recorded, and loads the parts that they were
+merged from. See docs/decisions/0041-failed-writes.md.
 """
 
 import logging

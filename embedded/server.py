@@ -198,7 +198,7 @@ class Server:
 def _confirms(kind: StatementKind, sql: bytes) -> bool:
     """Whether an answer may confirm that something was written.
 
-    The system's tables tell of backups and mutations that nobody waits for.
+    Queries of system tables count, because those report background work: backups and mutations.
     """
     return kind in {"insert", "change", "other"} or (kind == "select" and b"system." in sql.lower())
 
